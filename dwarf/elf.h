@@ -1,0 +1,46 @@
+/* elf: what reel needs from an ELF image before any DWARF: segments, function starts, symbols.
+ *
+ * All of it is read through cursors or libelf with bounds checked: an executable is untrusted input. */
+#ifndef REEL_DWARF_ELF_H
+#define REEL_DWARF_ELF_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct elf_segment {
+    uint32_t type, flags; /* PT_*, PF_* */
+    uint64_t offset, vaddr, filesz, memsz;
+};
+
+/* An ELF file or memory image; initialise with elf_image_init(), the bytes are not owned and must outlive it. */
+struct elf_image {
+    const uint8_t *data;
+    size_t size;
+    uint16_t type; /* ET_EXEC, ET_DYN */
+    uint64_t entry;
+    struct elf_segment *segments;
+    size_t segment_count;
+};
+
+/* Read the headers. ERROR_BAD_DATA when this is no ELF file or is damaged, ERROR_UNSUPPORTED when it is not 64-bit
+ * x86-64 little endian. */
+struct error *elf_image_init(struct elf_image *image, const void *data, size_t size, const char *name);
+void elf_image_deinit(struct elf_image *image);
+
+/* Virtual address (as linked) of a file offset that a PT_LOAD covers; false when none does. */
+bool elf_offset_to_vaddr(const struct elf_image *image, uint64_t offset, uint64_t *ret);
+/* The other way. */
+bool elf_vaddr_to_offset(const struct elf_image *image, uint64_t vaddr, uint64_t *ret);
+
+/* Function starts from the binary search table of .eh_frame_hdr (found through PT_GNU_EH_FRAME; Linux Standard Base
+ * Core, section 10.6.2): virtual addresses as linked, sorted, fresh array for the caller to free. An image without the table, or
+ * with a damaged one, yields zero starts and no error: the caller then has less to go by. */
+struct error *elf_function_starts(const struct elf_image *image, uint64_t **ret, size_t *ret_count);
+
+/* Value of a defined dynamic symbol (PT_DYNAMIC: DT_SYMTAB, DT_STRTAB, DT_HASH or DT_GNU_HASH), as linked. ERROR_NOT_FOUND. */
+struct error *elf_dynamic_symbol(const struct elf_image *image, const char *name, uint64_t *ret);
+
+#endif

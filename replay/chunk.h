@@ -1,0 +1,74 @@
+/* chunk: the container of logs and snapshots: a file of checksummed, zstd-compressed chunks.
+ *
+ * A file is a header (magic, kind, format version, feature mask) and chunks; each chunk is a header (magic, sequence number,
+ * sizes, number of records, XXH3 of header and payload) and a zstd frame that holds whole records; a record is a varint
+ * length and its bytes. A chunk is written with one write(2): a writer that is killed leaves whole chunks and at
+ * most one short one. reel-recording(5) documents the bytes. */
+#ifndef REEL_REPLAY_CHUNK_H
+#define REEL_REPLAY_CHUNK_H
+
+#include "base/buffer.h"
+#include "base/cursor.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum chunk_file_kind { CHUNK_FILE_LOG = 1, CHUNK_FILE_SNAPSHOT, CHUNK_FILE_MEMORY };
+
+#define RECORDING_FORMAT_VERSION 1
+/* Bits that a reader must know to read the file; unknown bits are refused. */
+#define RECORDING_FEATURES 0ull
+
+/* Bytes of a recording are counted here and refused beyond the limit (--max-size): shared by all writers of
+ * one recording. */
+struct size_budget {
+    uint64_t used;
+    uint64_t limit; /* bytes, 0: none */
+};
+
+/* Count size bytes. ERROR_LIMIT when that would pass the limit (nothing is counted then). */
+struct error *size_budget_take(struct size_budget *budget, uint64_t size);
+
+struct chunk_writer;
+
+/* Create file `name` (mode 0600, must not exist) in directory dirfd. budget is not owned and outlives the writer. */
+struct error *chunk_writer_create(int dirfd, const char *name, enum chunk_file_kind kind, struct size_budget *budget,
+                                  struct chunk_writer **ret);
+
+/* Append one record (copied). May write a chunk. After an error (disk full, limit) the writer is failed: every whole chunk
+ * written before is kept, the file is cut back to the last whole one, and all later calls return an error again. */
+struct error *chunk_writer_append(struct chunk_writer *writer, const void *record, size_t size);
+
+/* Write what is pending as a chunk, however small. Nothing pending: nothing happens. */
+struct error *chunk_writer_flush(struct chunk_writer *writer);
+
+/* Is anything pending? */
+bool chunk_writer_pending(const struct chunk_writer *writer);
+
+/* Records that are in whole chunks on disk, and the bytes of the file. */
+uint64_t chunk_writer_records(const struct chunk_writer *writer);
+uint64_t chunk_writer_bytes(const struct chunk_writer *writer);
+
+/* Flush and close, free; NULL is fine. The error is that of the flush (the writer is freed anyway). */
+struct error *chunk_writer_close(struct chunk_writer *writer);
+
+struct chunk_reader;
+
+/* Open file `name` in dirfd for reading. ERROR_NOT_FOUND when it is not there, ERROR_BAD_DATA when it is no
+ * such file, ERROR_UNSUPPORTED when a newer reel wrote it. */
+struct error *chunk_reader_open(int dirfd, const char *name, enum chunk_file_kind kind, struct chunk_reader **ret);
+
+/* The next record: *ret points to its bytes, valid until the next call; NULL at the end. A short last chunk is an
+ * end too (chunk_reader_cut() then says true); a chunk that is damaged is ERROR_BAD_DATA naming file and offset. */
+struct error *chunk_reader_next(struct chunk_reader *reader, const uint8_t **ret, size_t *ret_size);
+
+/* Did the file end in the middle of a chunk? Meaningful after the end was reached. */
+bool chunk_reader_cut(const struct chunk_reader *reader);
+
+/* Go back to the first record. */
+struct error *chunk_reader_rewind(struct chunk_reader *reader);
+
+void chunk_reader_close(struct chunk_reader *reader);
+
+#endif

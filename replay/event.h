@@ -1,0 +1,137 @@
+/* event: one row of a log, and its encoding. reel-recording(5) documents the bytes.
+ *
+ * Writer and reader stand in one file, event.c, so that they cannot drift apart. */
+#ifndef REEL_REPLAY_EVENT_H
+#define REEL_REPLAY_EVENT_H
+
+#include "base/buffer.h"
+#include "base/cursor.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/user.h>
+
+enum event_kind {
+    EVENT_SYSCALL = 1, /* a call that returned (or, for exit, that was entered) */
+    EVENT_SIGNAL,      /* a signal that reached the program */
+    EVENT_INSTRUCTION, /* a trapped instruction: rdtsc, cpuid, ... */
+    EVENT_FILE,        /* a file that is mapped later has been stored in the recording; no step of the program */
+    EVENT_CHECK,       /* a hash of some memory at this point; no step of the program */
+    EVENT_EXEC,        /* the program became another one: the log ends, the next segment begins */
+    EVENT_EXIT,        /* the process ended: the log ends */
+    EVENT_STOPPED,     /* the recorder gave up while the program went on: the log ends */
+    EVENT_KIND_END,
+};
+
+/* Something that happens to the puppet when the event is replayed, in order. */
+enum effect_kind {
+    EFFECT_MEMORY = 1, /* bytes at address */
+    EFFECT_FILE,       /* bytes at offset `address` of mapped file `file` (a shared mapping's file) */
+    EFFECT_FILE_SIZE,  /* mapped file `file` now has `address` bytes */
+    EFFECT_REGISTERS,  /* bytes is a struct user_regs_struct */
+    EFFECT_XSTATE,     /* bytes is the XSAVE area of NT_X86_XSTATE */
+    EFFECT_PATCH,      /* code at address becomes bytes (a trap for an instruction that must be caught) */
+    EFFECT_MAP_FILE,   /* the mapping that this call makes is of stored file `file` */
+    EFFECT_SHOW,       /* bytes went to the program's output without passing through its memory */
+    EFFECT_KIND_END,
+};
+
+struct effect {
+    enum effect_kind kind;
+    uint64_t address;
+    uint32_t file;
+    uint32_t size;     /* of bytes */
+    const void *bytes; /* not owned: points into the log's chunk or the recorder's buffer */
+};
+
+/* Where a signal stands between the steps of the program. */
+enum signal_place {
+    SIGNAL_SYNCHRONOUS = 1, /* the program's own instruction raises it: replay meets it by itself */
+    SIGNAL_AFTER_EVENT,     /* right after the event before it, before another instruction */
+    SIGNAL_BEFORE_SYSCALL,  /* when the program is about to execute its next system call */
+};
+
+/* What became of it. */
+enum signal_outcome {
+    SIGNAL_HANDLED = 1, /* a handler was entered: the effects hold its frame, registers and xstate */
+    SIGNAL_FATAL,       /* the process ended by it */
+    SIGNAL_IGNORED,     /* nothing in the process changed */
+};
+
+/* How a process ended. */
+enum exit_how {
+    EXIT_STATUS = 1, /* exited with `status` */
+    EXIT_SIGNAL,     /* died of a signal at the event before (synchronous, or at a known place) */
+    EXIT_KILLED,     /* died of a signal at some unknown moment after the event before */
+};
+
+/* Which of the recorder's own outputs a write went to. */
+enum event_stream { STREAM_NONE, STREAM_STDOUT, STREAM_STDERR };
+
+#define SIGINFO_SIZE 128
+
+struct event {
+    enum event_kind kind;
+    uint64_t number; /* counts from 1 in each segment; not stored: the log counts */
+    int32_t tid;     /* as recorded */
+    union {
+        struct {
+            uint16_t number;
+            uint64_t rip; /* behind the syscall instruction */
+            uint64_t args[6];
+            int64_t result;
+            uint32_t registers_hash; /* registers_hash() at entry */
+            enum event_stream stream;
+        } syscall;
+        struct {
+            int32_t signo;
+            enum signal_place place;
+            enum signal_outcome outcome;
+            uint64_t rip;            /* where it was delivered */
+            uint32_t registers_hash; /* there */
+            uint8_t info[SIGINFO_SIZE]; /* siginfo_t */
+        } signal;
+        struct {
+            uint8_t instruction; /* enum trapped_instruction of tracer/insn.h */
+            uint8_t length;      /* bytes to step over */
+            uint64_t rip;
+            uint32_t registers_hash; /* before */
+        } instruction;           /* EFFECT_REGISTERS says what came out */
+        struct {
+            uint32_t file;   /* counts from 1 in a recording */
+            uint64_t size;   /* of the stored file, bytes */
+            uint64_t hash;   /* file_store_hash() of the stored contents */
+            const char *path; /* as the program knew it; points into the chunk or is the writer's; not NUL-terminated! */
+            uint32_t path_size;
+        } file;
+        struct {
+            uint64_t address, size;
+            uint64_t hash; /* XXH3 64 */
+        } check;
+        struct {
+            enum exit_how how;
+            int32_t status; /* exit status or signal number */
+            bool core;      /* a core was dumped */
+        } exit;
+        struct {
+            const char *why; /* one clause; as path above */
+            uint32_t why_size;
+        } stopped;
+    };
+    uint32_t effect_count;
+    const struct effect *effects; /* not owned */
+};
+
+/* Append the encoding of event to buffer. */
+void event_encode(const struct event *event, struct buffer *buffer);
+
+/* Read one event. Its effects are decoded into *effects (an array of *room entries, grown with realloc, owned
+ * and reused by the caller); bytes, path and why point into the cursor's data. Bad values fail the cursor. */
+struct error *event_decode(struct cursor *cursor, struct effect **effects, size_t *room, struct event *ret);
+
+/* "syscall", "signal", ... Static storage. */
+const char *event_kind_name(enum event_kind kind);
+const char *effect_kind_name(enum effect_kind kind);
+
+#endif

@@ -1,0 +1,84 @@
+/* recording: the directory NAME.reel/ and its recording.json.
+ *
+ *     recording.json        what, where, when, and how it ended; checksummed
+ *     d1/1.snapshot 1.log   first segment of domain 1; 2.snapshot 2.log after its first exec, ...
+ *     d1/1.memory           all writable memory at the end of segment 1 (--check-memory)
+ *     files/1 ...           mapped files (replay/store.h)
+ *
+ * recording.json is written when the recording begins (state "recording") and replaced by rename when it ends
+ * (state "complete", with totals). One that still says "recording" belongs to a recorder that was killed, or still runs. */
+#ifndef REEL_REPLAY_RECORDING_H
+#define REEL_REPLAY_RECORDING_H
+
+#include "base/error.h"
+#include "replay/chunk.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+enum recording_state { RECORDING_RUNNING, RECORDING_COMPLETE };
+
+/* How the recorded program ended, as far as the recording goes. */
+enum recording_end {
+    END_UNKNOWN,  /* state is RECORDING_RUNNING */
+    END_EXITED,   /* status holds the exit status */
+    END_SIGNALED, /* status holds the signal */
+    END_STOPPED,  /* the recorder stopped before the program ended; `why` says why */
+};
+
+/* The contents of recording.json. Strings are owned. */
+struct recording_info {
+    enum recording_state state;
+    uint32_t format_version;
+    uint64_t features;
+    char *reel_version;
+    char *host, *kernel, *cpu; /* nodename, release and version, CPU brand string */
+    char **argv, **env;        /* NULL-terminated */
+    char *cwd;
+    char *program; /* path of the executable */
+    int32_t pid;
+    int32_t uid;
+    struct timespec started, ended; /* CLOCK_REALTIME */
+    enum recording_end end;
+    int32_t status;
+    char *why;
+    uint32_t segments;  /* of domain 1 */
+    uint64_t events;    /* in all segments */
+    bool check_memory;  /* *.memory files exist */
+};
+
+void recording_info_deinit(struct recording_info *info);
+
+/* Fill host, kernel, cpu, cwd, uid, reel_version, format version, features, started from this machine. */
+struct error *recording_info_from_host(struct recording_info *ret);
+
+/* An open recording directory. */
+struct recording {
+    char *path;
+    int dirfd;    /* NAME.reel */
+    int domainfd; /* NAME.reel/d1 */
+    int filesfd;  /* NAME.reel/files */
+    struct size_budget budget;
+};
+
+/* Make the directory (0700; must not exist, or be an empty directory) with its folders. */
+struct error *recording_create(const char *path, uint64_t max_size, struct recording *ret);
+
+/* Open an existing recording read-only and read its info. ERROR_NOT_FOUND, ERROR_BAD_DATA (checksum, syntax, missing
+ * keys), ERROR_UNSUPPORTED (a newer format version or unknown feature bits): one clear line each. */
+struct error *recording_open(const char *path, struct recording *ret, struct recording_info *ret_info);
+
+void recording_deinit(struct recording *recording);
+
+/* Write recording.json: to a temporary file, then rename. A 64 KiB file `reserve` is made the first time and removed just
+ * before the last (state complete), so that a full disk cannot prevent a clean close. Not counted in the budget. */
+struct error *recording_write_info(struct recording *recording, const struct recording_info *info);
+
+/* The newest recording (by mtime of its recording.json) in folder `directory`: a fresh string. ERROR_NOT_FOUND with a hint. */
+struct error *recording_find_newest(const char *directory, char **ret);
+
+/* File names of segment n (from 1): "3.log". ret has 32 bytes. */
+void recording_segment_name(uint32_t segment, const char *suffix, char ret[32]);
+
+#endif
