@@ -22,6 +22,8 @@ enum error_code {
     ERROR_TASK_GONE,   /* the tracee died under our hands; its exit will be reported as a stop */
     ERROR_DIVERGED,    /* the replay no longer matches its log */
     ERROR_LIMIT,       /* a limit the user set was reached */
+    ERROR_NO_PROGRAM,  /* the program to run was not found (exit status 127) */
+    ERROR_NOT_RUNNABLE, /* it was found and cannot be run (126) */
 };
 
 struct error {

@@ -40,7 +40,28 @@ bool elf_vaddr_to_offset(const struct elf_image *image, uint64_t vaddr, uint64_t
  * with a damaged one, yields zero starts and no error: the caller then has less to go by. */
 struct error *elf_function_starts(const struct elf_image *image, uint64_t **ret, size_t *ret_count);
 
+/* A piece of a file that holds instructions. */
+struct elf_range {
+    uint64_t offset, vaddr, size; /* in the file; as linked; bytes */
+};
+
+/* Where the instructions are: the executable sections, or the executable segments when there is no (sound) section
+ * table. The sections tell more: gold puts .rodata into the executable segment, too, and lld begins segments within a
+ * page, so that an address as linked is best found with vaddr and offset of these. Every range lies inside the bytes of
+ * the image. Fresh array for the caller to free, in the order of the file. */
+struct error *elf_code_ranges(const struct elf_image *image, struct elf_range **ret, size_t *ret_count);
+
 /* Value of a defined dynamic symbol (PT_DYNAMIC: DT_SYMTAB, DT_STRTAB, DT_HASH or DT_GNU_HASH), as linked. ERROR_NOT_FOUND. */
 struct error *elf_dynamic_symbol(const struct elf_image *image, const char *name, uint64_t *ret);
+
+/* A defined dynamic symbol. */
+struct elf_symbol {
+    const char *name;     /* in the image's bytes, NUL-terminated; not owned */
+    uint64_t value, size; /* address as linked, bytes */
+};
+
+/* All defined dynamic symbols that are addresses (not thread-local, not absolute): fresh array for the caller to
+ * free. ERROR_NOT_FOUND when the image has no dynamic symbol table, ERROR_BAD_DATA when it is damaged. */
+struct error *elf_dynamic_symbols(const struct elf_image *image, struct elf_symbol **ret, size_t *ret_count);
 
 #endif

@@ -30,6 +30,10 @@ struct size_budget {
 /* Count size bytes. ERROR_LIMIT when that would pass the limit (nothing is counted then). */
 struct error *size_budget_take(struct size_budget *budget, uint64_t size);
 
+/* "PATH-OF-DIRFD/name" (just name for AT_FDCWD or where the path is not known) to put into messages: a fresh string,
+ * NULL when memory is out. */
+char *chunk_file_label(int dirfd, const char *name);
+
 struct chunk_writer;
 
 /* Create file `name` (mode 0600, must not exist) in directory dirfd. budget is not owned and outlives the writer. */
@@ -60,7 +64,8 @@ struct chunk_reader;
 struct error *chunk_reader_open(int dirfd, const char *name, enum chunk_file_kind kind, struct chunk_reader **ret);
 
 /* The next record: *ret points to its bytes, valid until the next call; NULL at the end. A short last chunk is an
- * end too (chunk_reader_cut() then says true); a chunk that is damaged is ERROR_BAD_DATA naming file and offset. */
+ * end too (chunk_reader_cut() then says true); a chunk that is damaged is ERROR_BAD_DATA naming file and offset.
+ * An empty file is what a recorder leaves that was killed at once: it opens, and its end is cut. */
 struct error *chunk_reader_next(struct chunk_reader *reader, const uint8_t **ret, size_t *ret_size);
 
 /* Did the file end in the middle of a chunk? Meaningful after the end was reached. */

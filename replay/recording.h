@@ -27,6 +27,9 @@ enum recording_end {
     END_STOPPED,  /* the recorder stopped before the program ended; `why` says why */
 };
 
+/* recording.json is not larger than this. */
+#define RECORDING_INFO_MAX (16u << 20)
+
 /* The contents of recording.json. Strings are owned. */
 struct recording_info {
     enum recording_state state;
@@ -50,8 +53,16 @@ struct recording_info {
 
 void recording_info_deinit(struct recording_info *info);
 
-/* Fill host, kernel, cpu, cwd, uid, reel_version, format version, features, started from this machine. */
+/* Fill host, kernel, cpu, cwd, uid, reel_version, format version, features, started from this machine; everything else
+ * is zeroed. Times are cut to microseconds, which is what recording.json holds. */
 struct error *recording_info_from_host(struct recording_info *ret);
+
+/* The text of recording.json, appended to ret; text that recording_info_parse() would refuse for its size is
+ * ERROR_UNSUPPORTED. NULL strings are written as "", a NULL why as null. */
+struct error *recording_info_format(const struct recording_info *info, struct buffer *ret);
+
+/* Read the text of a recording.json; `what` names it in errors. Afterwards no string but why is NULL. */
+struct error *recording_info_parse(const void *text, size_t size, const char *what, struct recording_info *ret);
 
 /* An open recording directory. */
 struct recording {

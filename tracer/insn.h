@@ -35,6 +35,9 @@ struct insn_sites {
 
 void insn_sites_deinit(struct insn_sites *sites);
 
+/* Add a copy of site, keeping the order. A site at that address is replaced. */
+struct error *insn_sites_add(struct insn_sites *sites, const struct insn_site *site);
+
 /* Site at this address, or NULL. */
 const struct insn_site *insn_sites_find(const struct insn_sites *sites, uint64_t address);
 

@@ -1,0 +1,43 @@
+/* reel record: run a program and record it. */
+#include "cmd/verb.h"
+#include "replay/recorder.h"
+
+static struct error *run(int argc, char **argv, int *ret_status) {
+    struct recorder_options options = {0};
+    const char *max_size = NULL;
+    int first;
+    bool help;
+    const struct verb_option rows[] = {
+        {"output", 'o', true, &options.output},
+        {"max-size", 0, true, &max_size},
+        {"check-memory", 0, false, &options.check_memory},
+    };
+    TRY(verb_options(&verb_record, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), true, &first, &help));
+    if (help)
+        return NULL;
+    if (first >= argc)
+        return error_hint(error_new(ERROR_USAGE, "record: no program to record"), "reel record [--] PROGRAM ARGUMENT...");
+    if (max_size) {
+        TRY(verb_number(max_size, "--max-size", 1u << 30, &options.max_size));
+        options.max_size <<= 20;
+    }
+    options.argv = argv + first;
+    return recorder_run(&options, ret_status);
+}
+
+const struct verb verb_record = {
+    .name = "record",
+    .arguments = "[-o DIR] [--max-size MB] [--check-memory] [--] PROGRAM [ARGUMENT...]",
+    .summary = "run a program and record it",
+    .help = "Runs PROGRAM as it would run without reel, and records what it cannot compute for itself.\n"
+            "\n"
+            "  -o, --output DIR   the recording to make (default: PROGRAM-PID.reel)\n"
+            "      --max-size MB  stop recording, not the program, when the recording has this size\n"
+            "      --check-memory keep all writable memory at the end, for `reel replay --check-memory`\n"
+            "  -q, --quiet        say nothing but failures\n"
+            "  -v, --verbose      say more\n"
+            "\n"
+            "Exits as PROGRAM does, with 128 + N when signal N killed it; 125 when reel itself failed,\n"
+            "126 when PROGRAM cannot be run, 127 when it is not found.\n",
+    .run = run,
+};

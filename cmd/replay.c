@@ -1,0 +1,49 @@
+/* reel replay: run a recording again. */
+#include "base/say.h"
+#include "cmd/verb.h"
+#include "replay/replayer.h"
+
+#include <stdlib.h>
+
+static struct error *run(int argc, char **argv, int *ret_status) {
+    struct replayer_options options = {0};
+    const char *to = NULL;
+    int first;
+    bool help;
+    char *path;
+    const struct verb_option rows[] = {
+        {"to", 0, true, &to},
+        {"check-memory", 0, false, &options.check_memory},
+    };
+    TRY(verb_options(&verb_replay, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
+    if (help)
+        return NULL;
+    if (to) {
+        TRY(verb_number(to, "--to", UINT64_MAX / 2, &options.to));
+        if (!options.to)
+            return error_new(ERROR_USAGE, "--to 0: events count from 1");
+    }
+    TRY(verb_recording(argc, argv, first, &path));
+    options.path = path;
+    options.quiet = say_level == SAY_QUIET;
+    struct error *err = replayer_run(&options, ret_status);
+    free(path);
+    return err;
+}
+
+const struct verb verb_replay = {
+    .name = "replay",
+    .arguments = "[--quiet] [--to EVENT] [--check-memory] [RECORDING]",
+    .summary = "run a recording again, identically",
+    .help = "Runs RECORDING (default: the newest in the current folder) again. Nothing outside the recording is\n"
+            "read, nothing on this machine is changed; what the program wrote to its output is shown again.\n"
+            "\n"
+            "      --to EVENT     stop after this event (`reel dump` numbers them)\n"
+            "      --check-memory compare all writable memory at the end (needs `reel record --check-memory`)\n"
+            "  -q, --quiet        do not show the program's output, say nothing but failures\n"
+            "  -v, --verbose      say more\n"
+            "\n"
+            "Exits as the recorded program did; 125 when the replay differs from the recording, or the\n"
+            "recording is damaged.\n",
+    .run = run,
+};

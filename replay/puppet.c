@@ -1,0 +1,360 @@
+#include "replay/puppet.h"
+
+#include "tracer/remote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE     4096ull
+#define USER_END 0x7ffffffff000ull
+/* Keep this much of an unlimited stack: more than any program of this world grows to. */
+#define STACK_MOST (1ull << 36)
+
+static uint64_t page_up(uint64_t value) {
+    return (value + PAGE - 1) & ~(PAGE - 1);
+}
+
+/* ---- birth ---- */
+
+/* What the kernel would still do to this process by itself must end before its memory becomes the program's: the rseq area and
+ * the robust list are written by the kernel, an unregistered rseq area that is unmapped kills. */
+static void leave_libc(void) {
+    if (__rseq_size) {
+        char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+        syscall(SYS_rseq, area, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+    }
+    syscall(SYS_set_robust_list, NULL, 24);
+    syscall(SYS_set_tid_address, NULL);
+}
+
+static void reset_signals(void) {
+    sigset_t none;
+    sigemptyset(&none);
+    for (int signo = 1; signo < NSIG; signo++)
+        signal(signo, SIG_DFL);
+    sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void child_main(void) {
+    struct rlimit no_core = {0};
+    reset_signals();
+    setpgid(0, 0); /* what is typed at the terminal is for reel */
+    setrlimit(RLIMIT_CORE, &no_core);
+    if (trace_me() < 0)
+        _exit(125);
+    leave_libc();
+    syscall(SYS_kill, syscall(SYS_getpid), SIGSTOP);
+    _exit(125); /* never reached: the replayer moves the task elsewhere */
+}
+
+static struct error *wait_for_birth(pid_t pid) {
+    int status;
+    while (waitpid(pid, &status, __WALL) < 0)
+        if (errno != EINTR)
+            return error_system(errno, "puppet");
+    if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP)
+        return trace_set_options(pid);
+    return error_hint(error_new(ERROR_OTHER, "puppet: could not be traced"),
+                      "ptrace may be forbidden here: see `reel doctor`");
+}
+
+/* Map the stub page with the syscall instruction that the child stands behind, then drop everything else. */
+static struct error *empty_address_space(struct task *task) {
+    static const uint8_t code[] = {0x0f, 0x05, 0xcc}; /* syscall; int3 */
+    struct user_regs_struct regs;
+    TRY(trace_get_registers(task->tid, &regs));
+    uint64_t own = regs.rip - 2;
+    int64_t result;
+    TRY(REMOTE_SYSCALL(task, own, SYS_mmap, &result, PUPPET_STUB, PUPPET_STUB_SIZE, PROT_READ | PROT_EXEC,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, (uint64_t)-1, 0));
+    if (result != (int64_t)PUPPET_STUB)
+        return error_system((int)-result, "puppet: mapping the stub page");
+    TRY(task_write(task, PUPPET_STUB, code, sizeof(code)));
+    TRY(REMOTE_SYSCALL(task, PUPPET_STUB, SYS_munmap, &result, 0, PUPPET_STUB, 0, 0, 0, 0));
+    if (result == 0)
+        TRY(REMOTE_SYSCALL(task, PUPPET_STUB, SYS_munmap, &result, PUPPET_STUB + PUPPET_STUB_SIZE,
+                           USER_END - PUPPET_STUB - PUPPET_STUB_SIZE, 0, 0, 0, 0));
+    return result ? error_system((int)-result, "puppet: emptying its memory") : NULL;
+}
+
+struct error *puppet_create(struct puppet *puppet, int filesfd) {
+    memset(puppet, 0, sizeof(*puppet));
+    puppet->filesfd = filesfd;
+    pid_t pid = (pid_t)syscall(SYS_clone, (unsigned long)(CLONE_FILES | SIGCHLD), NULL, NULL, NULL, 0);
+    if (pid == 0)
+        child_main();
+    if (pid < 0)
+        return error_system(errno, "puppet");
+    task_init(&puppet->task, pid);
+    puppet->alive = true;
+    struct error *err = wait_for_birth(pid);
+    if (!err)
+        err = empty_address_space(&puppet->task);
+    if (err)
+        puppet_destroy(puppet);
+    return err;
+}
+
+void puppet_destroy(struct puppet *puppet) {
+    if (puppet->alive) {
+        kill(puppet->task.tid, SIGKILL);
+        while (waitpid(puppet->task.tid, NULL, __WALL) < 0 && errno == EINTR)
+            ;
+    }
+    if (puppet->task.tid)
+        task_deinit(&puppet->task);
+    for (size_t i = 0; i < puppet->file_count; i++) {
+        if (puppet->files[i].fd >= 0)
+            close(puppet->files[i].fd);
+        if (puppet->files[i].shared >= 0)
+            close(puppet->files[i].shared);
+    }
+    free(puppet->files);
+    memset(puppet, 0, sizeof(*puppet));
+}
+
+/* ---- files ---- */
+
+static struct puppet_file *find_file(struct puppet *puppet, uint32_t id) {
+    for (size_t i = 0; i < puppet->file_count; i++)
+        if (puppet->files[i].id == id)
+            return &puppet->files[i];
+    return NULL;
+}
+
+struct error *puppet_add_file(struct puppet *puppet, uint32_t id, uint64_t size) {
+    struct puppet_file *file = find_file(puppet, id);
+    if (!file) {
+        struct puppet_file *files = realloc(puppet->files, (puppet->file_count + 1) * sizeof(*files));
+        if (!files)
+            return &error_no_memory;
+        puppet->files = files;
+        file = &files[puppet->file_count++];
+        *file = (struct puppet_file){.id = id, .fd = -1, .shared = -1};
+    }
+    file->size = size;
+    return NULL;
+}
+
+static struct error *open_file(struct puppet *puppet, struct puppet_file *file) {
+    if (file->fd >= 0)
+        return NULL;
+    char name[16];
+    snprintf(name, sizeof(name), "%u", file->id);
+    file->fd = openat(puppet->filesfd, name, O_RDONLY | O_CLOEXEC);
+    return file->fd < 0 ? error_system(errno, "stored file %s", name) : NULL;
+}
+
+static struct error *copy_file(int from, int to, uint64_t size) {
+    static char block[1 << 16];
+    for (off_t at = 0; (uint64_t)at < size;) {
+        off_t data = lseek(from, at, SEEK_DATA);
+        if (data < 0)
+            break; /* only a hole is left */
+        ssize_t got = pread(from, block, sizeof(block), data);
+        if (got <= 0)
+            break;
+        if (pwrite(to, block, (size_t)got, data) != got)
+            return error_system(errno, "puppet: copy of a mapped file");
+        at = data + got;
+    }
+    return ftruncate(to, (off_t)size) < 0 ? error_system(errno, "puppet: copy of a mapped file") : NULL;
+}
+
+/* The copy that shared mappings of the file share. */
+static struct error *open_shared(struct puppet *puppet, struct puppet_file *file) {
+    if (file->shared >= 0)
+        return NULL;
+    TRY(open_file(puppet, file));
+    int fd = memfd_create("reel", MFD_CLOEXEC);
+    if (fd < 0)
+        return error_system(errno, "puppet: copy of a mapped file");
+    struct error *err = copy_file(file->fd, fd, file->size);
+    if (err)
+        close(fd);
+    else
+        file->shared = fd;
+    return err;
+}
+
+static struct error *fd_for_mapping(struct puppet *puppet, uint32_t id, bool shared, int *ret) {
+    struct puppet_file *file = find_file(puppet, id);
+    if (!file)
+        return error_new(ERROR_BAD_DATA, "recording: file %u is mapped but not listed", id);
+    if (shared)
+        TRY(open_shared(puppet, file));
+    else
+        TRY(open_file(puppet, file));
+    *ret = shared ? file->shared : file->fd;
+    return NULL;
+}
+
+struct error *puppet_file_write(struct puppet *puppet, uint32_t id, uint64_t offset, const void *bytes, size_t size) {
+    struct puppet_file *file = find_file(puppet, id);
+    if (!file)
+        return error_new(ERROR_BAD_DATA, "recording: file %u is written but not listed", id);
+    TRY(open_shared(puppet, file));
+    if (pwrite(file->shared, bytes, size, (off_t)offset) != (ssize_t)size)
+        return error_system(errno, "puppet: copy of a mapped file");
+    return NULL;
+}
+
+struct error *puppet_file_resize(struct puppet *puppet, uint32_t id, uint64_t size) {
+    struct puppet_file *file = find_file(puppet, id);
+    if (!file)
+        return error_new(ERROR_BAD_DATA, "recording: file %u is resized but not listed", id);
+    TRY(open_shared(puppet, file));
+    if (ftruncate(file->shared, (off_t)size) < 0)
+        return error_system(errno, "puppet: copy of a mapped file");
+    return NULL;
+}
+
+/* ---- memory ---- */
+
+/* A recorded range must lie in user space and leave the stub alone: recordings are untrusted. */
+static struct error *check_range(uint64_t address, uint64_t size) {
+    if (address % PAGE || size > USER_END || address > USER_END - size || !size ||
+        (address < PUPPET_STUB + PUPPET_STUB_SIZE && address + size > PUPPET_STUB))
+        return error_new(ERROR_BAD_DATA, "recording: memory range 0x%llx+0x%llx makes no sense",
+                         (unsigned long long)address, (unsigned long long)size);
+    return NULL;
+}
+
+struct error *puppet_call(struct puppet *puppet, long number, const uint64_t args[6], int64_t expected) {
+    int64_t result;
+    TRY(remote_syscall(&puppet->task, PUPPET_STUB, number, args, &result));
+    if (result == expected)
+        return NULL;
+    return error_new(ERROR_DIVERGED, "puppet: memory call %ld at 0x%llx gave %lld where the recording has %lld", number,
+                     (unsigned long long)args[0], (long long)result, (long long)expected);
+}
+
+struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size, int protection, bool shared, uint32_t file,
+                         uint64_t offset) {
+    size = page_up(size);
+    TRY(check_range(address, size));
+    int fd = -1;
+    uint64_t flags = MAP_FIXED | MAP_NORESERVE | (shared ? MAP_SHARED : MAP_PRIVATE);
+    if (file)
+        TRY(fd_for_mapping(puppet, file, shared, &fd));
+    else
+        flags |= MAP_ANONYMOUS;
+    return puppet_call(puppet, SYS_mmap,
+                       (const uint64_t[6]){address, size, (uint64_t)protection, flags, (uint64_t)fd, offset},
+                       (int64_t)address);
+}
+
+struct error *puppet_unmap(struct puppet *puppet, uint64_t address, uint64_t size) {
+    size = page_up(size);
+    TRY(check_range(address, size));
+    return puppet_call(puppet, SYS_munmap, (const uint64_t[6]){address, size}, 0);
+}
+
+struct error *puppet_set_brk(struct puppet *puppet, uint64_t end) {
+    uint64_t before = puppet->brk_end;
+    end = page_up(end);
+    if (end == before)
+        return NULL;
+    if (end > before)
+        TRY(puppet_map(puppet, before, end - before, PROT_READ | PROT_WRITE, false, 0, 0));
+    else
+        TRY(puppet_unmap(puppet, end, before - end));
+    puppet->brk_end = end;
+    return NULL;
+}
+
+/* Lowest address that the stack may grow down to: not into the mapping below it. */
+static uint64_t stack_bottom(const struct puppet *puppet, uint64_t limit, uint64_t floor) {
+    limit = (limit < STACK_MOST ? limit : STACK_MOST) & ~(PAGE - 1);
+    uint64_t bottom = limit < puppet->stack_end ? puppet->stack_end - limit : 0;
+    return bottom > floor ? bottom : floor;
+}
+
+struct error *puppet_set_stack_limit(struct puppet *puppet, uint64_t limit) {
+    if (!puppet->stack_end)
+        return NULL;
+    struct maps maps;
+    TRY(maps_read(puppet->task.tid, &maps));
+    uint64_t floor = PUPPET_STUB + PUPPET_STUB_SIZE, start = puppet->stack_end;
+    for (size_t i = 0; i < maps.count; i++) {
+        if (maps.mappings[i].end < puppet->stack_end)
+            floor = maps.mappings[i].end;
+        else if (maps.mappings[i].start < puppet->stack_end)
+            start = maps.mappings[i].start;
+    }
+    maps_deinit(&maps);
+    uint64_t bottom = stack_bottom(puppet, limit, floor);
+    puppet->stack_limit = limit;
+    if (bottom >= start)
+        return NULL;
+    return puppet_map(puppet, bottom, start - bottom, PROT_READ | PROT_WRITE, false, 0, 0);
+}
+
+/* ---- loading a snapshot ---- */
+
+struct load {
+    struct puppet *puppet;
+    bool mapped;
+};
+
+static struct error *load_mappings(struct puppet *puppet, const struct snapshot *snapshot) {
+    uint64_t floor = PUPPET_STUB + PUPPET_STUB_SIZE;
+    for (size_t i = 0; i < snapshot->file_count; i++) /* one that is known already is known better: it may have grown since */
+        if (!find_file(puppet, snapshot->files[i].id))
+            TRY(puppet_add_file(puppet, snapshot->files[i].id, snapshot->files[i].size));
+    for (size_t i = 0; i < snapshot->mapping_count; i++) {
+        const struct snapshot_mapping *mapping = &snapshot->mappings[i];
+        uint64_t start = mapping->start;
+        if (mapping->stack) {
+            puppet->stack_end = mapping->end;
+            puppet->stack_limit = snapshot->stack_limit;
+            uint64_t bottom = stack_bottom(puppet, snapshot->stack_limit, floor);
+            start = bottom < start ? bottom : start;
+        }
+        TRY(puppet_map(puppet, start, mapping->end - start, mapping->protection, mapping->shared, mapping->file,
+                       mapping->offset));
+        floor = mapping->end;
+    }
+    return NULL;
+}
+
+static struct error *load_pages(void *context, const struct snapshot *snapshot, uint64_t address, const void *bytes,
+                                size_t size) {
+    struct load *load = context;
+    if (!load->mapped)
+        TRY(load_mappings(load->puppet, snapshot));
+    load->mapped = true;
+    return task_write(&load->puppet->task, address, bytes, size);
+}
+
+struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, int32_t *ret_tid) {
+    struct load load = {.puppet = puppet};
+    struct snapshot snapshot;
+    TRY(snapshot_read(dirfd, name, load_pages, &load, &snapshot));
+    struct error *err = load.mapped ? NULL : load_mappings(puppet, &snapshot);
+    puppet->brk_start = snapshot.brk_start;
+    puppet->brk_end = page_up(snapshot.brk_start);
+    snapshot.registers.orig_rax = (unsigned long long)-1;
+    if (!err)
+        err = trace_set_xstate(puppet->task.tid, snapshot.xstate, snapshot.xstate_size);
+    if (err)
+        err = error_hint(error_context(err, "processor state"), "was it recorded on a CPU with other features?");
+    if (!err)
+        err = trace_set_registers(puppet->task.tid, &snapshot.registers);
+    *ret_tid = snapshot.tid;
+    snapshot_deinit(&snapshot);
+    return err;
+}

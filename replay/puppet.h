@@ -1,0 +1,67 @@
+/* puppet: the process in which a recording runs again.
+ *
+ * It starts as a fork of reel, loses its whole address space but for one stub page (a syscall instruction through which the replayer
+ * makes it map memory), and is given the memory and registers of a snapshot. None of the program's system calls is executed in it:
+ * it runs under PTRACE_SYSEMU. It shares reel's descriptor table (CLONE_FILES), so that what reel has open can be mapped.
+ *
+ * Nothing of the host is within its reach: no call but the replayer's own memory calls is ever made. */
+#ifndef REEL_REPLAY_PUPPET_H
+#define REEL_REPLAY_PUPPET_H
+
+#include "replay/snapshot.h"
+#include "replay/store.h"
+#include "tracer/task.h"
+
+#include <stdbool.h>
+
+/* The stub page. The recorder refuses programs that map it. */
+#define PUPPET_STUB      0x200000ull
+#define PUPPET_STUB_SIZE 4096ull
+
+/* A stored file that is open for mapping. */
+struct puppet_file {
+    uint32_t id;
+    int fd;     /* the stored file, read-only; -1 not opened yet */
+    int shared; /* a memfd with a copy of it, for shared mappings; -1 until one is wanted */
+    uint64_t size;
+};
+
+struct puppet {
+    struct task task;
+    bool alive;
+    int filesfd; /* of the recording; not owned */
+    struct puppet_file *files;
+    size_t file_count;
+    uint64_t brk_start, brk_end;    /* of the heap; the end is page aligned */
+    uint64_t stack_end, stack_limit;
+};
+
+/* Make an empty puppet. filesfd is the recording's folder of files. */
+struct error *puppet_create(struct puppet *puppet, int filesfd);
+
+/* Kill it and release everything; fine on a zeroed struct or one that is dead. */
+void puppet_destroy(struct puppet *puppet);
+
+/* Give it memory and registers of the snapshot `name` in dirfd; *ret_tid is the recorded tid. Once per puppet. */
+struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, int32_t *ret_tid);
+
+/* A file of the store, with the size that it has at the recording's end; the tape has checked it. To be
+ * told before puppet_load(); files that only the snapshot lists are added by it. */
+struct error *puppet_add_file(struct puppet *puppet, uint32_t id, uint64_t size);
+
+/* Memory calls in the puppet, at the given addresses. file 0 is anonymous memory. Sizes are rounded up to pages. */
+struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size, int protection, bool shared, uint32_t file,
+                         uint64_t offset);
+struct error *puppet_unmap(struct puppet *puppet, uint64_t address, uint64_t size);
+/* Execute a call as it is, and fail when its result is not `expected`. */
+struct error *puppet_call(struct puppet *puppet, long number, const uint64_t args[6], int64_t expected);
+/* The heap now ends at `end` (any address). */
+struct error *puppet_set_brk(struct puppet *puppet, uint64_t end);
+/* The stack may now grow to `limit` bytes. */
+struct error *puppet_set_stack_limit(struct puppet *puppet, uint64_t limit);
+
+/* Write to, or resize, the shared copy of a file. Both do nothing for a file that no shared mapping uses. */
+struct error *puppet_file_write(struct puppet *puppet, uint32_t file, uint64_t offset, const void *bytes, size_t size);
+struct error *puppet_file_resize(struct puppet *puppet, uint32_t file, uint64_t size);
+
+#endif

@@ -1,0 +1,556 @@
+/* record_map: what the recorder does about memory that is mapped: files into the store, code searched for instructions that must be trapped,
+ * snapshots, and mapped files that change. */
+#include "replay/recorder_state.h"
+
+#include "dwarf/elf.h"
+#include "replay/puppet.h"
+#include "replay/snapshot.h"
+#include "tracer/maps.h"
+#include "tracer/vdso.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define PAGE        4096u
+#define CHECK_BYTES 65536u
+
+/* ---- opening what the program has mapped ---- */
+
+/* A descriptor of our own for the program's descriptor fd; reopened where permissions allow, else the very same open file. */
+static int open_program_fd(const struct recorder *recorder, int fd) {
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", recorder->pid, fd);
+    int own = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (own >= 0)
+        return own;
+    int pidfd = (int)syscall(SYS_pidfd_open, recorder->pid, 0);
+    if (pidfd < 0)
+        return -1;
+    own = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+    close(pidfd);
+    return own;
+}
+
+/* The file behind a mapping. The link in map_files needs privileges; its path, seen from the program's root, mostly does as well. */
+static int open_mapping(const struct recorder *recorder, const struct mapping *mapping) {
+    char path[4200];
+    struct stat info;
+    snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", recorder->pid, (unsigned long long)mapping->start,
+             (unsigned long long)mapping->end);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        return fd;
+    const char *const ways[] = {"root", "exe"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "/proc/%d/%s%s", recorder->pid, ways[i], i ? "" : mapping->name);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 && fstat(fd, &info) == 0 && info.st_ino == mapping->inode)
+            return fd;
+        if (fd >= 0)
+            close(fd);
+    }
+    return -1;
+}
+
+/* ---- the store ---- */
+
+static struct mapped_file *find_mapped(struct recorder *recorder, const struct stat *info) {
+    for (size_t i = 0; i < recorder->mapped_count; i++)
+        if (recorder->mapped[i].device == info->st_dev && recorder->mapped[i].inode == info->st_ino)
+            return &recorder->mapped[i];
+    return NULL;
+}
+
+static struct error *note_mapped(struct recorder *recorder, const struct stat *info, uint32_t file, bool shared,
+                                 struct mapped_file **ret) {
+    struct mapped_file *entry = find_mapped(recorder, info);
+    if (!entry) {
+        struct mapped_file *mapped =
+            realloc(recorder->mapped, (recorder->mapped_count + 1) * sizeof(*recorder->mapped));
+        if (!mapped)
+            return &error_no_memory;
+        recorder->mapped = mapped;
+        entry = &mapped[recorder->mapped_count++];
+        *entry = (struct mapped_file){.device = info->st_dev, .inode = info->st_ino};
+    }
+    entry->file = file;
+    entry->shared = entry->shared || shared;
+    *ret = entry;
+    return NULL;
+}
+
+static struct error *append_file_event(struct recorder *recorder, const struct stored_file *file) {
+    struct event event = {.kind = EVENT_FILE};
+    event.file.file = file->id;
+    event.file.size = file->size;
+    event.file.path = file->path;
+    event.file.path_size = (uint32_t)strlen(file->path);
+    TRY(file_store_hash(recorder->recording.filesfd, file->id, &event.file.hash));
+    return recorder_append(recorder, &event);
+}
+
+/* Keep what a mapping shows of the file open at fd. Before the log is open (the first snapshot) no event is made. */
+static struct error *store_file(struct recorder *recorder, int fd, const char *path, uint64_t offset, uint64_t size,
+                                struct stored_file **ret) {
+    bool changed;
+    TRY(file_store_add(&recorder->store, fd, path, offset, size, ret, &changed));
+    return changed && recorder->log ? append_file_event(recorder, *ret) : NULL;
+}
+
+/* ---- trapped instructions ---- */
+
+static const uint8_t trap_code[2] = {0x0f, 0x0b}; /* ud2 */
+
+/* Overwrite the sites in [start, end), which were found just now. */
+static struct error *patch_sites(struct recorder *recorder, const struct insn_sites *found) {
+    for (size_t i = 0; i < found->count; i++) {
+        const struct insn_site *site = &found->sites[i];
+        uint8_t code[INSN_MAX];
+        if (insn_sites_find(&recorder->sites, site->address))
+            continue; /* trapped already: mprotect made the same code executable once more */
+        if (task_read(recorder->task, site->address, code, site->length) != site->length ||
+            memcmp(code, site->bytes, site->length) != 0)
+            continue; /* the program has changed its copy of this code: it is not what was found in the file */
+        TRY(task_write(recorder->task, site->address, trap_code, sizeof(trap_code)));
+        TRY(insn_sites_add(&recorder->sites, site));
+        TRY(effects_add(&recorder->effects, EFFECT_PATCH, site->address, 0, trap_code, sizeof(trap_code)));
+    }
+    return NULL;
+}
+
+/* Function starts of the ELF image, as they are mapped: image offset `offset` is at `address`. No ELF, no starts. */
+static struct error *mapped_starts(const uint8_t *bytes, size_t size, uint64_t address, uint64_t offset, uint64_t **ret,
+                                   size_t *ret_count) {
+    struct elf_image image;
+    uint64_t vaddr;
+    *ret = NULL;
+    *ret_count = 0;
+    struct error *err = elf_image_init(&image, bytes, size, "mapped code");
+    if (err) {
+        error_free(err);
+        return NULL;
+    }
+    if (elf_offset_to_vaddr(&image, offset, &vaddr))
+        err = elf_function_starts(&image, ret, ret_count);
+    for (size_t i = 0; !err && i < *ret_count; i++)
+        (*ret)[i] += address - vaddr;
+    elf_image_deinit(&image);
+    return err;
+}
+
+static struct error *scan_bytes(struct recorder *recorder, const uint8_t *bytes, size_t file_size, uint64_t address,
+                                uint64_t size, uint64_t offset) {
+    uint64_t *starts;
+    size_t count;
+    struct insn_sites found = {0};
+    if (offset >= file_size)
+        return NULL;
+    if (size > file_size - offset)
+        size = file_size - offset;
+    TRY(mapped_starts(bytes, file_size, address, offset, &starts, &count));
+    struct error *err = insn_scan(bytes + offset, size, address, starts, count, &found);
+    if (!err)
+        err = patch_sites(recorder, &found);
+    insn_sites_deinit(&found);
+    free(starts);
+    return err;
+}
+
+/* Search code mapped from a stored file: [address, address + size) shows it from offset on. */
+static struct error *scan_code(struct recorder *recorder, uint32_t file, uint64_t address, uint64_t size, uint64_t offset) {
+    char name[16];
+    struct stat info;
+    snprintf(name, sizeof(name), "%u", file);
+    int fd = openat(recorder->recording.filesfd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &info) < 0) {
+        struct error *err = error_system(errno, "stored file %u", file);
+        if (fd >= 0)
+            close(fd);
+        return err;
+    }
+    void *bytes = info.st_size ? mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    close(fd);
+    if (bytes == MAP_FAILED)
+        return NULL;
+    struct error *err = scan_bytes(recorder, bytes, (size_t)info.st_size, address, size, offset);
+    munmap(bytes, (size_t)info.st_size);
+    return err;
+}
+
+/* ---- mmap, mprotect, mremap ---- */
+
+/* Contents of the file in [offset, offset + size) as they are now, for the puppet's shared copy. */
+static struct error *add_file_contents(struct recorder *recorder, uint32_t file, int fd, uint64_t offset, uint64_t size) {
+    struct stat info;
+    if (fstat(fd, &info) < 0)
+        return error_system(errno, "mapped file");
+    TRY(effects_add(&recorder->effects, EFFECT_FILE_SIZE, (uint64_t)info.st_size, file, NULL, 0));
+    uint64_t end = offset + size < (uint64_t)info.st_size ? offset + size : (uint64_t)info.st_size;
+    static uint8_t block[1 << 16];
+    while (offset < end) {
+        size_t want = end - offset < sizeof(block) ? end - offset : sizeof(block);
+        ssize_t got = pread(fd, block, want, (off_t)offset);
+        if (got <= 0)
+            return got < 0 ? error_system(errno, "mapped file") : NULL;
+        TRY(effects_add(&recorder->effects, EFFECT_FILE, offset, file, block, (size_t)got));
+        offset += (uint64_t)got;
+    }
+    return NULL;
+}
+
+static struct error *map_regular(struct recorder *recorder, uint64_t address, uint64_t size, int protection, bool shared,
+                                 int fd, const char *path, uint64_t offset) {
+    struct stat info;
+    struct stored_file *stored;
+    struct mapped_file *mapped;
+    if (fstat(fd, &info) < 0)
+        return error_system(errno, "%s", path);
+    mapped = find_mapped(recorder, &info);
+    if (shared && mapped && mapped->shared) {
+        /* one more window on the puppet's copy, which may not show yet what is here now */
+        TRY(add_file_contents(recorder, mapped->file, fd, offset, size));
+        return effects_add(&recorder->effects, EFFECT_MAP_FILE, 0, mapped->file, NULL, 0);
+    }
+    bool changing = mapped && mapped->changing;
+    bool was_shared = mapped && mapped->shared;
+    uint32_t shared_id = mapped ? mapped->file : 0;
+    TRY(store_file(recorder, fd, path, offset, size, &stored));
+    TRY(note_mapped(recorder, &info, was_shared ? shared_id : stored->id, shared, &mapped));
+    if (shared && protection & PROT_WRITE)
+        mapped->changing = true;
+    TRY(effects_add(&recorder->effects, EFFECT_MAP_FILE, 0, stored->id, NULL, 0));
+    if (changing) /* time stamps are too coarse to tell whether the stored copy is what is mapped now */
+        TRY(effects_add_memory(&recorder->effects, recorder->task, address, size));
+    if (protection & PROT_EXEC)
+        TRY(scan_code(recorder, stored->id, address, size, offset));
+    return NULL;
+}
+
+static struct error *map_fd(struct recorder *recorder, uint64_t address, uint64_t size, int protection, bool shared, int fd,
+                            const char *path, uint64_t offset) {
+    struct stat info;
+    if (fstat(fd, &info) < 0)
+        return error_system(errno, "%s", path);
+    if (S_ISREG(info.st_mode))
+        return map_regular(recorder, address, size, protection, shared, fd, path, offset);
+    if (S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 5)) /* /dev/zero: anonymous memory by another name */
+        return NULL;
+    recorder_stop(recorder, "%s is mapped: memory shared with a device cannot be recorded", path);
+    return NULL;
+}
+
+/* An error about the recording (disk full, limits) ends it; one about the task is passed on. */
+static struct error *stop_on_error(struct recorder *recorder, struct error *err) {
+    if (!err || error_is(err, ERROR_TASK_GONE))
+        return err;
+    recorder_stop(recorder, "%s", err->message);
+    error_free(err);
+    return NULL;
+}
+
+struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_t size, int protection, int flags, int fd,
+                            uint64_t offset) {
+    char link[64], path[4096];
+    snprintf(link, sizeof(link), "/proc/%d/fd/%d", recorder->pid, fd);
+    ssize_t length = readlink(link, path, sizeof(path) - 1);
+    path[length > 0 ? length : 0] = 0;
+    int own = open_program_fd(recorder, fd);
+    if (own < 0) {
+        recorder_stop(recorder, "%s is mapped and cannot be opened: %s", path, strerror(errno));
+        return NULL;
+    }
+    bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
+    struct error *err = map_fd(recorder, address, size, protection, shared, own, path, offset);
+    close(own);
+    return stop_on_error(recorder, err);
+}
+
+/* Do something with each file mapping in [start, end). */
+typedef struct error *mapping_visitor(struct recorder *recorder, const struct mapping *mapping, int fd,
+                                      struct stored_file *stored);
+
+static struct error *visit_mapping(struct recorder *recorder, const struct mapping *mapping, uint64_t start, uint64_t end,
+                                   mapping_visitor *visit) {
+    struct mapping part = *mapping;
+    struct stored_file *stored;
+    int fd = open_mapping(recorder, mapping);
+    if (fd < 0)
+        return NULL; /* deleted meanwhile: what was stored when it was mapped has to do */
+    if (part.start < start) {
+        part.offset += start - part.start;
+        part.start = start;
+    }
+    if (part.end > end)
+        part.end = end;
+    struct error *err = store_file(recorder, fd, mapping->name, part.offset, part.end - part.start, &stored);
+    if (!err && visit)
+        err = visit(recorder, &part, fd, stored);
+    close(fd);
+    return err;
+}
+
+static struct error *visit_file_mappings(struct recorder *recorder, uint64_t address, uint64_t size, mapping_visitor *visit) {
+    struct maps maps;
+    TRY(maps_read(recorder->pid, &maps));
+    struct error *err = NULL;
+    for (size_t i = 0; !err && i < maps.count; i++) {
+        const struct mapping *mapping = &maps.mappings[i];
+        if (mapping->inode && mapping->name[0] == '/' && mapping->start < address + size && mapping->end > address)
+            err = visit_mapping(recorder, mapping, address, address + size, visit);
+    }
+    maps_deinit(&maps);
+    return stop_on_error(recorder, err);
+}
+
+static struct error *scan_part(struct recorder *recorder, const struct mapping *part, int fd, struct stored_file *stored) {
+    (void)fd;
+    return scan_code(recorder, stored->id, part->start, part->end - part->start, part->offset);
+}
+
+struct error *record_executable(struct recorder *recorder, uint64_t address, uint64_t size) {
+    return visit_file_mappings(recorder, address, size, scan_part);
+}
+
+struct error *record_grown(struct recorder *recorder, uint64_t address, uint64_t size) {
+    return visit_file_mappings(recorder, address, size, NULL);
+}
+
+/* ---- files that change while they are mapped ---- */
+
+/* What private mappings of the file show now: pages that the program has not written follow the file. */
+static struct error *add_private_views(struct recorder *recorder, const struct stat *info, uint64_t offset, uint64_t end) {
+    struct maps maps;
+    TRY(maps_read(recorder->pid, &maps));
+    struct error *err = NULL;
+    for (size_t i = 0; !err && i < maps.count; i++) {
+        const struct mapping *mapping = &maps.mappings[i];
+        uint64_t first = mapping->offset, last = first + (mapping->end - mapping->start);
+        if (mapping->inode != info->st_ino || mapping->shared || first >= end || last <= offset)
+            continue;
+        uint64_t from = offset > first ? offset : first, to = end < last ? end : last;
+        err = effects_add_memory(&recorder->effects, recorder->task, mapping->start + (from - first), to - from);
+    }
+    maps_deinit(&maps);
+    return err;
+}
+
+struct error *record_file_written(struct recorder *recorder, const char *path, uint64_t offset, uint64_t size) {
+    struct stat info;
+    if (!recorder->mapped_count || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
+        return NULL;
+    struct mapped_file *mapped = find_mapped(recorder, &info);
+    if (!mapped)
+        return NULL;
+    mapped->changing = true;
+    struct error *err = NULL;
+    int fd = mapped->shared ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd >= 0)
+        err = add_file_contents(recorder, mapped->file, fd, offset, size);
+    else if (mapped->shared)
+        recorder_stop(recorder, "a mapped file was written and cannot be read: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return err ? err : add_private_views(recorder, &info, offset, offset + size);
+}
+
+struct error *record_has_shared_memory(struct recorder *recorder, bool *ret) {
+    struct maps maps;
+    *ret = false;
+    TRY(maps_read(recorder->pid, &maps));
+    for (size_t i = 0; i < maps.count; i++)
+        if (maps.mappings[i].shared && maps.mappings[i].protection & PROT_WRITE)
+            *ret = true;
+    maps_deinit(&maps);
+    return NULL;
+}
+
+/* ---- segments ---- */
+
+/* Turn the vdso's functions into system calls. */
+static struct error *patch_vdso(struct recorder *recorder, const struct maps *maps) {
+    recorder->vdso_syscall = 0;
+    for (size_t i = 0; i < maps->count; i++) {
+        const struct mapping *mapping = &maps->mappings[i];
+        if (strcmp(mapping->name, "[vdso]") != 0)
+            continue;
+        uint8_t image[4 * PAGE];
+        struct vdso_patch patches[VDSO_PATCHES_MAX];
+        size_t count, size = mapping->end - mapping->start;
+        if (size > sizeof(image))
+            return error_new(ERROR_UNSUPPORTED, "vdso: larger than expected");
+        TRY(task_read_exact(recorder->task, mapping->start, image, size));
+        TRY(vdso_patches(image, size, patches, &count));
+        for (size_t k = 0; k < count; k++) {
+            TRY(task_write(recorder->task, mapping->start + patches[k].offset, patches[k].code, patches[k].size));
+            if (patches[k].code[5] == 0x0f && patches[k].code[6] == 0x05) /* mov eax, number; syscall */
+                recorder->vdso_syscall = mapping->start + patches[k].offset + 5;
+        }
+    }
+    return NULL;
+}
+
+static struct error *snapshot_file_mapping(struct recorder *recorder, struct snapshot *snapshot,
+                                           const struct mapping *mapping, uint32_t *ret_file) {
+    struct stat info;
+    struct stored_file *stored;
+    struct mapped_file *mapped;
+    uint64_t size = mapping->end - mapping->start, hash;
+    int fd = open_mapping(recorder, mapping);
+    if (fd < 0 || fstat(fd, &info) < 0) {
+        if (fd >= 0)
+            close(fd);
+        return error_new(ERROR_UNSUPPORTED, "%s: is mapped and cannot be opened", mapping->name);
+    }
+    struct error *err = store_file(recorder, fd, mapping->name, mapping->offset, size, &stored);
+    close(fd);
+    if (!err)
+        err = note_mapped(recorder, &info, stored->id, mapping->shared, &mapped);
+    if (!err)
+        err = file_store_hash(recorder->recording.filesfd, stored->id, &hash);
+    if (!err)
+        err = snapshot_add_file(snapshot, stored->id, stored->size, hash, stored->path);
+    if (!err && mapping->protection & PROT_EXEC)
+        err = scan_code(recorder, stored->id, mapping->start, size, mapping->offset);
+    if (!err)
+        *ret_file = stored->id;
+    return err;
+}
+
+static struct error *snapshot_mappings(struct recorder *recorder, struct snapshot *snapshot, const struct maps *maps) {
+    for (size_t i = 0; i < maps->count; i++) {
+        const struct mapping *mapping = &maps->mappings[i];
+        if (mapping_is_kernel_data(mapping))
+            continue;
+        if (mapping->start < PUPPET_STUB + PUPPET_STUB_SIZE && mapping->end > PUPPET_STUB)
+            return error_new(ERROR_UNSUPPORTED, "the program is mapped at 0x%llx, which replay needs",
+                             (unsigned long long)mapping->start);
+        struct snapshot_mapping wanted = {.start = mapping->start,
+                                          .end = mapping->end,
+                                          .protection = mapping->protection,
+                                          .shared = mapping->shared,
+                                          .stack = strcmp(mapping->name, "[stack]") == 0};
+        if (mapping->inode) {
+            TRY(snapshot_file_mapping(recorder, snapshot, mapping, &wanted.file));
+            wanted.offset = mapping->offset;
+        }
+        TRY(snapshot_add_mapping(snapshot, &wanted));
+    }
+    return NULL;
+}
+
+/* Only 64-bit programs: a 32-bit one has another entry, other registers and other calls. */
+static struct error *check_program(struct recorder *recorder) {
+    struct user_regs_struct regs;
+    TRY(trace_get_registers(recorder->task->tid, &regs));
+    if (regs.cs != 0x33)
+        return error_hint(error_new(ERROR_UNSUPPORTED, "32-bit program: cannot be recorded"),
+                          "reel records x86-64 programs");
+    return NULL;
+}
+
+static struct error *take_snapshot(struct recorder *recorder, struct snapshot *snapshot) {
+    struct maps maps;
+    char name[32];
+    TRY(maps_read(recorder->pid, &maps));
+    struct error *err = patch_vdso(recorder, &maps);
+    if (!err)
+        err = snapshot_mappings(recorder, snapshot, &maps);
+    maps_deinit(&maps);
+    effects_clear(&recorder->effects); /* patches are in the pages of the snapshot */
+    if (err)
+        return err;
+    TRY(snapshot_take_task(snapshot, recorder->task));
+    recorder->last = snapshot->registers;
+    recording_segment_name(recorder->segment, "snapshot", name);
+    return snapshot_write(snapshot, recorder->task, recorder->recording.domainfd, name, &recorder->recording.budget);
+}
+
+struct error *record_segment(struct recorder *recorder) {
+    char name[32];
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    if (!snapshot)
+        return &error_no_memory;
+    insn_sites_deinit(&recorder->sites);
+    recorder->mapped_count = 0;
+    recorder->check_cursor = 0;
+    recorder->segment++;
+    recorder->events_before = recorder->events;
+    struct error *err = check_program(recorder);
+    if (!err)
+        err = take_snapshot(recorder, snapshot);
+    snapshot_deinit(snapshot);
+    free(snapshot);
+    if (err)
+        return err;
+    TRY(record_signal_reset(recorder));
+    recording_segment_name(recorder->segment, "log", name);
+    return chunk_writer_create(recorder->recording.domainfd, name, CHUNK_FILE_LOG, &recorder->recording.budget,
+                               &recorder->log);
+}
+
+/* ---- checks ---- */
+
+/* The next piece of writable memory after the cursor. */
+static bool next_piece(struct recorder *recorder, const struct maps *maps, struct memory_range *ret) {
+    for (int round = 0; round < 2; round++, recorder->check_cursor = 0) {
+        for (size_t i = 0; i < maps->count; i++) {
+            const struct mapping *mapping = &maps->mappings[i];
+            if (!(mapping->protection & PROT_WRITE) || mapping->end <= recorder->check_cursor)
+                continue;
+            uint64_t start = mapping->start > recorder->check_cursor ? mapping->start : recorder->check_cursor;
+            uint64_t size = mapping->end - start < CHECK_BYTES ? mapping->end - start : CHECK_BYTES;
+            *ret = (struct memory_range){.address = start, .size = size};
+            recorder->check_cursor = start + size;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct error *append_check(struct recorder *recorder, uint64_t address, uint64_t size) {
+    uint8_t *bytes = malloc(size);
+    if (!bytes)
+        return &error_no_memory;
+    struct event event = {.kind = EVENT_CHECK};
+    event.check.address = address;
+    event.check.size = task_read(recorder->task, address, bytes, size);
+    event.check.hash = XXH3_64bits(bytes, event.check.size);
+    free(bytes);
+    return event.check.size ? recorder_append(recorder, &event) : NULL;
+}
+
+struct error *record_check(struct recorder *recorder) {
+    struct maps maps;
+    struct memory_range piece;
+    struct user_regs_struct regs;
+    TRY(trace_get_registers(recorder->task->tid, &regs));
+    TRY(maps_read(recorder->pid, &maps));
+    const struct mapping *stack = maps_find(&maps, regs.rsp);
+    struct error *err = NULL;
+    if (stack && stack->protection & PROT_WRITE)
+        err = append_check(recorder, regs.rsp, stack->end - regs.rsp < PAGE ? stack->end - regs.rsp : PAGE);
+    if (!err && next_piece(recorder, &maps, &piece))
+        err = append_check(recorder, piece.address, piece.size);
+    maps_deinit(&maps);
+    return err;
+}
+
+struct error *record_end_memory(struct recorder *recorder) {
+    struct image image;
+    char name[32];
+    if (!recorder->options->check_memory || recorder->mode != RECORDER_RECORDING)
+        return NULL;
+    TRY(image_take(recorder->task, 0, 0, &image));
+    recording_segment_name(recorder->segment, "memory", name);
+    struct error *err = image_write(&image, recorder->recording.domainfd, name, &recorder->recording.budget);
+    image_deinit(&image);
+    return stop_on_error(recorder, err);
+}

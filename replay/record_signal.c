@@ -1,0 +1,323 @@
+/* record_signal: signals and trapped instructions while recording. replay_event.c is the twin.
+ *
+ * A signal that the program's own instruction raises comes again by itself in the replay. Any other may arrive anywhere; replay must be able to find
+ * the place again. Where the program has executed no instruction since the last event (it was in a system call, as programs mostly are),
+ * the place is that event. Otherwise a signal that a handler will see is kept back until the next system call, which is cancelled, and made
+ * again after the handler. Signals that do nothing to the process, stop it or kill it are let through at once.
+ *
+ * The handler's frame, written by the kernel, is logged with the registers at the handler's first instruction. */
+#include "replay/recorder_state.h"
+
+#include "tracer/remote.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/ucontext.h>
+#include <unistd.h>
+
+/* A signal for a handler that found no system call for so many ticks cannot be placed. */
+#define DEFERRED_TICKS_MOST 8
+
+static uint64_t signal_bit(int signo) {
+    return 1ull << (signo - 1);
+}
+
+/* ---- dispositions ---- */
+
+enum disposition { DISPOSITION_HANDLED, DISPOSITION_IGNORED, DISPOSITION_STOPS, DISPOSITION_FATAL };
+
+/* A hexadecimal mask of /proc/PID/status (proc(5)). */
+static uint64_t status_mask(const char *status, const char *key) {
+    const char *line = strstr(status, key);
+    return line ? strtoull(line + strlen(key), NULL, 16) : 0;
+}
+
+static struct error *find_disposition(const struct recorder *recorder, int signo, enum disposition *ret) {
+    char path[64], status[4096];
+    snprintf(path, sizeof(path), "/proc/%d/status", recorder->task->tid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return error_system(errno == ENOENT ? ESRCH : errno, "%s", path);
+    size_t size = fread(status, 1, sizeof(status) - 1, file);
+    fclose(file);
+    status[size] = 0;
+    if (status_mask(status, "\nSigCgt:") & signal_bit(signo))
+        *ret = DISPOSITION_HANDLED;
+    else if (status_mask(status, "\nSigIgn:") & signal_bit(signo))
+        *ret = DISPOSITION_IGNORED;
+    else if (signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH)
+        *ret = DISPOSITION_IGNORED;
+    else if (signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
+        *ret = DISPOSITION_STOPS;
+    else
+        *ret = DISPOSITION_FATAL;
+    return NULL;
+}
+
+static bool is_synchronous(const siginfo_t *info) {
+    switch (info->si_signo) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP:
+    case SIGSYS:
+        return info->si_code > 0; /* by the kernel, for this instruction; kill(2) and its kin give 0 or less */
+    default:
+        return false;
+    }
+}
+
+/* ---- logging a signal ---- */
+
+static struct error *append_signal(struct recorder *recorder, const siginfo_t *info, enum signal_place place,
+                                   enum signal_outcome outcome, const struct user_regs_struct *at) {
+    struct event event = {.kind = EVENT_SIGNAL};
+    event.signal.signo = info->si_signo;
+    event.signal.place = place;
+    event.signal.outcome = outcome;
+    event.signal.rip = at->rip;
+    event.signal.registers_hash = registers_hash(at);
+    memcpy(event.signal.info, info, sizeof(*info) < SIGINFO_SIZE ? sizeof(*info) : SIGINFO_SIZE);
+    return recorder_append(recorder, &event);
+}
+
+/* Bytes of a signal frame at rsp: return address, ucontext, siginfo, and above them the floating-point state, whose end the
+ * pointer in the ucontext and the size in its software-reserved bytes tell (arch/x86/include/uapi/asm/sigcontext.h). */
+static uint64_t frame_size(struct recorder *recorder, uint64_t rsp) {
+    enum { BASE = 1024, LEGACY = 512, MAGIC_AT = 464 };
+    ucontext_t context;
+    uint32_t reserved[2] = {0};
+    if (task_read(recorder->task, rsp + 8, &context, offsetof(ucontext_t, __fpregs_mem)) !=
+        offsetof(ucontext_t, __fpregs_mem))
+        return BASE;
+    uint64_t fpstate = (uint64_t)context.uc_mcontext.fpregs;
+    if (fpstate <= rsp || fpstate - rsp > 65536)
+        return BASE;
+    uint64_t size = LEGACY;
+    if (task_read(recorder->task, fpstate + MAGIC_AT, reserved, sizeof(reserved)) == sizeof(reserved) &&
+        reserved[0] == 0x46505853 && reserved[1] <= XSTATE_MAX + 64) /* FP_XSTATE_MAGIC1 */
+        size = reserved[1];
+    return fpstate - rsp + size;
+}
+
+static struct error *append_handled(struct recorder *recorder, const struct user_regs_struct *regs) {
+    effects_clear(&recorder->effects);
+    TRY(effects_add_memory(&recorder->effects, recorder->task, regs->rsp, frame_size(recorder, regs->rsp)));
+    TRY(effects_add_registers(&recorder->effects, regs));
+    TRY(effects_add_xstate(&recorder->effects, recorder->task));
+    return append_signal(recorder, &recorder->delivering, recorder->delivering_place, SIGNAL_HANDLED,
+                         &recorder->delivering_at);
+}
+
+struct error *record_delivered(struct recorder *recorder, const struct stop *stop, bool *ret_handled) {
+    struct user_regs_struct regs;
+    recorder->phase = PHASE_RUNNING;
+    TRY(trace_get_registers(recorder->task->tid, &regs));
+    *ret_handled = stop->signo == SIGTRAP;
+    if (!*ret_handled) {
+        /* There was no room for the frame: the kernel makes it a SIGSEGV, which kills. */
+        recorder->last = regs;
+        return NULL;
+    }
+    TRY(append_handled(recorder, &regs));
+    TRY(record_signal_changed(recorder));
+    recorder->last = regs;
+    return task_resume(recorder->task, RESUME_CONT, 0);
+}
+
+/* Let the signal of this stop through and log what it does. */
+static struct error *deliver(struct recorder *recorder, const siginfo_t *info, enum signal_place place,
+                             const struct user_regs_struct *at) {
+    enum disposition disposition;
+    TRY(find_disposition(recorder, info->si_signo, &disposition));
+    switch (disposition) {
+    case DISPOSITION_HANDLED:
+        recorder->delivering = *info;
+        recorder->delivering_place = place;
+        recorder->delivering_at = *at;
+        recorder->phase = PHASE_DELIVERING;
+        return task_resume(recorder->task, RESUME_STEP, info->si_signo);
+    case DISPOSITION_FATAL:
+        recorder->dying = true;
+        TRY(record_end_memory(recorder));
+        TRY(append_signal(recorder, info, place, SIGNAL_FATAL, at));
+        break;
+    case DISPOSITION_IGNORED:
+        TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
+        break;
+    case DISPOSITION_STOPS:
+        break;
+    }
+    return task_resume(recorder->task, RESUME_CONT, info->si_signo);
+}
+
+/* ---- asynchronous signals ---- */
+
+static struct error *defer(struct recorder *recorder, const siginfo_t *info) {
+    if (recorder->deferred_count == DEFERRED_MAX) {
+        recorder_stop(recorder, "more than %d signals came between two system calls", DEFERRED_MAX);
+        return task_resume(recorder->task, RESUME_CONT, info->si_signo);
+    }
+    if (!recorder->deferred_count)
+        recorder->deferred_ticks = 0;
+    recorder->deferred[recorder->deferred_count++] =
+        (struct deferred_signal){.signo = info->si_signo, .info = *info};
+    return task_resume(recorder->task, RESUME_CONT, 0);
+}
+
+static struct error *record_asynchronous(struct recorder *recorder, const siginfo_t *info,
+                                         const struct user_regs_struct *regs) {
+    if (registers_compare(regs, &recorder->last) == REGISTER_COUNT && !recorder->deferred_count)
+        return deliver(recorder, info, SIGNAL_AFTER_EVENT, regs);
+    enum disposition disposition;
+    TRY(find_disposition(recorder, info->si_signo, &disposition));
+    if (disposition == DISPOSITION_HANDLED)
+        return defer(recorder, info);
+    /* nothing that replay would see, or the end at a moment that nobody can tell */
+    return task_resume(recorder->task, RESUME_CONT, info->si_signo);
+}
+
+/* The signal that resuming the cancelled call's exit stop with a signal has made: ours to give the true siginfo. */
+static struct error *record_injected_signal(struct recorder *recorder, const struct user_regs_struct *regs) {
+    recorder->phase = PHASE_RUNNING;
+    TRY(trace_set_siginfo(recorder->task->tid, &recorder->delivering));
+    siginfo_t info = recorder->delivering;
+    return deliver(recorder, &info, SIGNAL_BEFORE_SYSCALL, regs);
+}
+
+struct error *record_signal(struct recorder *recorder, const struct stop *stop) {
+    siginfo_t info;
+    struct user_regs_struct regs;
+    bool imitated = false;
+    (void)stop;
+    TRY(trace_get_siginfo(recorder->task->tid, &info));
+    TRY(trace_get_registers(recorder->task->tid, &regs));
+    if (recorder->phase == PHASE_INJECTING && info.si_signo == recorder->delivering.si_signo &&
+        info.si_pid == getpid())
+        return record_injected_signal(recorder, &regs);
+    if (info.si_signo == SIGILL)
+        TRY(record_instruction(recorder, recorder->task, &imitated));
+    if (imitated)
+        return task_resume(recorder->task, RESUME_CONT, 0);
+    if (is_synchronous(&info))
+        return deliver(recorder, &info, SIGNAL_SYNCHRONOUS, &regs);
+    return record_asynchronous(recorder, &info, &regs);
+}
+
+/* At the entry of a call: cancel it, and go back in front of its instruction. The kernel skips a call whose number is -1; its exit stop is where
+ * a signal can be put in. */
+struct error *record_inject(struct recorder *recorder) {
+    struct user_regs_struct regs;
+    TRY(trace_get_registers(recorder->task->tid, &regs));
+    regs.rax = regs.orig_rax;
+    regs.orig_rax = (unsigned long long)-1;
+    regs.rip -= 2;
+    TRY(trace_set_registers(recorder->task->tid, &regs));
+    recorder->delivering = recorder->deferred[0].info;
+    recorder->deferred_count--;
+    memmove(recorder->deferred, recorder->deferred + 1, recorder->deferred_count * sizeof(recorder->deferred[0]));
+    recorder->phase = PHASE_INJECTING;
+    return task_resume(recorder->task, RESUME_SYSCALL, 0);
+}
+
+struct error *record_injected(struct recorder *recorder) {
+    return task_resume(recorder->task, RESUME_CONT, recorder->delivering.si_signo);
+}
+
+struct error *record_signal_tick(struct recorder *recorder) {
+    if (!recorder->deferred_count || ++recorder->deferred_ticks < DEFERRED_TICKS_MOST)
+        return NULL;
+    recorder_stop(recorder, "%s came while the program computed without a system call, and such a place cannot be found again yet",
+                  signal_name(recorder->deferred[0].signo));
+    return NULL;
+}
+
+void record_signal_release(struct recorder *recorder) {
+    for (size_t i = 0; i < recorder->deferred_count; i++)
+        syscall(SYS_tgkill, recorder->pid, recorder->pid, recorder->deferred[i].signo);
+    recorder->deferred_count = 0;
+}
+
+/* ---- trapped instructions ----
+ *
+ * ud2 raises SIGILL. When the program blocks or ignores SIGILL the kernel unblocks it and resets its handler before the stop is seen
+ * (force_sig_info_to_task() in kernel/signal.c): both are put back from what the recorder has noted. */
+
+struct error *record_signal_changed(struct recorder *recorder) {
+    TRY(trace_get_sigmask(recorder->task->tid, &recorder->sigmask));
+    const struct syscall_call *call = &recorder->call;
+    if (recorder->row && recorder->row->handler == HANDLER_SIGACTION && call->args[0] == SIGILL && call->args[1])
+        task_read(recorder->task, call->args[1], recorder->sigill_action, sizeof(recorder->sigill_action));
+    return NULL;
+}
+
+struct error *record_signal_reset(struct recorder *recorder) {
+    enum disposition disposition;
+    memset(recorder->sigill_action, 0, sizeof(recorder->sigill_action));
+    TRY(find_disposition(recorder, SIGILL, &disposition));
+    if (disposition == DISPOSITION_IGNORED) {
+        uint64_t ignore = (uint64_t)SIG_IGN;
+        memcpy(recorder->sigill_action, &ignore, sizeof(ignore));
+    }
+    return trace_get_sigmask(recorder->task->tid, &recorder->sigmask);
+}
+
+/* Call rt_sigaction(SIGILL) in the program with the action that it had set. The struct goes below the red zone for that moment. */
+static struct error *restore_action(struct recorder *recorder, uint64_t rsp) {
+    uint8_t saved[sizeof(recorder->sigill_action)];
+    uint64_t place = (rsp - 512) & ~15ull;
+    int64_t result;
+    TRY(task_read_exact(recorder->task, place, saved, sizeof(saved)));
+    TRY(task_write(recorder->task, place, recorder->sigill_action, sizeof(saved)));
+    TRY(REMOTE_SYSCALL(recorder->task, recorder->vdso_syscall, SYS_rt_sigaction, &result, SIGILL, place, 0, 8, 0, 0));
+    return task_write(recorder->task, place, saved, sizeof(saved));
+}
+
+static struct error *undo_forced_signal(struct recorder *recorder, uint64_t rsp) {
+    uint64_t handler;
+    memcpy(&handler, recorder->sigill_action, sizeof(handler));
+    bool blocked = recorder->sigmask & signal_bit(SIGILL), ignored = handler == (uint64_t)SIG_IGN;
+    if (ignored || (blocked && handler != (uint64_t)SIG_DFL))
+        TRY(restore_action(recorder, rsp));
+    if (blocked)
+        TRY(trace_set_sigmask(recorder->task->tid, recorder->sigmask));
+    return NULL;
+}
+
+static struct error *append_instruction(struct recorder *recorder, const struct insn_site *site,
+                                        const struct user_regs_struct *before, const struct user_regs_struct *after) {
+    effects_clear(&recorder->effects);
+    TRY(effects_add_registers(&recorder->effects, after));
+    struct event event = {.kind = EVENT_INSTRUCTION};
+    event.instruction.instruction = (uint8_t)site->kind;
+    event.instruction.length = site->length;
+    event.instruction.rip = site->address;
+    event.instruction.registers_hash = registers_hash(before);
+    return recorder_append(recorder, &event);
+}
+
+struct error *record_instruction(struct recorder *recorder, struct task *task, bool *ret_done) {
+    struct user_regs_struct before, after;
+    *ret_done = false;
+    siginfo_t info;
+    TRY(trace_get_siginfo(task->tid, &info));
+    TRY(trace_get_registers(task->tid, &before));
+    const struct insn_site *site =
+        info.si_signo == SIGILL && info.si_code > 0 ? insn_sites_find(&recorder->sites, before.rip) : NULL;
+    if (!site)
+        return NULL;
+    after = before;
+    insn_imitate(site, &after);
+    TRY(trace_set_registers(task->tid, &after));
+    *ret_done = true;
+    if (task != recorder->task || recorder->mode != RECORDER_RECORDING)
+        return NULL;
+    TRY(undo_forced_signal(recorder, after.rsp));
+    TRY(append_instruction(recorder, site, &before, &after));
+    recorder->last = after;
+    return NULL;
+}

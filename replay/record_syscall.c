@@ -1,0 +1,573 @@
+/* record_syscall: what the recorder does at the entry and the exit of each call. replay_syscall.c is the twin.
+ *
+ * The table (tracer/syscalls.def) decides: most calls are plain, run as they are, and their result and outputs are logged. The rows below
+ * are for the others: an `entry` that may change or refuse the call before it runs, an `exit` that adds effects. */
+#include "base/say.h"
+#include "replay/puppet.h"
+#include "replay/recorder_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CODE_SEGMENT_64    0x33
+#define X32_SYSCALL_BIT    0x40000000u
+/* Memory is checked after every so many calls. */
+#define CHECK_EVERY        256
+#define SYSCALL_LENGTH     2
+#define RESTART_SYSCALL_NR 219
+
+struct syscall_hooks {
+    /* Before the call runs. May set recorder->refused, change the task's registers, or stop the recording. */
+    struct error *(*entry)(struct recorder *recorder);
+    /* After it ran, before the event is appended: add effects. */
+    struct error *(*exit)(struct recorder *recorder);
+};
+
+/* ---- what several of them need ---- */
+
+static bool succeeded(const struct recorder *recorder) {
+    return !syscall_failed(recorder->call.result);
+}
+
+/* Path of a descriptor of the program, through which reel can open or stat what it refers to. */
+static void fd_path(const struct recorder *recorder, uint64_t fd, char ret[64]) {
+    snprintf(ret, 64, "/proc/%d/fd/%d", recorder->pid, (int)fd);
+}
+
+/* The file offset of a descriptor, 0 when it has none. */
+static uint64_t fd_offset(const struct recorder *recorder, uint64_t fd) {
+    char path[64];
+    unsigned long long offset = 0;
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->pid, (int)fd);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    if (fscanf(file, "pos: %llu", &offset) != 1)
+        offset = 0;
+    fclose(file);
+    return offset;
+}
+
+#define KCMP_FILE_TYPE 0 /* KCMP_FILE of linux/kcmp.h */
+
+/* Is this descriptor of the program the very same open file as one of reel's outputs? The open file counts, not the file: what the program writes to a
+ * /dev/null that it opened itself is none of reel's output. Without kcmp(2) the file has to do. */
+static enum event_stream fd_stream(const struct recorder *recorder, uint64_t fd) {
+    char path[64];
+    struct stat info;
+    fd_path(recorder, fd, path);
+    if (stat(path, &info) < 0)
+        return STREAM_NONE;
+    enum event_stream found = STREAM_NONE;
+    for (int own = 1; own <= 2; own++) {
+        const struct stat *output = &recorder->own_output[own - 1];
+        if (!recorder->has_output[own - 1] || info.st_dev != output->st_dev || info.st_ino != output->st_ino)
+            continue;
+        long order = syscall(SYS_kcmp, getpid(), recorder->pid, KCMP_FILE_TYPE, own, (unsigned long)(int)fd);
+        if (order != 0 && order != -1)
+            continue;
+        if (found == STREAM_NONE || own == (int)fd)
+            found = own == 1 ? STREAM_STDOUT : STREAM_STDERR;
+    }
+    return found;
+}
+
+static struct error *set_argument(struct recorder *recorder, size_t offset, uint64_t value) {
+    return trace_set_user_word(recorder->task->tid, offset, value);
+}
+
+#define ARGUMENT_REGISTER(name) (offsetof(struct user, regs) + offsetof(struct user_regs_struct, name))
+
+/* ---- memory ---- */
+
+static bool covers_stub(uint64_t address, uint64_t size) {
+    return address < PUPPET_STUB + PUPPET_STUB_SIZE && address + size > PUPPET_STUB;
+}
+
+static struct error *exit_mmap(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    if (!succeeded(recorder))
+        return NULL;
+    uint64_t address = (uint64_t)call->result;
+    if (covers_stub(address, call->args[1])) {
+        recorder_stop(recorder, "the program maps memory at 0x%llx, which replay needs", (unsigned long long)address);
+        return NULL;
+    }
+    insn_sites_remove(&recorder->sites, address, address + call->args[1]);
+    if (call->args[3] & MAP_ANONYMOUS)
+        return NULL;
+    return record_mapped(recorder, address, call->args[1], (int)call->args[2], (int)call->args[3], (int)call->args[4],
+                         call->args[5]);
+}
+
+static struct error *exit_munmap(struct recorder *recorder) {
+    if (succeeded(recorder))
+        insn_sites_remove(&recorder->sites, recorder->call.args[0], recorder->call.args[0] + recorder->call.args[1]);
+    return NULL;
+}
+
+static struct error *exit_mprotect(struct recorder *recorder) {
+    if (succeeded(recorder) && recorder->call.args[2] & PROT_EXEC)
+        return record_executable(recorder, recorder->call.args[0], recorder->call.args[1]);
+    return NULL;
+}
+
+static struct error *exit_mremap(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    if (!succeeded(recorder))
+        return NULL;
+    if ((uint64_t)call->result != call->args[0])
+        insn_sites_remove(&recorder->sites, call->args[0], call->args[0] + call->args[1]);
+    if (call->args[2] > call->args[1])
+        return record_grown(recorder, (uint64_t)call->result, call->args[2]);
+    return NULL;
+}
+
+/* MADV_FREE lets the kernel choose when pages become zero; MADV_DONTNEED is one of its choices, and always the same. */
+static struct error *entry_madvise(struct recorder *recorder) {
+    if (recorder->call.args[2] != MADV_FREE)
+        return NULL;
+    return set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_DONTNEED);
+}
+
+static struct error *exit_madvise(struct recorder *recorder) {
+    if (recorder->call.args[2] != MADV_FREE)
+        return NULL;
+    return set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_FREE);
+}
+
+static struct error *entry_unsupported(struct recorder *recorder) {
+    recorder_stop(recorder, "%s cannot be recorded%s%s", recorder->row->name, recorder->row->why ? ": " : "",
+                  recorder->row->why ? recorder->row->why : "");
+    return NULL;
+}
+
+/* ---- processes ---- */
+
+/* The flags of any of the fork family, as clone takes them. */
+static struct error *clone_flags(struct recorder *recorder, uint64_t *ret) {
+    switch (recorder->call.number) {
+    case SYS_fork:
+        *ret = SIGCHLD;
+        return NULL;
+    case SYS_vfork:
+        *ret = CLONE_VM | CLONE_VFORK | SIGCHLD;
+        return NULL;
+    case SYS_clone:
+        *ret = recorder->call.args[0];
+        return NULL;
+    default: /* clone3: the first field of struct clone_args */
+        *ret = 0;
+        task_read(recorder->task, recorder->call.args[0], ret, sizeof(*ret));
+        return NULL;
+    }
+}
+
+static struct error *entry_clone(struct recorder *recorder) {
+    uint64_t flags;
+    TRY(clone_flags(recorder, &flags));
+    if (flags & CLONE_THREAD || (flags & CLONE_VM && !(flags & CLONE_VFORK))) {
+        recorder_stop(recorder, "the program starts a thread, and threads cannot be recorded yet");
+        return NULL;
+    }
+    if (flags & CLONE_VM) { /* vfork: the child will write to this very memory */
+        recorder->before = calloc(1, sizeof(*recorder->before));
+        return recorder->before ? image_take(recorder->task, 0, 0, recorder->before) : &error_no_memory;
+    }
+    bool shared;
+    TRY(record_has_shared_memory(recorder, &shared));
+    if (shared)
+        recorder_stop(recorder, "the program forks while it has shared memory, which cannot be recorded yet");
+    return NULL;
+}
+
+static struct error *add_difference(void *context, uint64_t address, uint64_t size) {
+    struct recorder *recorder = context;
+    return effects_add_memory(&recorder->effects, recorder->task, address, size);
+}
+
+static void drop_before(struct recorder *recorder) {
+    if (!recorder->before)
+        return;
+    image_deinit(recorder->before);
+    free(recorder->before);
+    recorder->before = NULL;
+}
+
+static struct error *exit_clone(struct recorder *recorder) {
+    if (!recorder->before)
+        return NULL;
+    struct image after;
+    struct error *err = image_take(recorder->task, 0, 0, &after);
+    if (!err) {
+        err = image_compare(recorder->before, &after, add_difference, recorder);
+        image_deinit(&after);
+    }
+    drop_before(recorder);
+    return err;
+}
+
+static struct error *entry_execve(struct recorder *recorder) {
+    if (!recorder->options->check_memory)
+        return NULL;
+    recorder->before = calloc(1, sizeof(*recorder->before));
+    return recorder->before ? image_take(recorder->task, 0, 0, recorder->before) : &error_no_memory;
+}
+
+static struct error *exit_execve(struct recorder *recorder) {
+    drop_before(recorder); /* it failed: the program lives on */
+    return NULL;
+}
+
+/* A call that does not come back: its event is logged now. */
+static struct error *entry_exit(struct recorder *recorder) {
+    TRY(record_end_memory(recorder));
+    return recorder_append_syscall(recorder, 0, STREAM_NONE);
+}
+
+/* ---- processor state ---- */
+
+static struct error *exit_sigreturn(struct recorder *recorder) {
+    struct user_regs_struct regs;
+    TRY(trace_get_registers(recorder->task->tid, &regs));
+    TRY(effects_add_registers(&recorder->effects, &regs));
+    TRY(effects_add_xstate(&recorder->effects, recorder->task));
+    return record_signal_changed(recorder);
+}
+
+static struct error *exit_signal_state(struct recorder *recorder) {
+    return succeeded(recorder) ? record_signal_changed(recorder) : NULL;
+}
+
+static struct error *entry_prctl(struct recorder *recorder) {
+    switch (recorder->call.args[0]) {
+    case PR_SET_SECCOMP:
+        recorder_stop(recorder, "the program installs a seccomp filter, which cannot be recorded yet");
+        return NULL;
+    case PR_SET_TSC: /* would change what reel's own traps do; the program's rdtsc is answered either way */
+    case PR_SET_SYSCALL_USER_DISPATCH:
+    case PR_SET_MM:
+        recorder->refused = true;
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+static struct error *entry_seccomp(struct recorder *recorder) {
+    if (recorder->call.args[0] <= 1) /* SECCOMP_SET_MODE_STRICT, _FILTER */
+        recorder_stop(recorder, "the program installs a seccomp filter, which cannot be recorded yet");
+    return NULL;
+}
+
+/* Shadow stacks, CPUID faulting and tagged addresses change what plain instructions do. */
+static struct error *entry_arch_prctl(struct recorder *recorder) {
+    uint64_t code = recorder->call.args[0];
+    bool segment_bases = code >= 0x1001 && code <= 0x1004; /* ARCH_SET_GS, SET_FS, GET_FS, GET_GS */
+    recorder->refused = !segment_bases && code != 0x1011 && !(code >= 0x1021 && code <= 0x1025);
+    return NULL;
+}
+
+/* ---- descriptors ---- */
+
+/* Where the bytes of a successful write went in its file. */
+static uint64_t written_offset(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    switch (call->number) {
+    case SYS_pwrite64:
+    case SYS_pwritev:
+    case SYS_pwritev2:
+        if (call->number != SYS_pwritev2 || call->args[3] != (uint64_t)-1)
+            return call->args[3];
+        /* fallthrough */
+    default: {
+        uint64_t end = fd_offset(recorder, call->args[0]);
+        return end > (uint64_t)call->result ? end - (uint64_t)call->result : 0;
+    }
+    }
+}
+
+static bool is_socket_call(uint64_t number) {
+    return number == SYS_sendto || number == SYS_sendmsg || number == SYS_sendmmsg;
+}
+
+static struct error *exit_file_write(struct recorder *recorder) {
+    if (!succeeded(recorder) || !recorder->mapped_count || is_socket_call(recorder->call.number))
+        return NULL;
+    char path[64];
+    fd_path(recorder, recorder->call.args[0], path);
+    return record_file_written(recorder, path, written_offset(recorder), (uint64_t)recorder->call.result);
+}
+
+/* The file that truncate(2) names, as seen from here: the program may have another root or working folder. */
+static struct error *truncated_path(struct recorder *recorder, char *ret, size_t size) {
+    char name[4096];
+    size_t got = task_read(recorder->task, recorder->call.args[0], name, sizeof(name) - 1);
+    name[got] = 0;
+    snprintf(ret, size, "/proc/%d/%s/%s", recorder->pid, name[0] == '/' ? "root" : "cwd", name);
+    return NULL;
+}
+
+static struct error *exit_file_resize(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    if (!succeeded(recorder) || !recorder->mapped_count)
+        return NULL;
+    char path[4200];
+    if (call->number == SYS_truncate)
+        TRY(truncated_path(recorder, path, sizeof(path)));
+    else
+        fd_path(recorder, call->args[0], path);
+    /* fallocate may punch or move: everything from its offset on may differ */
+    uint64_t offset = call->number == SYS_fallocate ? call->args[2] : call->args[1];
+    return record_file_written(recorder, path, offset, UINT64_MAX / 2);
+}
+
+/* Which argument is the descriptor that bytes go to, and the one that they come from. */
+static unsigned transfer_target(uint64_t number) {
+    return number == SYS_sendfile || number == SYS_vmsplice ? 0 : number == SYS_tee ? 1 : 2;
+}
+
+static unsigned transfer_source(uint64_t number) {
+    return number == SYS_sendfile ? 1 : 0;
+}
+
+/* splice and tee take their bytes out of a pipe, where reel cannot look: to its own outputs they are refused as on a file that cannot
+ * be spliced, and programs fall back to read and write. */
+static struct error *entry_transfer(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    enum event_stream stream = fd_stream(recorder, call->args[transfer_target(call->number)]);
+    if (stream == STREAM_NONE)
+        return NULL;
+    if (call->number == SYS_splice || call->number == SYS_tee) {
+        recorder->refused = true;
+        return NULL;
+    }
+    recorder->offset_before = 0;
+    uint64_t pointer = call->number == SYS_sendfile ? call->args[2] : call->args[1];
+    if (call->number == SYS_vmsplice)
+        return NULL;
+    if (pointer)
+        task_read(recorder->task, pointer, &recorder->offset_before, sizeof(recorder->offset_before));
+    else
+        recorder->offset_before = fd_offset(recorder, call->args[transfer_source(call->number)]);
+    return NULL;
+}
+
+/* The bytes that went to the output without passing through memory, read again from where they came. */
+static struct error *show_transfer(struct recorder *recorder, uint64_t size) {
+    char path[64];
+    fd_path(recorder, recorder->call.args[transfer_source(recorder->call.number)], path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    void *bytes = fd >= 0 ? malloc(size ? size : 1) : NULL;
+    ssize_t got = bytes ? pread(fd, bytes, size, (off_t)recorder->offset_before) : -1;
+    struct error *err = NULL;
+    if (got >= 0)
+        err = effects_add(&recorder->effects, EFFECT_SHOW, 0, 0, bytes, (size_t)got);
+    free(bytes);
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
+
+static struct error *exit_transfer(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    uint64_t target = call->args[transfer_target(call->number)];
+    if (!succeeded(recorder) || call->result == 0)
+        return NULL;
+    if (call->number != SYS_vmsplice && fd_stream(recorder, target) != STREAM_NONE)
+        TRY(show_transfer(recorder, (uint64_t)call->result));
+    char path[64];
+    fd_path(recorder, target, path);
+    return record_file_written(recorder, path, 0, UINT64_MAX / 2);
+}
+
+static struct error *exit_process_vm_writev(struct recorder *recorder) {
+    if (succeeded(recorder) && (pid_t)recorder->call.args[0] == recorder->pid)
+        recorder_stop(recorder, "process_vm_writev to itself cannot be recorded yet");
+    return NULL;
+}
+
+static const struct syscall_hooks hooks[] = {
+    [HANDLER_MMAP] = {.exit = exit_mmap},
+    [HANDLER_MUNMAP] = {.exit = exit_munmap},
+    [HANDLER_MPROTECT] = {.exit = exit_mprotect},
+    [HANDLER_MREMAP] = {.exit = exit_mremap},
+    [HANDLER_MADVISE] = {.entry = entry_madvise, .exit = exit_madvise},
+    [HANDLER_SHMAT] = {.entry = entry_unsupported},
+    [HANDLER_REMAP_FILE_PAGES] = {.entry = entry_unsupported},
+    [HANDLER_EXECVE] = {.entry = entry_execve, .exit = exit_execve},
+    [HANDLER_EXIT] = {.entry = entry_exit},
+    [HANDLER_CLONE] = {.entry = entry_clone, .exit = exit_clone},
+    [HANDLER_ARCH_PRCTL] = {.entry = entry_arch_prctl},
+    [HANDLER_PRCTL] = {.entry = entry_prctl},
+    [HANDLER_SECCOMP] = {.entry = entry_seccomp},
+    [HANDLER_SIGRETURN] = {.exit = exit_sigreturn},
+    [HANDLER_SIGACTION] = {.exit = exit_signal_state},
+    [HANDLER_SIGPROCMASK] = {.exit = exit_signal_state},
+    [HANDLER_FILE_WRITE] = {.exit = exit_file_write},
+    [HANDLER_FILE_RESIZE] = {.exit = exit_file_resize},
+    [HANDLER_FILE_TRANSFER] = {.entry = entry_transfer, .exit = exit_transfer},
+    [HANDLER_PROCESS_VM_WRITEV] = {.exit = exit_process_vm_writev},
+};
+
+static const struct syscall_hooks *hooks_of(const struct syscall_row *row) {
+    static const struct syscall_hooks none;
+    return row->handler < sizeof(hooks) / sizeof(hooks[0]) ? &hooks[row->handler] : &none;
+}
+
+/* ---- entry ---- */
+
+static void note_call(struct recorder *recorder) {
+    const struct user_regs_struct *regs = &recorder->entry;
+    recorder->call = (struct syscall_call){
+        .number = regs->orig_rax,
+        .args = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9},
+    };
+}
+
+/* Calls that are not x86-64 calls at all. */
+static bool foreign_call(struct recorder *recorder) {
+    uint8_t code[SYSCALL_LENGTH] = {0};
+    task_read(recorder->task, recorder->entry.rip - SYSCALL_LENGTH, code, sizeof(code));
+    if (recorder->entry.cs == CODE_SEGMENT_64 && code[0] == 0x0f && code[1] == 0x05 &&
+        !(recorder->call.number & X32_SYSCALL_BIT))
+        return false;
+    recorder_stop(recorder, "the program makes a call of another kind (int 0x80, x32, vsyscall) at 0x%llx",
+                  (unsigned long long)recorder->entry.rip);
+    return true;
+}
+
+/* Make the kernel skip the call; its result is set at the exit. */
+static struct error *skip_call(struct recorder *recorder) {
+    TRY(set_argument(recorder, ARGUMENT_REGISTER(orig_rax), (uint64_t)-1));
+    return set_argument(recorder, ARGUMENT_REGISTER(rax), (uint64_t)-ENOSYS);
+}
+
+static void warn_refused(const struct recorder *recorder) {
+    static bool warned[1024];
+    if (recorder->call.number >= 1024 || warned[recorder->call.number] || recorder->call.number == SYS_rseq)
+        return;
+    warned[recorder->call.number] = true;
+    say("%s: answered as if this kernel did not have it%s%s", recorder->row->name, recorder->row->why ? ": " : "",
+        recorder->row->why ? recorder->row->why : "");
+}
+
+struct error *record_entry(struct recorder *recorder) {
+    if (recorder->deferred_count && recorder->phase == PHASE_RUNNING)
+        return record_inject(recorder);
+    TRY(trace_get_registers(recorder->task->tid, &recorder->entry));
+    note_call(recorder);
+    recorder->refused = false;
+    recorder->row = syscall_find(recorder->call.number);
+    if (foreign_call(recorder))
+        return task_resume(recorder->task, RESUME_CONT, 0);
+    if (!recorder->row) { /* not in the table: it may still answer ENOSYS, which is no harm */
+        return task_resume(recorder->task, RESUME_SYSCALL, 0);
+    }
+    const struct syscall_hooks *row_hooks = hooks_of(recorder->row);
+    recorder->refused = recorder->row->handler == HANDLER_REFUSE;
+    if (row_hooks->entry)
+        TRY(row_hooks->entry(recorder));
+    if (recorder->mode != RECORDER_RECORDING)
+        return task_resume(recorder->task, RESUME_CONT, 0);
+    if (recorder->refused) {
+        warn_refused(recorder);
+        TRY(skip_call(recorder));
+    }
+    return task_resume(recorder->task, RESUME_SYSCALL, 0);
+}
+
+/* ---- exit ---- */
+
+/* The call whose outputs these are: restart_syscall goes on with an interrupted one. */
+static const struct syscall_call *output_call(struct recorder *recorder) {
+    if (recorder->call.number == RESTART_SYSCALL_NR && recorder->restarted.number) {
+        recorder->restarted.result = recorder->call.result;
+        return &recorder->restarted;
+    }
+    if (recorder->call.result == -516) /* ERESTART_RESTARTBLOCK: restart_syscall will follow */
+        recorder->restarted = recorder->call;
+    return &recorder->call;
+}
+
+static struct error *add_outputs(struct recorder *recorder) {
+    struct memory_ranges ranges = {0};
+    const struct memory_reader memory = task_memory(recorder->task);
+    struct error *err = syscall_outputs(output_call(recorder), &memory, &ranges);
+    for (size_t i = 0; !err && i < ranges.count; i++)
+        err = effects_add_memory(&recorder->effects, recorder->task, ranges.ranges[i].address, ranges.ranges[i].size);
+    memory_ranges_deinit(&ranges);
+    if (error_is(err, ERROR_UNSUPPORTED)) {
+        recorder_stop(recorder, "%s", err->message);
+        error_free(err);
+        err = NULL;
+    }
+    return err;
+}
+
+/* Did a call that reel has no row for do anything? */
+static bool must_stop(struct recorder *recorder) {
+    if (!recorder->row && recorder->call.result != -ENOSYS) {
+        recorder_stop(recorder, "system call %llu is unknown to this reel", (unsigned long long)recorder->call.number);
+        return true;
+    }
+    if (recorder->row && recorder->row->handler == HANDLER_STOP && succeeded(recorder)) {
+        entry_unsupported(recorder);
+        return true;
+    }
+    return false;
+}
+
+static bool shows_output(const struct recorder *recorder) {
+    if (!recorder->row || !succeeded(recorder))
+        return false;
+    return recorder->row->handler == HANDLER_FILE_WRITE || recorder->row->handler == HANDLER_FILE_TRANSFER;
+}
+
+static enum event_stream output_stream(const struct recorder *recorder) {
+    if (!shows_output(recorder))
+        return STREAM_NONE;
+    const struct syscall_call *call = &recorder->call;
+    bool transfer = recorder->row->handler == HANDLER_FILE_TRANSFER;
+    return fd_stream(recorder, call->args[transfer ? transfer_target(call->number) : 0]);
+}
+
+static struct error *gather(struct recorder *recorder) {
+    if (!recorder->row)
+        return NULL;
+    TRY(add_outputs(recorder));
+    const struct syscall_hooks *row_hooks = hooks_of(recorder->row);
+    return row_hooks->exit ? row_hooks->exit(recorder) : NULL;
+}
+
+struct error *record_exit(struct recorder *recorder) {
+    struct user_regs_struct regs;
+    TRY(trace_get_registers(recorder->task->tid, &regs));
+    if (recorder->refused) {
+        int error = recorder->row->handler == HANDLER_FILE_TRANSFER || recorder->row->handler == HANDLER_PRCTL ||
+                            recorder->row->handler == HANDLER_ARCH_PRCTL
+                        ? EINVAL
+                        : ENOSYS;
+        regs.rax = (uint64_t)-error;
+        TRY(trace_set_registers(recorder->task->tid, &regs));
+    }
+    recorder->call.result = (int64_t)regs.rax;
+    effects_clear(&recorder->effects);
+    if (!must_stop(recorder))
+        TRY(gather(recorder));
+    TRY(recorder_append_syscall(recorder, recorder->call.result, output_stream(recorder)));
+    if (++recorder->calls_since_check >= CHECK_EVERY && recorder->mode == RECORDER_RECORDING) {
+        recorder->calls_since_check = 0;
+        TRY(record_check(recorder));
+    }
+    TRY(trace_get_registers(recorder->task->tid, &recorder->last));
+    return task_resume(recorder->task, RESUME_CONT, 0);
+}

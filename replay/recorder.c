@@ -1,0 +1,417 @@
+#include "replay/recorder.h"
+
+#include "base/say.h"
+#include "replay/recorder_state.h"
+#include "tracer/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The log is flushed about this often (milliseconds), however little is in it. */
+#define TICK 250
+
+/* ---- the log ---- */
+
+static struct error *close_log(struct recorder *recorder) {
+    if (!recorder->log)
+        return NULL;
+    struct chunk_writer *log = recorder->log;
+    recorder->log = NULL;
+    return chunk_writer_close(log);
+}
+
+/* Write recording.json for the last time. A failure is told, not returned: the program matters more. */
+static void finish(struct recorder *recorder, enum recording_end end, int status, const char *why) {
+    struct recording_info *info = &recorder->info;
+    if (info->state == RECORDING_COMPLETE)
+        return;
+    info->state = RECORDING_COMPLETE;
+    info->end = end;
+    info->status = status;
+    info->segments = recorder->segment;
+    info->events = recorder->events;
+    clock_gettime(CLOCK_REALTIME, &info->ended);
+    free(info->why);
+    info->why = why ? strdup(why) : NULL;
+    say_error(recording_write_info(&recorder->recording, info));
+}
+
+void recorder_stop(struct recorder *recorder, const char *format, ...) {
+    if (recorder->mode != RECORDER_RECORDING)
+        return;
+    char why[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+    recorder->mode = RECORDER_PASSING;
+    recorder->phase = PHASE_RUNNING;
+    record_signal_release(recorder);
+    if (recorder->log) {
+        struct event event = {.kind = EVENT_STOPPED, .tid = recorder->pid};
+        event.stopped.why = why;
+        event.stopped.why_size = (uint32_t)strlen(why);
+        buffer_clear(&recorder->encoded);
+        event_encode(&event, &recorder->encoded);
+        struct error *err = chunk_writer_append(recorder->log, recorder->encoded.data, recorder->encoded.size);
+        if (!err)
+            err = chunk_writer_flush(recorder->log);
+        error_free(err); /* what was pending is lost with it: the recording ends at its last whole chunk */
+        recorder->events = recorder->events_before + chunk_writer_records(recorder->log);
+        error_free(close_log(recorder));
+    }
+    finish(recorder, END_STOPPED, 0, why);
+    say_always("recording stopped at event %llu: %s (the program runs on unrecorded; what was recorded replays)",
+               (unsigned long long)recorder->events, why);
+}
+
+struct error *recorder_append(struct recorder *recorder, struct event *event) {
+    if (recorder->mode != RECORDER_RECORDING) {
+        effects_clear(&recorder->effects);
+        return NULL;
+    }
+    event->tid = recorder->task->tid;
+    effects_finish(&recorder->effects, event);
+    buffer_clear(&recorder->encoded);
+    event_encode(event, &recorder->encoded);
+    effects_clear(&recorder->effects);
+    struct error *err = buffer_check(&recorder->encoded);
+    if (!err)
+        err = chunk_writer_append(recorder->log, recorder->encoded.data, recorder->encoded.size);
+    if (err) {
+        recorder_stop(recorder, "%s", err->message);
+        error_free(err);
+        return NULL;
+    }
+    recorder->events++;
+    return NULL;
+}
+
+struct error *recorder_append_syscall(struct recorder *recorder, int64_t result, enum event_stream stream) {
+    struct event event = {.kind = EVENT_SYSCALL};
+    event.syscall.number = (uint16_t)recorder->call.number;
+    event.syscall.rip = recorder->entry.rip;
+    memcpy(event.syscall.args, recorder->call.args, sizeof(event.syscall.args));
+    event.syscall.result = result;
+    event.syscall.registers_hash = registers_hash(&recorder->entry);
+    event.syscall.stream = stream;
+    return recorder_append(recorder, &event);
+}
+
+/* ---- children: not recorded by this recorder, but theirs is the patched code and the filter ---- */
+
+static bool shares_code(const struct recorder *recorder, pid_t tid) {
+    if (recorder->mode == RECORDER_PASSING && recorder->task && tid == recorder->task->tid)
+        return true;
+    for (size_t i = 0; i < recorder->sharing_count; i++)
+        if (recorder->sharing[i] == tid)
+            return true;
+    return false;
+}
+
+static struct error *add_sharing(struct recorder *recorder, pid_t tid) {
+    pid_t *sharing = realloc(recorder->sharing, (recorder->sharing_count + 1) * sizeof(*sharing));
+    if (!sharing)
+        return &error_no_memory;
+    recorder->sharing = sharing;
+    sharing[recorder->sharing_count++] = tid;
+    return NULL;
+}
+
+static void drop_sharing(struct recorder *recorder, pid_t tid) {
+    for (size_t i = 0; i < recorder->sharing_count; i++)
+        if (recorder->sharing[i] == tid)
+            recorder->sharing[i--] = recorder->sharing[--recorder->sharing_count];
+}
+
+/* A stop of a task that is not recorded. */
+static struct error *pass(struct recorder *recorder, const struct stop *stop) {
+    bool shares = stop->task && shares_code(recorder, stop->task->tid);
+    if (stop->kind == STOP_SIGNAL && shares) {
+        bool done;
+        TRY(record_instruction(recorder, stop->task, &done));
+        if (done)
+            return task_resume(stop->task, RESUME_CONT, 0);
+    }
+    if (stop->kind == STOP_NEW_TASK && shares)
+        TRY(add_sharing(recorder, (pid_t)stop->message));
+    if (stop->task && (stop->kind == STOP_EXEC || stop->kind == STOP_EXITED || stop->kind == STOP_KILLED))
+        drop_sharing(recorder, stop->task->tid);
+    if (stop->kind == STOP_EXEC)
+        task_memory_reset(stop->task);
+    return engine_pass(stop);
+}
+
+/* ---- stops of the recorded task ---- */
+
+/* The whole job was stopped from the terminal: stop with it, so that the shell sees what it would have seen. */
+static void stop_like_program(int signo) {
+    if (signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
+        raise(SIGSTOP);
+}
+
+static struct error *on_gone(struct recorder *recorder, const struct stop *stop) {
+    bool exited = stop->kind == STOP_EXITED;
+    struct event event = {.kind = EVENT_EXIT};
+    event.exit.how = exited ? EXIT_STATUS : recorder->dying ? EXIT_SIGNAL : EXIT_KILLED;
+    event.exit.status = stop->status;
+    event.exit.core = stop->core;
+    effects_clear(&recorder->effects);
+    TRY(recorder_append(recorder, &event));
+    if (recorder->mode == RECORDER_RECORDING) {
+        struct error *err = close_log(recorder);
+        if (err) {
+            recorder_stop(recorder, "%s", err->message);
+            error_free(err);
+        }
+    }
+    finish(recorder, exited ? END_EXITED : END_SIGNALED, stop->status, NULL);
+    recorder->exit_status = exited ? stop->status : 128 + stop->status;
+    recorder->mode = RECORDER_OVER;
+    recorder->task = NULL;
+    return NULL;
+}
+
+static struct error *on_new_task(struct recorder *recorder, const struct stop *stop) {
+    TRY(add_sharing(recorder, (pid_t)stop->message));
+    return task_resume(stop->task, RESUME_SYSCALL, 0);
+}
+
+/* After execve: the old log ends, a new segment begins. */
+static struct error *on_exec_done(struct recorder *recorder) {
+    TRY(recorder_append_syscall(recorder, 0, STREAM_NONE));
+    struct event event = {.kind = EVENT_EXEC};
+    TRY(recorder_append(recorder, &event));
+    if (recorder->mode == RECORDER_RECORDING && recorder->before) {
+        char name[32];
+        recording_segment_name(recorder->segment, "memory", name);
+        say_error(image_write(recorder->before, recorder->recording.domainfd, name, &recorder->recording.budget));
+    }
+    struct error *err = close_log(recorder);
+    if (!err && recorder->mode == RECORDER_RECORDING)
+        err = record_segment(recorder);
+    if (err) {
+        if (error_is(err, ERROR_TASK_GONE))
+            return err;
+        recorder_stop(recorder, "%s", err->message);
+        error_free(err);
+    }
+    return task_resume(recorder->task, RESUME_CONT, 0);
+}
+
+static struct error *on_syscall_exit(struct recorder *recorder) {
+    if (recorder->phase == PHASE_INJECTING)
+        return record_injected(recorder);
+    if (recorder->phase != PHASE_EXEC)
+        return record_exit(recorder);
+    recorder->phase = PHASE_RUNNING;
+    return on_exec_done(recorder);
+}
+
+static struct error *on_signal_stop(struct recorder *recorder, const struct stop *stop) {
+    if (recorder->phase == PHASE_DELIVERING) {
+        bool handled;
+        TRY(record_delivered(recorder, stop, &handled));
+        if (handled)
+            return NULL;
+    }
+    return record_signal(recorder, stop);
+}
+
+static struct error *on_stop(struct recorder *recorder, const struct stop *stop) {
+    switch (stop->kind) {
+    case STOP_SECCOMP:
+    case STOP_SYSCALL_ENTRY:
+        return record_entry(recorder);
+    case STOP_SYSCALL_EXIT:
+        return on_syscall_exit(recorder);
+    case STOP_EXEC:
+        task_memory_reset(stop->task);
+        recorder->phase = PHASE_EXEC;
+        return task_resume(stop->task, RESUME_SYSCALL, 0);
+    case STOP_NEW_TASK:
+        return on_new_task(recorder, stop);
+    case STOP_VFORK_DONE:
+        return task_resume(stop->task, RESUME_SYSCALL, 0);
+    case STOP_SIGNAL:
+        return on_signal_stop(recorder, stop);
+    case STOP_GROUP: {
+        struct error *err = task_resume(stop->task, RESUME_LISTEN, 0);
+        if (!err)
+            stop_like_program(stop->signo);
+        return err;
+    }
+    case STOP_EXITED:
+    case STOP_KILLED:
+        return on_gone(recorder, stop);
+    case STOP_BORN: /* continued after a group stop */
+    case STOP_TICK:
+    case STOP_NONE:
+        return engine_pass(stop);
+    }
+    return NULL;
+}
+
+static struct error *on_tick(struct recorder *recorder) {
+    if (recorder->mode != RECORDER_RECORDING || !recorder->log)
+        return NULL;
+    struct error *err = chunk_writer_flush(recorder->log);
+    if (err) {
+        recorder_stop(recorder, "%s", err->message);
+        error_free(err);
+        return NULL;
+    }
+    return record_signal_tick(recorder);
+}
+
+static bool handle(void *context, const struct stop *stop, struct error **ret_error) {
+    struct recorder *recorder = context;
+    struct error *err;
+    if (stop->kind == STOP_TICK)
+        err = on_tick(recorder);
+    else if (stop->task == recorder->task && recorder->mode == RECORDER_RECORDING)
+        err = on_stop(recorder, stop);
+    else if (stop->task == recorder->task && (stop->kind == STOP_EXITED || stop->kind == STOP_KILLED))
+        err = on_gone(recorder, stop);
+    else
+        err = pass(recorder, stop);
+    if (error_is(err, ERROR_TASK_GONE)) { /* SIGKILL between two requests: the end is the next stop */
+        error_free(err);
+        err = NULL;
+    }
+    *ret_error = err;
+    return true;
+}
+
+/* ---- beginning and end ---- */
+
+static struct error *default_output(const char *program, pid_t pid, char **ret) {
+    const char *slash = strrchr(program, '/');
+    if (asprintf(ret, "%s-%d.reel", slash ? slash + 1 : program, pid) < 0)
+        return &error_no_memory;
+    return NULL;
+}
+
+static struct error *copy_strings(char *const *strings, char ***ret) {
+    size_t count = 0;
+    while (strings[count])
+        count++;
+    char **copy = calloc(count + 1, sizeof(*copy));
+    for (size_t i = 0; copy && i < count; i++)
+        copy[i] = strdup(strings[i]);
+    *ret = copy;
+    return copy ? NULL : &error_no_memory;
+}
+
+static struct error *describe(struct recorder *recorder) {
+    struct recording_info *info = &recorder->info;
+    char link[64], program[4096];
+    TRY(recording_info_from_host(info));
+    TRY(copy_strings(recorder->options->argv, &info->argv));
+    TRY(copy_strings(environ, &info->env));
+    snprintf(link, sizeof(link), "/proc/%d/exe", recorder->pid);
+    ssize_t size = readlink(link, program, sizeof(program) - 1);
+    program[size > 0 ? size : 0] = 0;
+    info->program = strdup(program);
+    info->pid = recorder->pid;
+    info->check_memory = recorder->options->check_memory;
+    return info->program ? NULL : &error_no_memory;
+}
+
+static struct error *open_recording(struct recorder *recorder) {
+    char *made = NULL;
+    const char *path = recorder->options->output;
+    if (!path) {
+        TRY(default_output(recorder->options->argv[0], recorder->pid, &made));
+        path = made;
+    }
+    struct error *err = recording_create(path, recorder->options->max_size, &recorder->recording);
+    free(made);
+    if (err)
+        return err;
+    TRY(describe(recorder));
+    file_store_init(&recorder->store, recorder->recording.filesfd, &recorder->recording.budget);
+    TRY(recording_write_info(&recorder->recording, &recorder->info));
+    return record_segment(recorder);
+}
+
+/* What the user types at the terminal is for the program; reel lives on until the program ends. */
+static void prepare_signals(void) {
+    static const int ignored[] = {SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGXFSZ, SIGPIPE};
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        signal(ignored[i], SIG_IGN);
+}
+
+/* SIGTERM and SIGHUP to reel are meant for the program. */
+static volatile pid_t forward_to;
+
+static void forward(int signo) {
+    if (forward_to)
+        kill(forward_to, signo);
+}
+
+static void forward_signals(pid_t pid) {
+    struct sigaction action = {.sa_handler = forward, .sa_flags = SA_RESTART};
+    static const int forwarded[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+    forward_to = pid;
+    for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
+        sigaction(forwarded[i], &action, NULL);
+}
+
+static void recorder_deinit(struct recorder *recorder) {
+    if (recorder->before)
+        image_deinit(recorder->before);
+    free(recorder->before);
+    error_free(close_log(recorder));
+    file_store_deinit(&recorder->store);
+    effects_deinit(&recorder->effects);
+    buffer_deinit(&recorder->encoded);
+    insn_sites_deinit(&recorder->sites);
+    free(recorder->mapped);
+    free(recorder->sharing);
+    recording_info_deinit(&recorder->info);
+    recording_deinit(&recorder->recording);
+    engine_deinit(&recorder->engine);
+}
+
+static struct error *start(struct recorder *recorder) {
+    for (int fd = 1; fd <= 2; fd++)
+        recorder->has_output[fd - 1] = fstat(fd, &recorder->own_output[fd - 1]) == 0;
+    launch_save_signals();
+    prepare_signals();
+    TRY(launch(&recorder->engine, recorder->options->argv, &recorder->task));
+    recorder->pid = recorder->task->tid;
+    forward_signals(recorder->pid);
+    struct error *err = open_recording(recorder);
+    if (err) {
+        kill(recorder->pid, SIGKILL); /* it has not run an instruction */
+        return err;
+    }
+    TRY(engine_set_tick(TICK));
+    return task_resume(recorder->task, RESUME_CONT, 0);
+}
+
+struct error *recorder_run(const struct recorder_options *options, int *ret_status) {
+    struct recorder recorder = {.options = options, .recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1}};
+    engine_init(&recorder.engine);
+    struct error *err = start(&recorder);
+    bool never = false;
+    const struct consumer consumer = {.handle = handle, .context = &recorder};
+    if (!err)
+        err = engine_run(&recorder.engine, &consumer, 1, &never);
+    if (!err && recorder.mode != RECORDER_OVER)
+        err = error_new(ERROR_OTHER, "%s: vanished without a trace of its end", options->argv[0]);
+    if (!err) {
+        struct recording_info *info = &recorder.info;
+        *ret_status = recorder.exit_status;
+        say("recorded %llu events in %s", (unsigned long long)info->events, recorder.recording.path);
+    }
+    recorder_deinit(&recorder);
+    return err;
+}

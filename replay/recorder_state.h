@@ -1,0 +1,157 @@
+/* recorder_state: what the files of the recorder share. Private to replay/record*.c. */
+#ifndef REEL_REPLAY_RECORDER_STATE_H
+#define REEL_REPLAY_RECORDER_STATE_H
+
+#include "base/registers.h"
+#include "replay/effects.h"
+#include "replay/image.h"
+#include "replay/recorder.h"
+#include "replay/recording.h"
+#include "replay/store.h"
+#include "tracer/engine.h"
+#include "tracer/insn.h"
+#include "tracer/syscall.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+
+enum recorder_mode {
+    RECORDER_RECORDING, /* every stop of the task becomes events */
+    RECORDER_PASSING,   /* the recording is over, the program is not: stops are let through */
+    RECORDER_OVER,      /* the task has ended */
+};
+
+/* What the next stop of the task is expected to answer. */
+enum recorder_phase {
+    PHASE_RUNNING,   /* in user code, or in a call that was noted at its entry */
+    PHASE_INJECTING, /* a call was cancelled to get at a place where the deferred signal can be delivered */
+    PHASE_DELIVERING, /* a signal was let through and a stop at its handler's first instruction is due */
+    PHASE_EXEC,      /* a new program has been loaded, the exit stop of execve is due */
+};
+
+/* A file that the program has mapped, by identity. */
+struct mapped_file {
+    dev_t device;
+    ino_t inode;
+    uint32_t file;   /* id in the store of the version mapped last */
+    bool shared;     /* was ever mapped MAP_SHARED: the puppet has a copy that must follow */
+    bool changing;   /* the program writes to it: a stored copy may be behind */
+};
+
+/* A signal that waits for a place where replay can find it again. */
+struct deferred_signal {
+    int signo;
+    siginfo_t info;
+};
+#define DEFERRED_MAX 64
+
+struct recorder {
+    const struct recorder_options *options;
+    struct engine engine;
+    struct task *task;
+    pid_t pid; /* of the recorded process; outlives task */
+    enum recorder_mode mode;
+    enum recorder_phase phase;
+
+    struct recording recording;
+    struct recording_info info;
+    struct chunk_writer *log;
+    struct file_store store;
+    uint32_t segment;
+    uint64_t events;        /* appended so far, in all segments */
+    uint64_t events_before; /* of them, in earlier segments */
+    bool dying;             /* the last event was a fatal signal */
+    int exit_status;        /* what reel exits with, once RECORDER_OVER */
+    struct effects effects;
+    struct buffer encoded;
+
+    /* The call that was entered last. */
+    struct syscall_call call;
+    const struct syscall_row *row;
+    struct user_regs_struct entry; /* registers at its entry, as the program made it */
+    bool refused;                  /* it is answered ENOSYS */
+    struct syscall_call restarted; /* the interrupted call that restart_syscall goes on with */
+    uint64_t offset_before;        /* file offset before a transfer */
+    struct image *before;          /* memory before a vfork child shares it; owned */
+
+    struct user_regs_struct last; /* registers after the last event: equal ones mean that no instruction ran since */
+
+    struct deferred_signal deferred[DEFERRED_MAX];
+    size_t deferred_count;
+    unsigned deferred_ticks; /* how long the first has waited */
+    siginfo_t delivering;    /* in PHASE_DELIVERING and PHASE_INJECTING */
+    enum signal_place delivering_place;
+    struct user_regs_struct delivering_at;
+
+    uint64_t sigmask;        /* of the program, as far as known: see record_signal.c */
+    uint8_t sigill_action[32]; /* its struct kernel_sigaction for SIGILL */
+
+    struct insn_sites sites;
+    uint64_t vdso_syscall; /* address of a syscall instruction in the program, for injected calls */
+    pid_t *sharing;        /* children that still run the patched code */
+    size_t sharing_count;
+
+    struct mapped_file *mapped;
+    size_t mapped_count;
+    unsigned calls_since_check;
+    uint64_t check_cursor; /* where the next memory check continues */
+
+    struct stat own_output[2]; /* of reel's fd 1 and 2 */
+    bool has_output[2];
+};
+
+/* record_event: append one event with the gathered effects, which are then cleared. A failure to write ends the recording
+ * (recorder_stop()) and is no error. */
+struct error *recorder_append(struct recorder *recorder, struct event *event);
+/* The same for an EVENT_SYSCALL of the current call with this result. */
+struct error *recorder_append_syscall(struct recorder *recorder, int64_t result, enum event_stream stream);
+
+/* End the recording cleanly while the program goes on. The why is one clause for the user. */
+void recorder_stop(struct recorder *recorder, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* record_syscall.c: the task stands at the entry / exit of a call. Both resume it. */
+struct error *record_entry(struct recorder *recorder);
+struct error *record_exit(struct recorder *recorder);
+
+/* record_signal.c */
+struct error *record_signal(struct recorder *recorder, const struct stop *stop);
+/* Cancel the call that the task is entering and deliver the first deferred signal instead. */
+struct error *record_inject(struct recorder *recorder);
+/* The exit stop of the cancelled call. */
+struct error *record_injected(struct recorder *recorder);
+/* The task stands where a delivered signal has taken it. Sets *ret_handled to false when the stop is another signal. */
+struct error *record_delivered(struct recorder *recorder, const struct stop *stop, bool *ret_handled);
+/* Send deferred signals once more, to be delivered anywhere: the recording is over. */
+void record_signal_release(struct recorder *recorder);
+/* A tick has passed: signals that have waited too long. */
+struct error *record_signal_tick(struct recorder *recorder);
+/* A new program begins: mask inherited, handlers gone. */
+struct error *record_signal_reset(struct recorder *recorder);
+/* A call has changed, or may have changed, the mask or SIGILL's action. */
+struct error *record_signal_changed(struct recorder *recorder);
+/* Imitate a trapped instruction in any task that runs the patched code; *ret_done says whether it was one. event may be NULL (not
+ * recorded). */
+struct error *record_instruction(struct recorder *recorder, struct task *task, bool *ret_done);
+
+/* Keep the memory image of the end, if asked for. */
+struct error *record_end_memory(struct recorder *recorder);
+
+/* record_map.c */
+/* A new segment: patch the code, take the snapshot, open the log. The task stands at the exit of execve. */
+struct error *record_segment(struct recorder *recorder);
+/* After a successful mmap of fd: store the file, log EVENT_FILE, add the effects for the mapping. */
+struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_t size, int protection, int flags, int fd,
+                            uint64_t offset);
+/* After mprotect made memory executable. */
+struct error *record_executable(struct recorder *recorder, uint64_t address, uint64_t size);
+/* The mapping at address has grown (mremap): more of its file may be wanted. */
+struct error *record_grown(struct recorder *recorder, uint64_t address, uint64_t size);
+/* The program has written size bytes at offset to (or resized) a file: mappings of it follow. path is one that reel can open,
+ * such as /proc/PID/fd/N. */
+struct error *record_file_written(struct recorder *recorder, const char *path, uint64_t offset, uint64_t size);
+/* Is there a shared writable mapping (which a child process would share)? */
+struct error *record_has_shared_memory(struct recorder *recorder, bool *ret);
+/* Add EVENT_CHECK of the next piece of writable memory. */
+struct error *record_check(struct recorder *recorder);
+
+#endif

@@ -1,0 +1,218 @@
+/* replay_event: signals, trapped instructions, checks, and the effects of all events. record_signal.c is the twin. */
+#include "replay/replayer_state.h"
+
+#include "base/say.h"
+#include "replay/image.h"
+#include "tracer/insn.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+/* ---- effects ---- */
+
+static struct error *set_registers(struct replayer *replayer, const struct effect *effect) {
+    if (effect->size != sizeof(replayer->regs))
+        return error_new(ERROR_BAD_DATA, "recording: registers of %u bytes", effect->size);
+    memcpy(&replayer->regs, effect->bytes, sizeof(replayer->regs));
+    replayer->regs.orig_rax = (unsigned long long)-1;
+    return trace_set_registers(replayer->puppet.task.tid, &replayer->regs);
+}
+
+static struct error *apply(struct replayer *replayer, const struct effect *effect) {
+    struct puppet *puppet = &replayer->puppet;
+    switch (effect->kind) {
+    case EFFECT_MEMORY:
+    case EFFECT_PATCH:
+        return task_write(&puppet->task, effect->address, effect->bytes, effect->size);
+    case EFFECT_FILE:
+        return puppet_file_write(puppet, effect->file, effect->address, effect->bytes, effect->size);
+    case EFFECT_FILE_SIZE:
+        return puppet_file_resize(puppet, effect->file, effect->address);
+    case EFFECT_REGISTERS:
+        return set_registers(replayer, effect);
+    case EFFECT_XSTATE:
+        return trace_set_xstate(puppet->task.tid, effect->bytes, effect->size);
+    case EFFECT_MAP_FILE:
+    case EFFECT_SHOW:
+    case EFFECT_KIND_END:
+        break;
+    }
+    return NULL;
+}
+
+struct error *replay_effects(struct replayer *replayer, const struct event *event) {
+    for (uint32_t i = 0; i < event->effect_count; i++) {
+        struct error *err = apply(replayer, &event->effects[i]);
+        if (err && !error_is(err, ERROR_BAD_DATA) && !error_is(err, ERROR_TASK_GONE)) {
+            struct error *diverged = replay_diverged(replayer, event, "cannot apply %s: %s",
+                                                     effect_kind_name(event->effects[i].kind), err->message);
+            error_free(err);
+            return diverged;
+        }
+        if (err)
+            return err;
+    }
+    return NULL;
+}
+
+/* ---- signals ---- */
+
+static struct error *check_place(struct replayer *replayer, const struct event *event, uint64_t rip, uint32_t hash) {
+    if (replayer->regs.rip != rip)
+        return replay_diverged(replayer, event, "expected at 0x%llx, found at 0x%llx", (unsigned long long)rip,
+                               (unsigned long long)replayer->regs.rip);
+    if (registers_hash(&replayer->regs) != hash)
+        return replay_diverged(replayer, event, "registers differ from the recorded ones");
+    return NULL;
+}
+
+/* The program is about to make a call: put it back in front of the instruction. */
+static struct error *step_back(struct replayer *replayer, const struct event *event) {
+    TRY(replay_run_to(replayer, event, STOP_SYSCALL_ENTRY, 0));
+    replayer->regs.rip -= 2;
+    replayer->regs.rax = replayer->regs.orig_rax;
+    replayer->regs.orig_rax = (unsigned long long)-1;
+    return trace_set_registers(replayer->puppet.task.tid, &replayer->regs);
+}
+
+static struct error *replay_signal(struct replayer *replayer, const struct event *event) {
+    bool placed = true;
+    switch (event->signal.place) {
+    case SIGNAL_SYNCHRONOUS:
+        TRY(replay_run_to(replayer, event, STOP_SIGNAL, event->signal.signo));
+        break;
+    case SIGNAL_BEFORE_SYSCALL:
+        TRY(step_back(replayer, event));
+        break;
+    case SIGNAL_AFTER_EVENT:
+        placed = !replayer->restarting;
+        break;
+    }
+    if (placed)
+        TRY(check_place(replayer, event, event->signal.rip, event->signal.registers_hash));
+    if (event->signal.outcome == SIGNAL_FATAL)
+        return replay_check_memory(replayer, event);
+    if (event->signal.outcome == SIGNAL_HANDLED)
+        replayer->restarting = false;
+    return replay_effects(replayer, event);
+}
+
+/* ---- trapped instructions ---- */
+
+static struct error *replay_instruction(struct replayer *replayer, const struct event *event) {
+    TRY(replay_run_to(replayer, event, STOP_SIGNAL, SIGILL));
+    TRY(check_place(replayer, event, event->instruction.rip, event->instruction.registers_hash));
+    replayer->restarting = false;
+    return replay_effects(replayer, event);
+}
+
+/* ---- checks ---- */
+
+static struct error *replay_check(struct replayer *replayer, const struct event *event) {
+    enum { MOST = 1 << 24 };
+    if (event->check.size > MOST)
+        return error_new(ERROR_BAD_DATA, "recording: a check of %llu bytes", (unsigned long long)event->check.size);
+    uint8_t *bytes = malloc(event->check.size + 1);
+    if (!bytes)
+        return &error_no_memory;
+    size_t got = task_read(&replayer->puppet.task, event->check.address, bytes, event->check.size);
+    bool same = got == event->check.size && XXH3_64bits(bytes, got) == event->check.hash;
+    free(bytes);
+    if (same)
+        return NULL;
+    return replay_diverged(replayer, event, "memory 0x%llx-0x%llx differs from the recorded",
+                           (unsigned long long)event->check.address,
+                           (unsigned long long)(event->check.address + event->check.size));
+}
+
+struct error *replay_check_memory(struct replayer *replayer, const struct event *event) {
+    struct image recorded, replayed;
+    char name[32];
+    if (!replayer->options->check_memory)
+        return NULL;
+    recording_segment_name(replayer->tape.segment, "memory", name);
+    TRY(image_read(replayer->tape.recording.domainfd, name, &recorded));
+    struct error *err =
+        image_take(&replayer->puppet.task, PUPPET_STUB, PUPPET_STUB + PUPPET_STUB_SIZE, &replayed);
+    if (!err) {
+        /* a call that will be restarted has changed the registers already */
+        if (replayer->restarting)
+            replayed.registers = recorded.registers;
+        err = image_check(&recorded, &replayed);
+        image_deinit(&replayed);
+    }
+    image_deinit(&recorded);
+    if (error_is(err, ERROR_DIVERGED)) {
+        struct error *diverged = replay_diverged(replayer, event, "%s", err->message);
+        error_free(err);
+        return diverged;
+    }
+    if (!err)
+        say_verbose("segment %u: all writable memory is identical", replayer->tape.segment);
+    return err;
+}
+
+/* ---- ends ---- */
+
+struct error *replay_begin_segment(struct replayer *replayer) {
+    char name[32];
+    int32_t tid;
+    puppet_destroy(&replayer->puppet);
+    TRY(puppet_create(&replayer->puppet, replayer->tape.recording.filesfd));
+    for (size_t i = 0; i < replayer->tape.file_count; i++) {
+        const struct tape_file *file = &replayer->tape.files[i];
+        TRY(puppet_add_file(&replayer->puppet, file->id, file->size));
+    }
+    recording_segment_name(replayer->tape.segment, "snapshot", name);
+    TRY(puppet_load(&replayer->puppet, replayer->tape.recording.domainfd, name, &tid));
+    replayer->restarting = false;
+    return trace_get_registers(replayer->puppet.task.tid, &replayer->regs);
+}
+
+static struct error *replay_exec(struct replayer *replayer) {
+    bool more;
+    TRY(tape_next_segment(&replayer->tape, &more));
+    if (more)
+        return replay_begin_segment(replayer);
+    say_always("the recording ends here, at an exec (event %llu): the recorder was killed",
+               (unsigned long long)replayer->tape.number);
+    replayer->over = true;
+    return NULL;
+}
+
+static void replay_exit(struct replayer *replayer, const struct event *event) {
+    replayer->over = true;
+    replayer->status = event->exit.how == EXIT_STATUS ? event->exit.status : 128 + event->exit.status;
+    if (event->exit.how == EXIT_KILLED)
+        say("the recorded program was killed by %s some time after event %llu", signal_name(event->exit.status),
+            (unsigned long long)event->number - 1);
+}
+
+struct error *replay_event(struct replayer *replayer, const struct event *event) {
+    switch (event->kind) {
+    case EVENT_SYSCALL:
+        return replay_syscall(replayer, event);
+    case EVENT_SIGNAL:
+        return replay_signal(replayer, event);
+    case EVENT_INSTRUCTION:
+        return replay_instruction(replayer, event);
+    case EVENT_CHECK:
+        return replay_check(replayer, event);
+    case EVENT_EXEC:
+        return replay_exec(replayer);
+    case EVENT_EXIT:
+        replay_exit(replayer, event);
+        return NULL;
+    case EVENT_STOPPED:
+        say_always("the recording ends here, at event %llu: %.*s", (unsigned long long)event->number,
+                   (int)event->stopped.why_size, event->stopped.why);
+        replayer->over = true;
+        return NULL;
+    case EVENT_FILE:
+    case EVENT_KIND_END:
+        break;
+    }
+    return NULL;
+}

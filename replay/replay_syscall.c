@@ -1,0 +1,247 @@
+/* replay_syscall: what happens instead of each call of the program. record_syscall.c is the twin.
+ *
+ * Every call is answered from the log: result into rax, outputs into memory. The rows below are those that also shape the address space, which is
+ * done in the puppet at the recorded addresses, or change registers by themselves. */
+#include "replay/replayer_state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+typedef struct error *syscall_replay(struct replayer *replayer, const struct event *event);
+
+static uint32_t mapped_file(const struct event *event) {
+    for (uint32_t i = 0; i < event->effect_count; i++)
+        if (event->effects[i].kind == EFFECT_MAP_FILE)
+            return event->effects[i].file;
+    return 0;
+}
+
+static struct error *replay_mmap(struct replayer *replayer, const struct event *event) {
+    const uint64_t *args = event->syscall.args;
+    uint64_t address = (uint64_t)event->syscall.result;
+    /* /dev/zero and the like have no stored file: shared or not, they are anonymous memory */
+    bool shared = (args[3] & MAP_TYPE) != MAP_PRIVATE;
+    return puppet_map(&replayer->puppet, address, args[1], (int)(args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC)), shared,
+                      mapped_file(event), mapped_file(event) ? args[5] : 0);
+}
+
+static struct error *replay_munmap(struct replayer *replayer, const struct event *event) {
+    return puppet_unmap(&replayer->puppet, event->syscall.args[0], event->syscall.args[1]);
+}
+
+static struct error *replay_mprotect(struct replayer *replayer, const struct event *event) {
+    const uint64_t *args = event->syscall.args;
+    return puppet_call(&replayer->puppet, SYS_mprotect, (const uint64_t[6]){args[0], args[1], args[2]}, 0);
+}
+
+static struct error *replay_mremap(struct replayer *replayer, const struct event *event) {
+    const uint64_t *args = event->syscall.args;
+    uint64_t to = (uint64_t)event->syscall.result;
+    uint64_t flags = args[3] & MREMAP_DONTUNMAP;
+    if (to != args[0])
+        flags |= MREMAP_MAYMOVE | MREMAP_FIXED;
+    return puppet_call(&replayer->puppet, SYS_mremap, (const uint64_t[6]){args[0], args[1], args[2], flags, to},
+                       (int64_t)to);
+}
+
+/* Only advice that changes contents matters; MADV_FREE was made MADV_DONTNEED when it was recorded. */
+static struct error *replay_madvise(struct replayer *replayer, const struct event *event) {
+    const uint64_t *args = event->syscall.args;
+    uint64_t advice = args[2] == MADV_FREE ? MADV_DONTNEED : args[2];
+    if (advice != MADV_DONTNEED && advice != MADV_REMOVE)
+        return NULL;
+    return puppet_call(&replayer->puppet, SYS_madvise, (const uint64_t[6]){args[0], args[1], advice}, 0);
+}
+
+static struct error *replay_brk(struct replayer *replayer, const struct event *event) {
+    return puppet_set_brk(&replayer->puppet, (uint64_t)event->syscall.result);
+}
+
+/* A larger stack limit counts from now on. */
+static struct error *replay_setrlimit(struct replayer *replayer, const struct event *event) {
+    const uint64_t *args = event->syscall.args;
+    bool prlimit = event->syscall.number == SYS_prlimit64;
+    uint64_t resource = args[prlimit ? 1 : 0], pointer = args[prlimit ? 2 : 1];
+    struct rlimit limit;
+    bool own = !prlimit || args[0] == 0 || (int32_t)args[0] == event->tid;
+    if (resource != RLIMIT_STACK || !pointer || !own ||
+        task_read(&replayer->puppet.task, pointer, &limit, sizeof(limit)) != sizeof(limit))
+        return NULL;
+    return puppet_set_stack_limit(&replayer->puppet, limit.rlim_cur);
+}
+
+enum { ARCH_SET_GS_CODE = 0x1001, ARCH_SET_FS_CODE = 0x1002 }; /* asm/prctl.h */
+
+static struct error *replay_arch_prctl(struct replayer *replayer, const struct event *event) {
+    if (event->syscall.args[0] == ARCH_SET_FS_CODE)
+        replayer->regs.fs_base = event->syscall.args[1];
+    else if (event->syscall.args[0] == ARCH_SET_GS_CODE)
+        replayer->regs.gs_base = event->syscall.args[1];
+    return NULL;
+}
+
+/* Called for calls that succeeded, before the event's effects. */
+static syscall_replay *const actions[] = {
+    [HANDLER_MMAP] = replay_mmap,
+    [HANDLER_MUNMAP] = replay_munmap,
+    [HANDLER_MPROTECT] = replay_mprotect,
+    [HANDLER_MREMAP] = replay_mremap,
+    [HANDLER_MADVISE] = replay_madvise,
+    [HANDLER_BRK] = replay_brk,
+    [HANDLER_ARCH_PRCTL] = replay_arch_prctl,
+    [HANDLER_SETRLIMIT] = replay_setrlimit,
+};
+
+/* ---- checks ---- */
+
+static struct error *check_call(struct replayer *replayer, const struct event *event) {
+    const struct user_regs_struct *regs = &replayer->regs;
+    const uint64_t found[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
+    if (regs->orig_rax != event->syscall.number) {
+        const struct syscall_row *row = syscall_find(regs->orig_rax);
+        return replay_diverged(replayer, event, "found a call of %s (%llu)", row ? row->name : "an unknown call",
+                               (unsigned long long)regs->orig_rax);
+    }
+    if (regs->rip != event->syscall.rip)
+        return replay_diverged(replayer, event, "expected at 0x%llx, found at 0x%llx",
+                               (unsigned long long)event->syscall.rip, (unsigned long long)regs->rip);
+    for (size_t i = 0; i < 6; i++)
+        if (found[i] != event->syscall.args[i])
+            return replay_diverged(replayer, event, "argument %zu: expected 0x%llx, found 0x%llx", i + 1,
+                                   (unsigned long long)event->syscall.args[i], (unsigned long long)found[i]);
+    if (registers_hash(regs) != event->syscall.registers_hash)
+        return replay_diverged(replayer, event, "registers differ from the recorded ones");
+    return NULL;
+}
+
+/* ---- output ---- */
+
+static void show(const void *bytes, size_t size, enum event_stream stream) {
+    int fd = stream == STREAM_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
+    for (size_t done = 0; done < size;) {
+        ssize_t put = write(fd, (const char *)bytes + done, size - done);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return; /* nobody reads it any more: the replay goes on */
+        done += (size_t)put;
+    }
+}
+
+static void show_memory(struct replayer *replayer, uint64_t address, uint64_t size, enum event_stream stream) {
+    static char block[1 << 16];
+    while (size) {
+        size_t want = size < sizeof(block) ? size : sizeof(block);
+        size_t got = task_read(&replayer->puppet.task, address, block, want);
+        show(block, got, stream);
+        if (got < want)
+            return;
+        address += got;
+        size -= got;
+    }
+}
+
+static void show_iovec(struct replayer *replayer, uint64_t address, uint64_t count, uint64_t size,
+                       enum event_stream stream) {
+    for (uint64_t i = 0; i < count && size; i++) {
+        struct iovec piece;
+        if (task_read(&replayer->puppet.task, address + i * sizeof(piece), &piece, sizeof(piece)) != sizeof(piece))
+            return;
+        uint64_t part = piece.iov_len < size ? piece.iov_len : size;
+        show_memory(replayer, (uint64_t)piece.iov_base, part, stream);
+        size -= part;
+    }
+}
+
+static void show_message(struct replayer *replayer, uint64_t address, uint64_t size, enum event_stream stream) {
+    struct msghdr message;
+    if (task_read(&replayer->puppet.task, address, &message, sizeof(message)) == sizeof(message))
+        show_iovec(replayer, (uint64_t)message.msg_iov, message.msg_iovlen, size, stream);
+}
+
+/* What the call wrote to the recorded program's standard output or error. */
+static void show_output(struct replayer *replayer, const struct event *event) {
+    const uint64_t *args = event->syscall.args;
+    uint64_t size = (uint64_t)event->syscall.result;
+    enum event_stream stream = event->syscall.stream;
+    switch (event->syscall.number) {
+    case SYS_write:
+    case SYS_pwrite64:
+    case SYS_sendto:
+        show_memory(replayer, args[1], size, stream);
+        break;
+    case SYS_writev:
+    case SYS_pwritev:
+    case SYS_pwritev2:
+    case SYS_vmsplice:
+        show_iovec(replayer, args[1], args[2], size, stream);
+        break;
+    case SYS_sendmsg:
+        show_message(replayer, args[1], size, stream);
+        break;
+    case SYS_sendmmsg: {
+        enum { ENTRY = 64 }; /* sizeof(struct mmsghdr): a msghdr and its length */
+        for (uint64_t i = 0; i < size; i++) {
+            uint32_t length = 0;
+            task_read(&replayer->puppet.task, args[1] + i * ENTRY + sizeof(struct msghdr), &length, sizeof(length));
+            show_message(replayer, args[1] + i * ENTRY, length, stream);
+        }
+        break;
+    }
+    default: /* bytes that never were in memory are in the event */
+        for (uint32_t i = 0; i < event->effect_count; i++)
+            if (event->effects[i].kind == EFFECT_SHOW)
+                show(event->effects[i].bytes, event->effects[i].size, stream);
+    }
+}
+
+/* ---- the call ---- */
+
+static bool replaces_registers(const struct event *event) {
+    for (uint32_t i = 0; i < event->effect_count; i++)
+        if (event->effects[i].kind == EFFECT_REGISTERS)
+            return true;
+    return false;
+}
+
+/* An interrupted call that will be made again: the kernel puts the program back in front of the instruction, with the number in rax, which
+ * is that of restart_syscall when the kernel keeps state of the call. When a handler runs first, its event brings its own registers. */
+static void restart(struct user_regs_struct *regs, const struct event *event) {
+    regs->rip -= 2;
+    regs->rax = event->syscall.result == -516 ? SYS_restart_syscall : event->syscall.number;
+}
+
+static struct error *set_result(struct replayer *replayer, const struct event *event) {
+    struct user_regs_struct *regs = &replayer->regs;
+    if (!replaces_registers(event)) {
+        regs->rax = (uint64_t)event->syscall.result;
+        if (syscall_restarts(event->syscall.result))
+            restart(regs, event);
+    }
+    replayer->restarting = !replaces_registers(event) && syscall_restarts(event->syscall.result);
+    regs->orig_rax = (unsigned long long)-1;
+    return trace_set_registers(replayer->puppet.task.tid, regs);
+}
+
+struct error *replay_syscall(struct replayer *replayer, const struct event *event) {
+    TRY(replay_run_to(replayer, event, STOP_SYSCALL_ENTRY, 0));
+    TRY(check_call(replayer, event));
+    const struct syscall_row *row = syscall_find(event->syscall.number);
+    bool failed = syscall_failed(event->syscall.result);
+    if (event->syscall.stream != STREAM_NONE && !failed && !replayer->options->quiet)
+        show_output(replayer, event);
+    if (row && !failed && row->handler < sizeof(actions) / sizeof(actions[0]) && actions[row->handler])
+        TRY(actions[row->handler](replayer, event));
+    TRY(replay_effects(replayer, event));
+    if (row && !failed && (row->handler == HANDLER_EXIT || row->handler == HANDLER_EXECVE))
+        TRY(replay_check_memory(replayer, event));
+    return set_result(replayer, event);
+}

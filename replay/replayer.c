@@ -1,0 +1,137 @@
+#include "replay/replayer.h"
+
+#include "base/say.h"
+#include "replay/replayer_state.h"
+#include "tracer/maps.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- telling where a replay went wrong ---- */
+
+/* "libc.so.6+0x1234": the stored file that is mapped there is named by its id, the last part of its path. */
+static void describe_place(struct replayer *replayer, uint64_t rip, char *ret, size_t size) {
+    struct maps maps;
+    snprintf(ret, size, "0x%llx", (unsigned long long)rip);
+    struct error *err = maps_read(replayer->puppet.task.tid, &maps);
+    if (err) {
+        error_free(err);
+        return;
+    }
+    const struct mapping *mapping = maps_find(&maps, rip);
+    const char *slash = mapping ? strrchr(mapping->name, '/') : NULL;
+    uint32_t id = slash ? (uint32_t)strtoul(slash + 1, NULL, 10) : 0;
+    for (size_t i = 0; id && i < replayer->tape.file_count; i++)
+        if (replayer->tape.files[i].id == id)
+            snprintf(ret, size, "0x%llx (%s+0x%llx)", (unsigned long long)rip, replayer->tape.files[i].path,
+                     (unsigned long long)(rip - mapping->start + mapping->offset));
+    maps_deinit(&maps);
+}
+
+/* "read", "SIGSEGV", "rdtsc", ... */
+static const char *event_name(const struct event *event) {
+    const struct syscall_row *row;
+    switch (event->kind) {
+    case EVENT_SYSCALL:
+        row = syscall_find(event->syscall.number);
+        return row ? row->name : "unknown call";
+    case EVENT_SIGNAL:
+        return signal_name(event->signal.signo);
+    default:
+        return event_kind_name(event->kind);
+    }
+}
+
+struct error *replay_diverged(struct replayer *replayer, const struct event *event, const char *format, ...) {
+    char text[1024], place[4200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    describe_place(replayer, replayer->regs.rip, place, sizeof(place));
+    return error_hint(error_new(ERROR_DIVERGED, "replay diverged at event %llu, expected %s: %s; at %s",
+                                (unsigned long long)event->number, event_name(event), text, place),
+                      "`reel dump` shows the events around it; please report this as a bug of reel");
+}
+
+/* ---- running ---- */
+
+static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
+    int status;
+    pid_t tid = replayer->puppet.task.tid;
+    while (waitpid(tid, &status, __WALL) < 0)
+        if (errno != EINTR)
+            return error_system(errno, "waiting for the puppet");
+    *ret = stop_classify(&replayer->puppet.task, status);
+    if (ret->kind == STOP_EXITED || ret->kind == STOP_KILLED) {
+        replayer->puppet.alive = false;
+        return error_new(ERROR_OTHER, "puppet: was killed (signal %d) by somebody else", ret->status);
+    }
+    return trace_get_registers(tid, &replayer->regs);
+}
+
+struct error *replay_run_to(struct replayer *replayer, const struct event *event, enum stop_kind kind, int signo) {
+    struct stop stop = {0};
+    TRY(task_resume(&replayer->puppet.task, RESUME_SYSEMU, 0));
+    TRY(wait_stop(replayer, &stop));
+    if (stop.kind == kind && stop.signo == signo)
+        return NULL;
+    if (stop.kind == STOP_SIGNAL) {
+        siginfo_t info = {0};
+        error_free(trace_get_siginfo(replayer->puppet.task.tid, &info));
+        return replay_diverged(replayer, event, "found %s (address %p)", signal_name(stop.signo), info.si_addr);
+    }
+    const struct syscall_row *row = syscall_find(replayer->regs.orig_rax);
+    return replay_diverged(replayer, event, "found %s of %s", stop_name(stop.kind), row ? row->name : "?");
+}
+
+static struct error *run_events(struct replayer *replayer) {
+    while (!replayer->over) {
+        struct event event;
+        bool more;
+        TRY(tape_next(&replayer->tape, &event, &more));
+        if (!more) {
+            say_always("the recording ends here, after event %llu: the recorder was killed",
+                       (unsigned long long)replayer->tape.number);
+            return NULL;
+        }
+        TRY(replay_event(replayer, &event));
+        if (event.number == replayer->options->to && !replayer->over) {
+            char place[4200];
+            describe_place(replayer, replayer->regs.rip, place, sizeof(place));
+            say("stopped after event %llu (%s) of %llu, at %s", (unsigned long long)event.number, event_name(&event),
+                (unsigned long long)replayer->tape.events, place);
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+static struct error *run(struct replayer *replayer) {
+    if (replayer->options->check_memory && !replayer->tape.info.check_memory)
+        return error_hint(error_new(ERROR_USAGE, "%s: holds no image of its memory", replayer->options->path),
+                          "record it with --check-memory");
+    if (replayer->options->to > replayer->tape.events)
+        return error_new(ERROR_USAGE, "--to %llu: the recording has %llu events",
+                         (unsigned long long)replayer->options->to, (unsigned long long)replayer->tape.events);
+    TRY(replay_begin_segment(replayer));
+    return run_events(replayer);
+}
+
+struct error *replayer_run(const struct replayer_options *options, int *ret_status) {
+    struct replayer replayer = {.options = options};
+    signal(SIGPIPE, SIG_IGN); /* who reads the output may go; the replay goes on */
+    TRY(tape_open(options->path, &replayer.tape));
+    struct error *err = run(&replayer);
+    puppet_destroy(&replayer.puppet);
+    tape_close(&replayer.tape);
+    if (!err)
+        *ret_status = replayer.status;
+    return err;
+}

@@ -1,0 +1,21 @@
+/* replayer: runs a recording again in a puppet. The twin of replay/recorder.h. */
+#ifndef REEL_REPLAY_REPLAYER_H
+#define REEL_REPLAY_REPLAYER_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct replayer_options {
+    const char *path;   /* of the recording */
+    bool quiet;         /* do not show the program's output again */
+    bool check_memory;  /* compare all writable memory at the end with what the recording kept */
+    uint64_t to;        /* stop after this event, 0: run to the end */
+};
+
+/* Replay. *ret_status is what reel exits with: what the recorded program exited with, or 128 + its signal; 0 when the recording, or --to, ends
+ * before the program does (stderr says so). ERROR_DIVERGED at the first difference: event number, expected, found, place. */
+struct error *replayer_run(const struct replayer_options *options, int *ret_status);
+
+#endif

@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# Runs the tests: tests/run.sh [unit|victims|programs|faults|cli|fuzz|all] [FILTER-GLOB]
+#
+# Each test says `ok NAME`, `FAIL NAME: reason` or `skip NAME: reason`; the last line is `N passed, M failed, K skipped`
+# and the exit status is 1 when M is not 0. See tests/lib.sh for the environment variables that are read.
+# shellcheck source=tests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+WHAT=${1:-all}
+if [ "$WHAT" != --one ] && [ -n "${2:-}" ]; then
+    export FILTER=$2
+fi
+
+# ---- unit: binaries written with Check, built by the Makefile ----
+
+unit() {
+    local binary line total failures errors
+    for binary in "$BUILD"/tests/unit/test_*; do
+        [ -f "$binary" ] && [ -x "$binary" ] || continue
+        NAME=unit-${binary##*/test_} RECORDING=''
+        wanted "$NAME" || continue
+        STEP_SECONDS=600 step "$SCRATCH/$NAME" "$binary"
+        line=$(grep -h -o '[0-9]*%: Checks: [0-9]*, Failures: [0-9]*, Errors: [0-9]*' "$SCRATCH/$NAME.out" \
+            "$SCRATCH/$NAME.err" | tail -n 1)
+        if [[ $line =~ Checks:\ ([0-9]+),\ Failures:\ ([0-9]+),\ Errors:\ ([0-9]+) ]]; then
+            total=${BASH_REMATCH[1]} failures=${BASH_REMATCH[2]} errors=${BASH_REMATCH[3]}
+            count ok $((total - failures - errors))
+            if ((failures + errors == 0 && STATUS == 0 && total > 0)); then
+                printf 'ok %s (%d checks)\n' "$NAME" "$total"
+                continue
+            fi
+            # Not all passed, or the binary failed after its last check (a sanitizer, a leak).
+            count FAIL $((failures + errors > 0 ? failures + errors : 1))
+            printf 'FAIL %s: %s, status %d\n' "$NAME" "$line" "$STATUS"
+        else
+            count FAIL 1
+            printf 'FAIL %s: no result of Check in its output, status %d\n' "$NAME" "$STATUS"
+        fi
+        grep -h -v '^[0-9]*%: Checks\|^Running suite' "$SCRATCH/$NAME.out" "$SCRATCH/$NAME.err" | head -n 40 |
+            sed 's/^/     /'
+    done
+}
+
+# ---- victims: small programs with a header that says how they end ----
+
+# The source of victim $1.
+victim_source() {
+    local source
+    for source in "$ROOT/tests/victims/$1.c" "$ROOT/tests/victims/$1.cc"; do
+        [ ! -f "$source" ] || printf '%s\n' "$source"
+    done
+}
+
+# header SOURCE KEY: what the first lines say about KEY.
+header() { head -n 12 "$1" | sed -n "s@^/\* *$2\(: *\(.*[^ ]\)\)\{0,1\} *\*/ *\$@\2 @p" | head -n 1 | sed 's/ $//'; }
+has_header() { head -n 12 "$1" | grep -q "^/\* *$2\b"; }
+
+build_victim() {
+    local source=$1 binary=$2 newer flags
+    newer=$(find "$source" "$ROOT/tests/victims" -maxdepth 1 \( -name '*.h' -o -path "$source" \) -newer "$binary" 2>/dev/null)
+    [ -x "$binary" ] && [ -z "$newer" ] && return
+    mkdir -p "$(dirname "$binary")"
+    read -r -a flags < <(header "$source" flags)
+    local compile=(gcc -std=gnu11)
+    [ "${source##*.}" = c ] || compile=(g++ -std=gnu++17)
+    "${compile[@]}" -D_GNU_SOURCE -Wall -Wextra -O1 -g -o "$binary.new" "$source" "${flags[@]+"${flags[@]}"}" \
+        2>"$T/build.err" || return
+    ! has_header "$source" strip || strip "$binary.new" || return
+    mv "$binary.new" "$binary"
+}
+
+# Into EXPECTED: the status that the header promises.
+read_expected() {
+    local kind value
+    read -r kind value < <(header "$1" expect)
+    case $kind in
+    exit) EXPECTED=$value ;;
+    signal) EXPECTED=$((128 + $(signal_number "$value"))) ;;
+    *) fail "its first lines do not say /* expect: exit N */ or /* expect: signal SIGNAME */" ;;
+    esac
+}
+
+victim() {
+    local source binary need
+    begin "$1"
+    source=$(victim_source "$1")
+    for need in $(header "$source" needs); do
+        case $need in
+        root) [ "$(id -u)" = 0 ] || skip "needs root" ;;
+        *) command -v "$need" >/dev/null || skip "needs $need" ;;
+        esac
+    done
+    binary=$BUILD/victims/$1
+    build_victim "$source" "$binary" || fail "does not compile: $(first_line "$T/build.err")"
+    read_expected "$source"
+
+    mkdir "$T/native" "$T/work"
+    cp "$binary" "$T/native/$1"
+    cp "$binary" "$T/work/$1"
+    cd "$T/native" || exit 1
+    step "$T/alone" "./$1"
+    [ "$STATUS" = "$EXPECTED" ] || fail "without reel: status $STATUS, expected $EXPECTED: $(first_line "$T/alone.err")"
+
+    RECORDING=$T/$1.reel
+    cd "$T/work" || exit 1
+    REEL_EXPECT_REFUSED=1 step "$T/live" "$REEL" record --quiet --check-memory -o "$RECORDING" "./$1"
+    RECORDED=$STATUS
+    [ -z "$TIMED_OUT" ] || fail "the recording hung"
+    [ "$RECORDED" = "$EXPECTED" ] || fail "recorded: status $RECORDED, expected $EXPECTED: $(first_line "$T/live.err")"
+    [ -z "$(words "$T/live.err")" ] || fail "recorded: $(words "$T/live.err")"
+    throw_away "$T/work"
+    throw_away "$T/native"
+    replays_alike "$RECORDING" "$T/live" "$REPLAYS" || fail "$REASON"
+    ok
+    exit 0
+}
+
+victims() {
+    need_reel
+    find "$ROOT/tests/victims" -maxdepth 1 \( -name '*.c' -o -name '*.cc' \) -printf '%f\n' | sed 's/\.[a-z]*$//' | sort |
+        run_all
+}
+
+# ---- fuzz: what the Makefile built as $BUILD/tests/fuzz/fuzz_*, each for a short while from a fixed seed ----
+
+fuzz() {
+    local binary corpus found="" seconds=15
+    [ -z "$SOAK" ] || seconds=600
+    for binary in "$BUILD"/tests/fuzz/fuzz_*; do
+        [ -f "$binary" ] && [ -x "$binary" ] || continue
+        found=1
+        NAME=fuzz-${binary##*/fuzz_} RECORDING=''
+        wanted "$NAME" || continue
+        corpus=$SCRATCH/$NAME.corpus
+        mkdir "$corpus"
+        cp "$ROOT/tests/fuzz/${binary##*/}.corpus"/* "$corpus"/ 2>/dev/null
+        STEP_SECONDS=3600 step "$SCRATCH/$NAME" "$binary" "-max_total_time=$seconds" -seed=1 "$corpus"
+        if [ "$STATUS" = 0 ]; then
+            ok
+        else
+            (fail "status $STATUS" "$(tail -n 5 "$SCRATCH/$NAME.err")")
+        fi
+    done
+    if [ -z "$found" ]; then
+        NAME=fuzz
+        (skip "nothing is built in $BUILD/tests/fuzz (it needs clang)")
+    fi
+}
+
+suite() {
+    case $1 in
+    unit | victims | fuzz) "$1" ;;
+    *) bash "$ROOT/tests/$1.sh" ;;
+    esac
+}
+
+case $WHAT in
+--one) victim "$2" ;;
+unit | victims | programs | faults | cli | fuzz) suite "$WHAT" ;;
+all)
+    for each in unit cli victims programs faults fuzz; do
+        suite "$each"
+    done
+    ;;
+*)
+    printf 'usage: tests/run.sh [unit|victims|programs|faults|cli|fuzz|all] [FILTER-GLOB]\n' >&2
+    exit 2
+    ;;
+esac
+finish

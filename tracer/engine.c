@@ -1,0 +1,138 @@
+#include "tracer/engine.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+void engine_init(struct engine *engine) {
+    memset(engine, 0, sizeof(*engine));
+}
+
+static void task_destroy(struct task *task) {
+    if (!task)
+        return;
+    task_deinit(task);
+    free(task);
+}
+
+void engine_deinit(struct engine *engine) {
+    for (size_t i = 0; i < engine->count; i++)
+        task_destroy(engine->tasks[i]);
+    task_destroy(engine->gone);
+    free(engine->tasks);
+    memset(engine, 0, sizeof(*engine));
+}
+
+struct task *engine_task(struct engine *engine, pid_t tid) {
+    for (size_t i = 0; i < engine->count; i++)
+        if (engine->tasks[i]->tid == tid)
+            return engine->tasks[i];
+    if (engine->count == engine->room) {
+        size_t room = engine->room ? engine->room * 2 : 16;
+        struct task **tasks = realloc(engine->tasks, room * sizeof(*tasks));
+        if (!tasks)
+            return NULL;
+        engine->tasks = tasks;
+        engine->room = room;
+    }
+    struct task *task = calloc(1, sizeof(*task));
+    if (!task)
+        return NULL;
+    task_init(task, tid);
+    engine->tasks[engine->count++] = task;
+    return task;
+}
+
+static void forget(struct engine *engine, struct task *task) {
+    for (size_t i = 0; i < engine->count; i++) {
+        if (engine->tasks[i] != task)
+            continue;
+        engine->tasks[i] = engine->tasks[--engine->count];
+        break;
+    }
+    engine->gone = task;
+}
+
+struct error *engine_next(struct engine *engine, struct stop *ret) {
+    task_destroy(engine->gone);
+    engine->gone = NULL;
+    int status;
+    pid_t tid = waitpid(-1, &status, __WALL);
+    if (tid < 0 && errno == EINTR) {
+        *ret = (struct stop){.kind = STOP_TICK};
+        return NULL;
+    }
+    if (tid < 0 && errno == ECHILD) {
+        *ret = (struct stop){.kind = STOP_NONE};
+        return NULL;
+    }
+    if (tid < 0)
+        return error_system(errno, "waiting for the program");
+    struct task *task = engine_task(engine, tid);
+    if (!task)
+        return &error_no_memory;
+    *ret = stop_classify(task, status);
+    if (ret->kind == STOP_EXITED || ret->kind == STOP_KILLED)
+        forget(engine, task);
+    return NULL;
+}
+
+static void on_tick(int signo) {
+    (void)signo; /* its only purpose is to interrupt waitpid(); a tick that comes between two waits is made up by the next */
+}
+
+struct error *engine_set_tick(unsigned milliseconds) {
+    struct sigaction action = {.sa_handler = on_tick}; /* no SA_RESTART: waitpid() must return EINTR */
+    struct timeval interval = {.tv_sec = milliseconds / 1000, .tv_usec = (milliseconds % 1000) * 1000};
+    struct itimerval timer = {.it_interval = interval, .it_value = interval};
+    if (sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &timer, NULL) < 0)
+        return error_system(errno, "timer");
+    return NULL;
+}
+
+struct error *engine_pass(const struct stop *stop) {
+    struct error *err = NULL;
+    switch (stop->kind) {
+    case STOP_EXITED:
+    case STOP_KILLED:
+    case STOP_TICK:
+    case STOP_NONE:
+        return NULL;
+    case STOP_SIGNAL:
+        err = task_resume(stop->task, RESUME_CONT, stop->signo);
+        break;
+    case STOP_GROUP:
+        err = task_resume(stop->task, RESUME_LISTEN, 0);
+        break;
+    default:
+        err = task_resume(stop->task, RESUME_CONT, 0);
+        break;
+    }
+    if (error_is(err, ERROR_TASK_GONE)) {
+        error_free(err);
+        return NULL;
+    }
+    return err;
+}
+
+struct error *engine_run(struct engine *engine, const struct consumer *consumers, size_t count, const bool *done) {
+    while (!*done) {
+        struct stop stop;
+        TRY(engine_next(engine, &stop));
+        if (stop.kind == STOP_NONE)
+            return NULL;
+        bool handled = false;
+        for (size_t i = 0; i < count && !handled; i++) {
+            struct error *err = NULL;
+            handled = consumers[i].handle(consumers[i].context, &stop, &err);
+            if (err)
+                return err;
+        }
+        if (!handled)
+            TRY(engine_pass(&stop));
+    }
+    return NULL;
+}

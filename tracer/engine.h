@@ -1,0 +1,44 @@
+/* engine: the loop `next stop, classify, dispatch`. It owns the tasks and knows nothing of what consumers do with stops.
+ *
+ * One engine a process, since it waits for all children. */
+#ifndef REEL_TRACER_ENGINE_H
+#define REEL_TRACER_ENGINE_H
+
+#include "tracer/stop.h"
+
+#include <stddef.h>
+
+struct engine {
+    struct task **tasks;
+    size_t count, room;
+    struct task *gone; /* reported as gone, freed at the next call */
+};
+
+void engine_init(struct engine *engine);
+/* Frees the tasks; it does not touch the processes. */
+void engine_deinit(struct engine *engine);
+
+/* The task with this tid, made when it is new. NULL when memory is out. */
+struct task *engine_task(struct engine *engine, pid_t tid);
+
+/* Wait for the next stop of any tracee. STOP_NONE when there are no tracees. */
+struct error *engine_next(struct engine *engine, struct stop *ret);
+
+/* Make engine_next() return STOP_TICK about every `milliseconds` while nothing else happens; 0 switches it off. Uses
+ * ITIMER_REAL and SIGALRM of the tracer process. */
+struct error *engine_set_tick(unsigned milliseconds);
+
+/* Who deals with a stop. The first consumer that returns true has dealt with it (and resumed the task). */
+struct consumer {
+    bool (*handle)(void *context, const struct stop *stop, struct error **ret_error);
+    void *context;
+};
+
+/* Dispatch until there are no tracees, a consumer reports an error, or *done becomes true. A stop that no consumer wants is
+ * passed through with engine_pass(). */
+struct error *engine_run(struct engine *engine, const struct consumer *consumers, size_t count, const bool *done);
+
+/* Let a stop pass as if there were no tracer: signals are delivered, group stops kept. A task that is gone is no error. */
+struct error *engine_pass(const struct stop *stop);
+
+#endif

@@ -1,0 +1,53 @@
+#include "tracer/remote.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+/* Step until the instruction pointer has left the syscall instruction. A step from a syscall stop may first report a stop where
+ * nothing has moved yet, and our own seccomp filter reports the call: both are stepped from again. */
+static struct error *step_over(struct task *task, uint64_t instruction, struct user_regs_struct *ret) {
+    for (;;) {
+        TRY(task_resume(task, RESUME_STEP, 0));
+        int status;
+        while (waitpid(task->tid, &status, __WALL) < 0)
+            if (errno != EINTR)
+                return error_system(errno, "waiting for task %d", task->tid);
+        if (!WIFSTOPPED(status))
+            /* its end has been consumed here, so the engine will not hear of it; the caller must give up on the task */
+            return error_system(ESRCH, "task %d", task->tid);
+        task->stopped = true;
+        if (status >> 16)
+            continue;
+        TRY(trace_get_registers(task->tid, ret));
+        if (ret->rip == instruction + 2)
+            return NULL;
+        if (WSTOPSIG(status) != SIGTRAP && WSTOPSIG(status) != (SIGTRAP | 0x80))
+            return error_new(ERROR_OTHER, "injected call in task %d: stopped by signal %d at 0x%llx", task->tid,
+                             WSTOPSIG(status), (unsigned long long)ret->rip);
+    }
+}
+
+struct error *remote_syscall(struct task *task, uint64_t instruction, long number, const uint64_t args[6], int64_t *ret) {
+    struct user_regs_struct saved, regs;
+    uint64_t mask;
+    TRY(trace_get_registers(task->tid, &saved));
+    TRY(trace_get_sigmask(task->tid, &mask));
+    TRY(trace_set_sigmask(task->tid, ~0ull));
+    regs = saved;
+    regs.rip = instruction;
+    regs.rax = (uint64_t)number;
+    regs.orig_rax = (uint64_t)-1; /* no restart of the call that the task may be leaving */
+    regs.rdi = args[0];
+    regs.rsi = args[1];
+    regs.rdx = args[2];
+    regs.r10 = args[3];
+    regs.r8 = args[4];
+    regs.r9 = args[5];
+    TRY(trace_set_registers(task->tid, &regs));
+    TRY(step_over(task, instruction, &regs));
+    *ret = (int64_t)regs.rax;
+    TRY(trace_set_registers(task->tid, &saved));
+    return trace_set_sigmask(task->tid, mask);
+}
