@@ -1,5 +1,7 @@
 # reel: see `make help`.
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 BUILD := build
 OPT := -O2
 ifdef ASAN
@@ -7,9 +9,10 @@ BUILD := build/asan
 OPT := -O1 -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 endif
 PREFIX ?= /usr/local
+DESTDIR ?=
 CLANG_FORMAT ?= clang-format
 
-# Lower rooms first; each may include only rooms on its right-hand side (tests/layers.sh).
+# Upper rooms first; each may include only rooms behind it (`make layers`).
 ROOMS := cmd replay tracer trace dwarf config base
 
 CPPFLAGS += -D_GNU_SOURCE -I. -MMD -MP
@@ -18,26 +21,131 @@ CFLAGS += -std=gnu11 -g $(OPT) -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmiss
 LDFLAGS += $(OPT)
 LDLIBS := -lzstd -lxxhash -lZydis -lelf -lcjson
 
-PACKAGES := gcc make libzydis-dev libzstd-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev
-TEST_PACKAGES := $(PACKAGES) check pkg-config python3 strace clang
+# Debian 12 packages: to build, and to test.
+PACKAGES := gcc libc6-dev make libzydis-dev libzstd-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev
+TEST_PACKAGES := $(PACKAGES) g++ check pkg-config python3 strace binutils util-linux procps \
+                 $(shell cat tests/programs/packages 2>/dev/null)
+LINT_PACKAGES := clang clang-format cppcheck shellcheck
 
-SOURCES = $(wildcard $(1)/*.c)
-OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(call SOURCES,$(1)))
-LIBRARIES := $(foreach room,$(filter-out cmd,$(ROOMS)),$(if $(call SOURCES,$(room)),$(BUILD)/lib$(room).a))
+room_sources = $(wildcard $(1)/*.c)
+room_objects = $(patsubst %.c,$(BUILD)/%.o,$(call room_sources,$(1)))
+LIBRARY_ROOMS := $(foreach room,$(filter-out cmd,$(ROOMS)),$(if $(call room_sources,$(room)),$(room)))
+LIBRARIES := $(foreach room,$(LIBRARY_ROOMS),$(BUILD)/lib$(room).a)
+ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS)))
+ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS)))
+TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c tests/victims/*.c tests/victims/*.cc)
+
+.PHONY: all setup setup-tests demo check bench soak layers lint format help install uninstall clean unit-tests fuzzers
 
 all: $(BUILD)/reel
 
-$(BUILD)/reel: $(call OBJECTS,cmd) $(LIBRARIES)
-	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(LDLIBS)
+help:
+	@echo 'make            build $(BUILD)/reel'
+	@echo 'make setup      install what building needs (Debian packages, needs root)'
+	@echo 'make demo       set up, build, record a real program, delete its inputs, replay it'
+	@echo 'make check      set up, build and run all tests (under half an hour)'
+	@echo 'make soak       the long versions of the tests'
+	@echo 'make bench      what recording and replaying cost, against native and strace'
+	@echo 'make layers     check that imports run downwards only'
+	@echo 'make lint       layers, clang-format, cppcheck, shellcheck, a build with clang'
+	@echo 'make format     run clang-format over the sources'
+	@echo 'make install    install below PREFIX ($(PREFIX)), staged in DESTDIR'
+	@echo 'make clean      remove build/'
+	@echo 'ASAN=1          build and test with the address and undefined-behaviour sanitizers'
+	@echo 'CC=clang        build with clang'
+
+$(BUILD)/reel: $(call room_objects,cmd) $(LIBRARIES)
+	@echo '  LD $@'
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(LDLIBS)
 
 define ROOM_LIBRARY
-$(BUILD)/lib$(1).a: $(call OBJECTS,$(1))
-	rm -f $$@ && ar rcs $$@ $$^
+$(BUILD)/lib$(1).a: $(call room_objects,$(1))
+	@echo '  AR $$@'
+	@rm -f $$@ && ar rcs $$@ $$^
 endef
-$(foreach room,$(filter-out cmd,$(ROOMS)),$(eval $(call ROOM_LIBRARY,$(room))))
+$(foreach room,$(LIBRARY_ROOMS),$(eval $(call ROOM_LIBRARY,$(room))))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	@echo '  CC $@'
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+# ---- tests ----
+
+# Each suite is linked with the rooms at or beneath its own only: a header that reaches up does not link.
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+unit_room = $(if $(filter test_base,$(1)),base,$(if $(filter test_elf,$(1)),dwarf,$(if $(filter \
+            test_syscall test_insn test_vdso test_capability,$(1)),tracer,replay)))
+rooms_from = $(if $(filter base,$(1)),base,$(if $(filter dwarf,$(1)),dwarf base,$(if $(filter tracer,$(1)),tracer \
+             trace dwarf config base,replay tracer trace dwarf config base)))
+unit_libraries = $(foreach room,$(filter $(LIBRARY_ROOMS),$(call rooms_from,$(call unit_room,$(1)))),$(BUILD)/lib$(room).a)
+
+unit-tests: $(UNIT_TESTS)
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIBRARIES)
+	@echo '  LD $@'
+	@$(CC) $(LDFLAGS) -o $@ $< $(call unit_libraries,$*) -lcheck -lsubunit -lm -lrt -lpthread $(LDLIBS)
+
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzzers: $(FUZZERS)
+
+# The smoke runs mutate seeds by themselves; `CC=clang FUZZ=1` builds real libFuzzer programs from the same sources.
+FUZZ_FLAGS := $(if $(FUZZ),-fsanitize=fuzzer,-DFUZZ_SMOKE)
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIBRARIES)
+	@mkdir -p $(@D)
+	@echo '  CC $@'
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(FUZZ_FLAGS) -o $@ $< $(LIBRARIES) $(LDLIBS)
+
+APT_INSTALL := ./tests/apt-install.sh
+
+setup:
+	@$(APT_INSTALL) $(PACKAGES)
+
+setup-tests:
+	@$(APT_INSTALL) $(TEST_PACKAGES) $(LINT_PACKAGES)
+
+check: setup-tests
+	@$(MAKE) --no-print-directory check-built
+
+check-built: all unit-tests lint
+	@$(MAKE) --no-print-directory ASAN=1 all fuzzers unit-tests
+	@tests/run.sh all
+
+soak: setup-tests all unit-tests
+	@$(MAKE) --no-print-directory ASAN=1 all fuzzers unit-tests
+	@SOAK=1 tests/run.sh all
+
+bench: setup-tests all
+	@tests/bench/bench.sh
+
+demo: setup
+	@$(MAKE) --no-print-directory all
+	@tests/demo.sh $(BUILD)/reel
+
+layers:
+	@tests/layers.sh
+
+lint: layers
+	@$(CLANG_FORMAT) --dry-run --Werror $(ALL_C) $(ALL_H) $(TEST_C)
+	@cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability,performance --std=c11 \
+	  --suppress=missingIncludeSystem --library=posix -D_GNU_SOURCE -D__x86_64__ -I. $(ALL_C)
+	@shellcheck -S warning $(shell find tests .ci -name '*.sh') .ci/run
+	@$(MAKE) --no-print-directory CC=clang BUILD=build/clang all >/dev/null
+
+format:
+	$(CLANG_FORMAT) -i $(ALL_C) $(ALL_H) $(TEST_C)
+
+install: all
+	install -D -m 755 $(BUILD)/reel $(DESTDIR)$(PREFIX)/bin/reel
+	for page in man/*.[1-8]; do \
+	  install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$(basename $$page) || exit 1; done
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/reel
+	for page in man/*.[1-8]; do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$(basename $$page); done
+
+clean:
+	rm -rf build
+
+.SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

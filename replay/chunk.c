@@ -384,8 +384,8 @@ static struct error *decode_chunk_header(const struct chunk_reader *reader, cons
     if (header.sequence != reader->sequence + 1)
         return damaged(reader, "not the chunk that belongs here");
     /* Every record takes a byte at least. */
-    if (!header.records || header.records > header.raw_size || header.raw_size > CHUNK_RAW_MAX ||
-        header.stored_size > ZSTD_compressBound(header.raw_size) ||
+    if (!header.records || !header.stored_size || header.records > header.raw_size ||
+        header.raw_size > CHUNK_RAW_MAX || header.stored_size > ZSTD_compressBound(header.raw_size) ||
         header.raw_size / RATIO_MAX > header.stored_size)
         return damaged(reader, "impossible sizes");
     *ret = header;

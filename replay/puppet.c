@@ -119,8 +119,8 @@ void puppet_destroy(struct puppet *puppet) {
     for (size_t i = 0; i < puppet->file_count; i++) {
         if (puppet->files[i].fd >= 0)
             close(puppet->files[i].fd);
-        if (puppet->files[i].shared >= 0)
-            close(puppet->files[i].shared);
+        if (puppet->files[i].copy >= 0)
+            close(puppet->files[i].copy);
     }
     free(puppet->files);
     memset(puppet, 0, sizeof(*puppet));
@@ -135,7 +135,7 @@ static struct puppet_file *find_file(struct puppet *puppet, uint32_t id) {
     return NULL;
 }
 
-struct error *puppet_add_file(struct puppet *puppet, uint32_t id, uint64_t size) {
+struct error *puppet_add_file(struct puppet *puppet, uint32_t id, uint64_t size, bool changes) {
     struct puppet_file *file = find_file(puppet, id);
     if (!file) {
         struct puppet_file *files = realloc(puppet->files, (puppet->file_count + 1) * sizeof(*files));
@@ -143,9 +143,10 @@ struct error *puppet_add_file(struct puppet *puppet, uint32_t id, uint64_t size)
             return &error_no_memory;
         puppet->files = files;
         file = &files[puppet->file_count++];
-        *file = (struct puppet_file){.id = id, .fd = -1, .shared = -1};
+        *file = (struct puppet_file){.id = id, .fd = -1, .copy = -1};
     }
     file->size = size;
+    file->changes = changes;
     return NULL;
 }
 
@@ -174,9 +175,9 @@ static struct error *copy_file(int from, int to, uint64_t size) {
     return ftruncate(to, (off_t)size) < 0 ? error_system(errno, "puppet: copy of a mapped file") : NULL;
 }
 
-/* The copy that shared mappings of the file share. */
-static struct error *open_shared(struct puppet *puppet, struct puppet_file *file) {
-    if (file->shared >= 0)
+/* The copy that the file's mappings share. */
+static struct error *open_copy(struct puppet *puppet, struct puppet_file *file) {
+    if (file->copy >= 0)
         return NULL;
     TRY(open_file(puppet, file));
     int fd = memfd_create("reel", MFD_CLOEXEC);
@@ -186,7 +187,7 @@ static struct error *open_shared(struct puppet *puppet, struct puppet_file *file
     if (err)
         close(fd);
     else
-        file->shared = fd;
+        file->copy = fd;
     return err;
 }
 
@@ -194,11 +195,12 @@ static struct error *fd_for_mapping(struct puppet *puppet, uint32_t id, bool sha
     struct puppet_file *file = find_file(puppet, id);
     if (!file)
         return error_new(ERROR_BAD_DATA, "recording: file %u is mapped but not listed", id);
-    if (shared)
-        TRY(open_shared(puppet, file));
+    bool copy = shared || file->changes;
+    if (copy)
+        TRY(open_copy(puppet, file));
     else
         TRY(open_file(puppet, file));
-    *ret = shared ? file->shared : file->fd;
+    *ret = copy ? file->copy : file->fd;
     return NULL;
 }
 
@@ -206,8 +208,8 @@ struct error *puppet_file_write(struct puppet *puppet, uint32_t id, uint64_t off
     struct puppet_file *file = find_file(puppet, id);
     if (!file)
         return error_new(ERROR_BAD_DATA, "recording: file %u is written but not listed", id);
-    TRY(open_shared(puppet, file));
-    if (pwrite(file->shared, bytes, size, (off_t)offset) != (ssize_t)size)
+    TRY(open_copy(puppet, file));
+    if (pwrite(file->copy, bytes, size, (off_t)offset) != (ssize_t)size)
         return error_system(errno, "puppet: copy of a mapped file");
     return NULL;
 }
@@ -216,8 +218,8 @@ struct error *puppet_file_resize(struct puppet *puppet, uint32_t id, uint64_t si
     struct puppet_file *file = find_file(puppet, id);
     if (!file)
         return error_new(ERROR_BAD_DATA, "recording: file %u is resized but not listed", id);
-    TRY(open_shared(puppet, file));
-    if (ftruncate(file->shared, (off_t)size) < 0)
+    TRY(open_copy(puppet, file));
+    if (ftruncate(file->copy, (off_t)size) < 0)
         return error_system(errno, "puppet: copy of a mapped file");
     return NULL;
 }
@@ -314,7 +316,7 @@ static struct error *load_mappings(struct puppet *puppet, const struct snapshot 
     uint64_t floor = PUPPET_STUB + PUPPET_STUB_SIZE;
     for (size_t i = 0; i < snapshot->file_count; i++) /* one that is known already is known better: it may have grown since */
         if (!find_file(puppet, snapshot->files[i].id))
-            TRY(puppet_add_file(puppet, snapshot->files[i].id, snapshot->files[i].size));
+            TRY(puppet_add_file(puppet, snapshot->files[i].id, snapshot->files[i].size, false));
     for (size_t i = 0; i < snapshot->mapping_count; i++) {
         const struct snapshot_mapping *mapping = &snapshot->mappings[i];
         uint64_t start = mapping->start;

@@ -22,8 +22,9 @@
 struct puppet_file {
     uint32_t id;
     int fd;     /* the stored file, read-only; -1 not opened yet */
-    int shared; /* a memfd with a copy of it, for shared mappings; -1 until one is wanted */
+    int copy; /* a memfd with a copy of it, for shared mappings and files that change; -1 until one is wanted */
     uint64_t size;
+    bool changes;
 };
 
 struct puppet {
@@ -45,9 +46,10 @@ void puppet_destroy(struct puppet *puppet);
 /* Give it memory and registers of the snapshot `name` in dirfd; *ret_tid is the recorded tid. Once per puppet. */
 struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, int32_t *ret_tid);
 
-/* A file of the store, with the size that it has at the recording's end; the tape has checked it. To be
- * told before puppet_load(); files that only the snapshot lists are added by it. */
-struct error *puppet_add_file(struct puppet *puppet, uint32_t id, uint64_t size);
+/* A file of the store, with the size that it has at the recording's end; the tape has checked it. A file that `changes` while it is mapped (events write to
+ * it) is mapped from a copy in memory, by shared and private mappings alike, so that all of them follow. To be told before puppet_load();
+ * files that only the snapshot lists are added by it. */
+struct error *puppet_add_file(struct puppet *puppet, uint32_t id, uint64_t size, bool changes);
 
 /* Memory calls in the puppet, at the given addresses. file 0 is anonymous memory. Sizes are rounded up to pages. */
 struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size, int protection, bool shared, uint32_t file,
@@ -60,7 +62,7 @@ struct error *puppet_set_brk(struct puppet *puppet, uint64_t end);
 /* The stack may now grow to `limit` bytes. */
 struct error *puppet_set_stack_limit(struct puppet *puppet, uint64_t limit);
 
-/* Write to, or resize, the shared copy of a file. Both do nothing for a file that no shared mapping uses. */
+/* Write to, or resize, the copy of a file that changes. */
 struct error *puppet_file_write(struct puppet *puppet, uint32_t file, uint64_t offset, const void *bytes, size_t size);
 struct error *puppet_file_resize(struct puppet *puppet, uint32_t file, uint64_t size);
 

@@ -69,21 +69,19 @@ static struct mapped_file *find_mapped(struct recorder *recorder, const struct s
     return NULL;
 }
 
-static struct error *note_mapped(struct recorder *recorder, const struct stat *info, uint32_t file, bool shared,
+static struct error *note_mapped(struct recorder *recorder, const struct stat *info, uint32_t file,
                                  struct mapped_file **ret) {
-    struct mapped_file *entry = find_mapped(recorder, info);
-    if (!entry) {
-        struct mapped_file *mapped =
-            realloc(recorder->mapped, (recorder->mapped_count + 1) * sizeof(*recorder->mapped));
-        if (!mapped)
-            return &error_no_memory;
-        recorder->mapped = mapped;
-        entry = &mapped[recorder->mapped_count++];
-        *entry = (struct mapped_file){.device = info->st_dev, .inode = info->st_ino};
-    }
-    entry->file = file;
-    entry->shared = entry->shared || shared;
-    *ret = entry;
+    struct mapped_file *mapped =
+        realloc(recorder->mapped, (recorder->mapped_count + 1) * sizeof(*recorder->mapped));
+    if (!mapped)
+        return &error_no_memory;
+    recorder->mapped = mapped;
+    *ret = &mapped[recorder->mapped_count++];
+    **ret = (struct mapped_file){.device = info->st_dev,
+                                 .inode = info->st_ino,
+                                 .changed = info->st_ctim,
+                                 .size = (uint64_t)info->st_size,
+                                 .file = file};
     return NULL;
 }
 
@@ -206,31 +204,41 @@ static struct error *add_file_contents(struct recorder *recorder, uint32_t file,
     return NULL;
 }
 
+/* One more mapping of a file that this segment has mapped before: the puppet keeps one copy of a file that changes, through which all
+ * its mappings see the same. What has changed since the last time reel looked (time stamps are too coarse to trust once
+ * the program itself writes) goes into that copy. */
+static struct error *map_again(struct recorder *recorder, struct mapped_file *mapped, const struct stat *info, int fd,
+                               const char *path, uint64_t offset, uint64_t size) {
+    struct stored_file *stored;
+    bool same = !mapped->changing && mapped->size == (uint64_t)info->st_size &&
+                memcmp(&mapped->changed, &info->st_ctim, sizeof(mapped->changed)) == 0;
+    if (same) {
+        TRY(store_file(recorder, fd, path, offset, size, &stored));
+        if (stored->id == mapped->file)
+            return NULL;
+    }
+    mapped->changing = true;
+    return add_file_contents(recorder, mapped->file, fd, offset, size);
+}
+
 static struct error *map_regular(struct recorder *recorder, uint64_t address, uint64_t size, int protection, bool shared,
                                  int fd, const char *path, uint64_t offset) {
     struct stat info;
     struct stored_file *stored;
-    struct mapped_file *mapped;
     if (fstat(fd, &info) < 0)
         return error_system(errno, "%s", path);
-    mapped = find_mapped(recorder, &info);
-    if (shared && mapped && mapped->shared) {
-        /* one more window on the puppet's copy, which may not show yet what is here now */
-        TRY(add_file_contents(recorder, mapped->file, fd, offset, size));
-        return effects_add(&recorder->effects, EFFECT_MAP_FILE, 0, mapped->file, NULL, 0);
+    struct mapped_file *mapped = find_mapped(recorder, &info);
+    if (mapped) {
+        TRY(map_again(recorder, mapped, &info, fd, path, offset, size));
+    } else {
+        TRY(store_file(recorder, fd, path, offset, size, &stored));
+        TRY(note_mapped(recorder, &info, stored->id, &mapped));
     }
-    bool changing = mapped && mapped->changing;
-    bool was_shared = mapped && mapped->shared;
-    uint32_t shared_id = mapped ? mapped->file : 0;
-    TRY(store_file(recorder, fd, path, offset, size, &stored));
-    TRY(note_mapped(recorder, &info, was_shared ? shared_id : stored->id, shared, &mapped));
     if (shared && protection & PROT_WRITE)
         mapped->changing = true;
-    TRY(effects_add(&recorder->effects, EFFECT_MAP_FILE, 0, stored->id, NULL, 0));
-    if (changing) /* time stamps are too coarse to tell whether the stored copy is what is mapped now */
-        TRY(effects_add_memory(&recorder->effects, recorder->task, address, size));
+    TRY(effects_add(&recorder->effects, EFFECT_MAP_FILE, 0, mapped->file, NULL, 0));
     if (protection & PROT_EXEC)
-        TRY(scan_code(recorder, stored->id, address, size, offset));
+        TRY(scan_code(recorder, mapped->file, address, size, offset));
     return NULL;
 }
 
@@ -325,23 +333,6 @@ struct error *record_grown(struct recorder *recorder, uint64_t address, uint64_t
 
 /* ---- files that change while they are mapped ---- */
 
-/* What private mappings of the file show now: pages that the program has not written follow the file. */
-static struct error *add_private_views(struct recorder *recorder, const struct stat *info, uint64_t offset, uint64_t end) {
-    struct maps maps;
-    TRY(maps_read(recorder->pid, &maps));
-    struct error *err = NULL;
-    for (size_t i = 0; !err && i < maps.count; i++) {
-        const struct mapping *mapping = &maps.mappings[i];
-        uint64_t first = mapping->offset, last = first + (mapping->end - mapping->start);
-        if (mapping->inode != info->st_ino || mapping->shared || first >= end || last <= offset)
-            continue;
-        uint64_t from = offset > first ? offset : first, to = end < last ? end : last;
-        err = effects_add_memory(&recorder->effects, recorder->task, mapping->start + (from - first), to - from);
-    }
-    maps_deinit(&maps);
-    return err;
-}
-
 struct error *record_file_written(struct recorder *recorder, const char *path, uint64_t offset, uint64_t size) {
     struct stat info;
     if (!recorder->mapped_count || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
@@ -350,15 +341,20 @@ struct error *record_file_written(struct recorder *recorder, const char *path, u
     if (!mapped)
         return NULL;
     mapped->changing = true;
-    struct error *err = NULL;
-    int fd = mapped->shared ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd >= 0)
-        err = add_file_contents(recorder, mapped->file, fd, offset, size);
-    else if (mapped->shared)
+    /* what lay behind the old end, written through a mapping, may have been cleared when the file grew */
+    if (offset > mapped->size) {
+        size += offset - mapped->size;
+        offset = mapped->size;
+    }
+    mapped->size = (uint64_t)info.st_size;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
         recorder_stop(recorder, "a mapped file was written and cannot be read: %s", strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return err ? err : add_private_views(recorder, &info, offset, offset + size);
+        return NULL;
+    }
+    struct error *err = add_file_contents(recorder, mapped->file, fd, offset, size);
+    close(fd);
+    return err;
 }
 
 struct error *record_has_shared_memory(struct recorder *recorder, bool *ret) {
@@ -411,8 +407,8 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
     }
     struct error *err = store_file(recorder, fd, mapping->name, mapping->offset, size, &stored);
     close(fd);
-    if (!err)
-        err = note_mapped(recorder, &info, stored->id, mapping->shared, &mapped);
+    if (!err && !find_mapped(recorder, &info))
+        err = note_mapped(recorder, &info, stored->id, &mapped);
     if (!err)
         err = file_store_hash(recorder->recording.filesfd, stored->id, &hash);
     if (!err)

@@ -5,6 +5,7 @@
 #include "base/say.h"
 #include "replay/puppet.h"
 #include "replay/recorder_state.h"
+#include "tracer/maps.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -142,6 +144,32 @@ static struct error *exit_madvise(struct recorder *recorder) {
     if (recorder->call.args[2] != MADV_FREE)
         return NULL;
     return set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_FREE);
+}
+
+/* How often the program itself has this System V segment attached: such mappings bear its id as their inode. */
+static unsigned own_attachments(const struct maps *maps, uint64_t id) {
+    unsigned count = 0;
+    for (size_t i = 0; i < maps->count; i++)
+        count += maps->mappings[i].inode == id && strncmp(maps->mappings[i].name, "/SYSV", 5) == 0;
+    return count;
+}
+
+/* A segment that nobody else has attached is memory like any other; its contents are logged as they are when it is attached. */
+static struct error *exit_shmat(struct recorder *recorder) {
+    struct shmid_ds info;
+    struct maps maps;
+    uint64_t address = (uint64_t)recorder->call.result, id = recorder->call.args[0];
+    if (!succeeded(recorder))
+        return NULL;
+    TRY(maps_read(recorder->pid, &maps));
+    const struct mapping *mapping = maps_find(&maps, address);
+    struct error *err = NULL;
+    if (!mapping || shmctl((int)id, IPC_STAT, &info) < 0 || info.shm_nattch != own_attachments(&maps, id))
+        recorder_stop(recorder, "shmat: memory shared with other processes cannot be recorded yet");
+    else
+        err = effects_add_memory(&recorder->effects, recorder->task, address, mapping->end - mapping->start);
+    maps_deinit(&maps);
+    return err;
 }
 
 static struct error *entry_unsupported(struct recorder *recorder) {
@@ -401,7 +429,7 @@ static const struct syscall_hooks hooks[] = {
     [HANDLER_MPROTECT] = {.exit = exit_mprotect},
     [HANDLER_MREMAP] = {.exit = exit_mremap},
     [HANDLER_MADVISE] = {.entry = entry_madvise, .exit = exit_madvise},
-    [HANDLER_SHMAT] = {.entry = entry_unsupported},
+    [HANDLER_SHMAT] = {.exit = exit_shmat},
     [HANDLER_REMAP_FILE_PAGES] = {.entry = entry_unsupported},
     [HANDLER_EXECVE] = {.entry = entry_execve, .exit = exit_execve},
     [HANDLER_EXIT] = {.entry = entry_exit},

@@ -29,13 +29,14 @@ enum recorder_phase {
     PHASE_EXEC,      /* a new program has been loaded, the exit stop of execve is due */
 };
 
-/* A file that the program has mapped, by identity. */
+/* A file that the program has mapped in this segment, by identity. Inode numbers are used again, but not while a mapping lives. */
 struct mapped_file {
     dev_t device;
     ino_t inode;
-    uint32_t file;   /* id in the store of the version mapped last */
-    bool shared;     /* was ever mapped MAP_SHARED: the puppet has a copy that must follow */
-    bool changing;   /* the program writes to it: a stored copy may be behind */
+    struct timespec changed; /* its ctime and size when it was mapped first */
+    uint64_t size;
+    uint32_t file; /* id in the store */
+    bool changing; /* the program writes to it: what is stored is how it was at first, changes are in the log */
 };
 
 /* A signal that waits for a place where replay can find it again. */

@@ -1,5 +1,7 @@
-/* recording_info: what recording.json says, and its text. Writing and reading go through one table ofkeys. */
+/* recording_info: what recording.json says, and its text. Writing and reading go through one table of keys. */
 #include "replay/recording.h"
+
+#include "base/version.h"
 
 #include <cjson/cJSON.h>
 #include <cpuid.h>
@@ -12,10 +14,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 #include <xxhash.h>
-
-#ifndef REEL_VERSION
-#define REEL_VERSION "0.1.0"
-#endif
 
 /* The largest integer: cJSON reads doubles and writes 15 digits. */
 #define INTEGER_MAX UINT64_C(999999999999999)

@@ -20,12 +20,25 @@ static struct error *set_registers(struct replayer *replayer, const struct effec
     return trace_set_registers(replayer->puppet.task.tid, &replayer->regs);
 }
 
+/* What cannot be written (shared read-only memory) is right when it is there already. */
+static struct error *write_memory(struct puppet *puppet, const struct effect *effect) {
+    struct error *err = task_write(&puppet->task, effect->address, effect->bytes, effect->size);
+    uint8_t *found = err && !error_is(err, ERROR_TASK_GONE) ? malloc(effect->size + 1) : NULL;
+    if (found && task_read(&puppet->task, effect->address, found, effect->size) == effect->size &&
+        memcmp(found, effect->bytes, effect->size) == 0) {
+        error_free(err);
+        err = NULL;
+    }
+    free(found);
+    return err;
+}
+
 static struct error *apply(struct replayer *replayer, const struct effect *effect) {
     struct puppet *puppet = &replayer->puppet;
     switch (effect->kind) {
     case EFFECT_MEMORY:
     case EFFECT_PATCH:
-        return task_write(&puppet->task, effect->address, effect->bytes, effect->size);
+        return write_memory(puppet, effect);
     case EFFECT_FILE:
         return puppet_file_write(puppet, effect->file, effect->address, effect->bytes, effect->size);
     case EFFECT_FILE_SIZE:
@@ -163,7 +176,7 @@ struct error *replay_begin_segment(struct replayer *replayer) {
     TRY(puppet_create(&replayer->puppet, replayer->tape.recording.filesfd));
     for (size_t i = 0; i < replayer->tape.file_count; i++) {
         const struct tape_file *file = &replayer->tape.files[i];
-        TRY(puppet_add_file(&replayer->puppet, file->id, file->size));
+        TRY(puppet_add_file(&replayer->puppet, file->id, file->size, file->changes));
     }
     recording_segment_name(replayer->tape.segment, "snapshot", name);
     TRY(puppet_load(&replayer->puppet, replayer->tape.recording.domainfd, name, &tid));

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -65,6 +66,53 @@ static struct error *replay_brk(struct replayer *replayer, const struct event *e
     return puppet_set_brk(&replayer->puppet, (uint64_t)event->syscall.result);
 }
 
+/* By address, or by segment id when address is NULL. */
+static struct attachment *find_attachment(struct replayer *replayer, const uint64_t *address, uint64_t id) {
+    for (size_t i = 0; i < replayer->attachment_count; i++) {
+        struct attachment *attachment = &replayer->attachments[i];
+        if (address ? attachment->address == *address : attachment->id == id)
+            return attachment;
+    }
+    return NULL;
+}
+
+static struct error *add_attachment(struct replayer *replayer, uint64_t id, uint64_t address, uint64_t size) {
+    if (replayer->attachment_count == ATTACHMENTS_MOST)
+        return error_new(ERROR_UNSUPPORTED, "replay: more than %d shared segments attached", ATTACHMENTS_MOST);
+    replayer->attachments[replayer->attachment_count++] =
+        (struct attachment){.id = id, .address = address, .size = size};
+    return NULL;
+}
+
+/* System V segments are shared anonymous memory in the puppet. The contents that were logged tell the size. One that is attached already
+ * is doubled: mremap of nothing makes a second window on shared memory (mremap(2)). */
+static struct error *replay_shmat(struct replayer *replayer, const struct event *event) {
+    uint64_t size = 0, address = (uint64_t)event->syscall.result;
+    int protection = PROT_READ | (event->syscall.args[2] & SHM_RDONLY ? 0 : PROT_WRITE);
+    for (uint32_t i = 0; i < event->effect_count; i++)
+        if (event->effects[i].kind == EFFECT_MEMORY)
+            size += event->effects[i].size;
+    const struct attachment *other = find_attachment(replayer, NULL, event->syscall.args[0]);
+    TRY(add_attachment(replayer, event->syscall.args[0], address, size));
+    if (other)
+        TRY(puppet_call(&replayer->puppet, SYS_mremap,
+                        (const uint64_t[6]){other->address, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, address},
+                        (int64_t)address));
+    else
+        TRY(puppet_map(&replayer->puppet, address, size, PROT_READ | PROT_WRITE, true, 0, 0));
+    TRY(replay_effects(replayer, event)); /* while it can be written */
+    return puppet_call(&replayer->puppet, SYS_mprotect, (const uint64_t[6]){address, size, (uint64_t)protection}, 0);
+}
+
+static struct error *replay_shmdt(struct replayer *replayer, const struct event *event) {
+    struct attachment *attachment = find_attachment(replayer, &event->syscall.args[0], 0);
+    if (!attachment)
+        return error_new(ERROR_BAD_DATA, "recording: shmdt of what was not attached");
+    uint64_t address = attachment->address, size = attachment->size;
+    *attachment = replayer->attachments[--replayer->attachment_count];
+    return puppet_unmap(&replayer->puppet, address, size);
+}
+
 /* A larger stack limit counts from now on. */
 static struct error *replay_setrlimit(struct replayer *replayer, const struct event *event) {
     const uint64_t *args = event->syscall.args;
@@ -96,6 +144,8 @@ static syscall_replay *const actions[] = {
     [HANDLER_MREMAP] = replay_mremap,
     [HANDLER_MADVISE] = replay_madvise,
     [HANDLER_BRK] = replay_brk,
+    [HANDLER_SHMAT] = replay_shmat,
+    [HANDLER_SHMDT] = replay_shmdt,
     [HANDLER_ARCH_PRCTL] = replay_arch_prctl,
     [HANDLER_SETRLIMIT] = replay_setrlimit,
 };

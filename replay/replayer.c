@@ -2,6 +2,7 @@
 
 #include "base/say.h"
 #include "replay/replayer_state.h"
+#include "tracer/engine.h"
 #include "tracer/maps.h"
 
 #include <errno.h>
@@ -91,6 +92,13 @@ struct error *replay_run_to(struct replayer *replayer, const struct event *event
     return replay_diverged(replayer, event, "found %s of %s", stop_name(stop.kind), row ? row->name : "?");
 }
 
+static struct error *observe(struct replayer *replayer, const struct event *event) {
+    if (!replayer->options->observe)
+        return NULL;
+    const struct memory_reader memory = task_memory(&replayer->puppet.task);
+    return replayer->options->observe(replayer->options->context, event, &memory);
+}
+
 static struct error *run_events(struct replayer *replayer) {
     while (!replayer->over) {
         struct event event;
@@ -102,6 +110,7 @@ static struct error *run_events(struct replayer *replayer) {
             return NULL;
         }
         TRY(replay_event(replayer, &event));
+        TRY(observe(replayer, &event));
         if (event.number == replayer->options->to && !replayer->over) {
             char place[4200];
             describe_place(replayer, replayer->regs.rip, place, sizeof(place));
@@ -126,7 +135,9 @@ static struct error *run(struct replayer *replayer) {
 
 struct error *replayer_run(const struct replayer_options *options, int *ret_status) {
     struct replayer replayer = {.options = options};
-    signal(SIGPIPE, SIG_IGN); /* who reads the output may go; the replay goes on */
+    engine_pin();
+    if (!options->quiet)
+        signal(SIGPIPE, SIG_IGN); /* who reads the output may go; the replay goes on */
     TRY(tape_open(options->path, &replayer.tape));
     struct error *err = run(&replayer);
     puppet_destroy(&replayer.puppet);

@@ -3,6 +3,8 @@
 #define REEL_REPLAY_REPLAYER_H
 
 #include "base/error.h"
+#include "base/memory.h"
+#include "replay/event.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,6 +14,9 @@ struct replayer_options {
     bool quiet;         /* do not show the program's output again */
     bool check_memory;  /* compare all writable memory at the end with what the recording kept */
     uint64_t to;        /* stop after this event, 0: run to the end */
+    /* Called after each event has happened in the puppet, or NULL; memory is the puppet's at that point. An error ends the replay. */
+    struct error *(*observe)(void *context, const struct event *event, const struct memory_reader *memory);
+    void *context;
 };
 
 /* Replay. *ret_status is what reel exits with: what the recorded program exited with, or 128 + its signal; 0 when the recording, or --to, ends

@@ -9,12 +9,20 @@
 #include "tracer/stop.h"
 #include "tracer/syscall.h"
 
+/* A System V segment that the program has attached. */
+struct attachment {
+    uint64_t id, address, size;
+};
+#define ATTACHMENTS_MOST 256
+
 struct replayer {
     const struct replayer_options *options;
     struct tape tape;
     struct puppet puppet;
     struct user_regs_struct regs; /* of the puppet, as they are now */
     bool restarting; /* the last call was interrupted and the registers are already those of its restart */
+    struct attachment attachments[ATTACHMENTS_MOST];
+    size_t attachment_count;
     bool over;                    /* nothing more to replay */
     int status;                   /* then: what reel exits with */
 };

@@ -80,6 +80,18 @@ static struct error *survey_snapshot(struct tape *tape, uint32_t segment) {
     return err;
 }
 
+/* Files that events write to. */
+static void note_changes(struct tape *tape, const struct event *event) {
+    for (uint32_t i = 0; i < event->effect_count; i++) {
+        const struct effect *effect = &event->effects[i];
+        if (effect->kind != EFFECT_FILE && effect->kind != EFFECT_FILE_SIZE)
+            continue;
+        for (size_t k = 0; k < tape->file_count; k++)
+            if (tape->files[k].id == effect->file)
+                tape->files[k].changes = true;
+    }
+}
+
 /* Read a whole log. *ret_exec: it ends with an exec, so that another segment should follow. */
 static struct error *survey_log(struct tape *tape, uint32_t segment, bool *ret_exec) {
     *ret_exec = false;
@@ -91,6 +103,7 @@ static struct error *survey_log(struct tape *tape, uint32_t segment, bool *ret_e
         if (!more)
             break;
         *ret_exec = event.kind == EVENT_EXEC;
+        note_changes(tape, &event);
         if (event.kind == EVENT_FILE)
             TRY(note_file(tape, event.file.file, event.file.size, event.file.hash, event.file.path, event.file.path_size));
     }

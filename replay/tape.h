@@ -16,6 +16,7 @@ struct tape_file {
     uint32_t id;
     uint64_t size, hash;
     char *path; /* as the program knew it; owned */
+    bool changes; /* events write to it: see puppet_add_file() */
 };
 
 struct tape {

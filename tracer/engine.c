@@ -1,6 +1,7 @@
 #include "tracer/engine.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,16 @@ struct error *engine_set_tick(unsigned milliseconds) {
     if (sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &timer, NULL) < 0)
         return error_system(errno, "timer");
     return NULL;
+}
+
+void engine_pin(void) {
+    cpu_set_t one;
+    int processor = sched_getcpu();
+    if (processor < 0)
+        return;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    (void)sched_setaffinity(0, sizeof(one), &one);
 }
 
 struct error *engine_pass(const struct stop *stop) {

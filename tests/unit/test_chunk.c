@@ -222,6 +222,8 @@ START_TEST(test_missing_chunk) {
 }
 END_TEST
 
+#define NOTHING (UINT64_MAX - 1) /* a stored size of 0 */
+
 /* A chunk with right checksums whose header says what the test wants. */
 struct lie {
     uint64_t records, raw_size, stored_size; /* 0: the truth */
@@ -234,9 +236,9 @@ static void write_lie(const char *name, const struct buffer *header, const void 
     uint8_t *payload = chunk + CHUNK_HEADER;
     size_t stored = ZSTD_compress(payload, 2048, raw, size, 1);
     ck_assert(!ZSTD_isError(stored));
-    stored += lie.tail;
+    stored = lie.stored_size == NOTHING ? 0 : stored + lie.tail;
     uint64_t words[4] = {lie.records ? lie.records : 1, lie.raw_size ? lie.raw_size : size,
-                         lie.stored_size ? lie.stored_size : stored, XXH3_64bits(payload, stored)};
+                         lie.stored_size && stored ? lie.stored_size : stored, XXH3_64bits(payload, stored)};
     const uint32_t sequence = 1;
     memcpy(chunk, "RCHK", 4);
     memcpy(chunk + 4, &sequence, 4);
@@ -264,6 +266,7 @@ START_TEST(test_lies) {
         {{0, UINT64_C(4) << 30, 0, 0}, {3, 1, 2, 3}, 4, "impossible sizes"},
         {{0, 0, 1u << 20, 0}, {3, 1, 2, 3}, 4, "impossible sizes"},
         {{0, 0, UINT64_MAX, 0}, {3, 1, 2, 3}, 4, "impossible sizes"},
+        {{0, 0, NOTHING, 0}, {3, 1, 2, 3}, 4, "impossible sizes"},
         {{5, 0, 0, 0}, {3, 1, 2, 3}, 4, "impossible sizes"},
         {{2, 0, 0, 0}, {3, 1, 2, 3}, 4, "runs over its end"},
         {{0, 0, 0, 0}, {2, 1, 2, 3}, 4, "bytes behind its last record"},

@@ -1,0 +1,1089 @@
+/* The system call table against this machine's kernel: that it is complete, that what it says is written
+ * covers all that really is, and that calls print well. */
+#include "tracer/constants.h"
+#include "tracer/syscall.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/futex.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pty.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+Suite *syscall_suite(void);
+
+#define ARENA_SIZE (1u << 20)
+#define PATTERN    0xa5
+
+/* Memory that the calls get their pointers from: an arena with readable memory around, nothing else in it. */
+static uint8_t *arena;
+static uint8_t *before;  /* as it was just before the call */
+static uint8_t *covered; /* a flag for each byte */
+static size_t used;      /* bytes handed out */
+
+static void arena_setup(void) {
+    arena = mmap(NULL, 3 * ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(arena, MAP_FAILED);
+    before = arena + ARENA_SIZE;
+    covered = arena + 2 * (size_t)ARENA_SIZE;
+    memset(arena, PATTERN, ARENA_SIZE);
+    used = 4096;
+}
+
+static void arena_teardown(void) {
+    munmap(arena, 3 * ARENA_SIZE);
+}
+
+/* Fresh bytes of the arena, full of the pattern, 4096 bytes away from all others. */
+static void *place(size_t size) {
+    uint8_t *here = arena + used;
+    used += (size + 2 * 4096 - 1) / 4096 * 4096;
+    ck_assert_uint_lt(used, ARENA_SIZE);
+    return here;
+}
+
+static void *copy(const void *bytes, size_t size) {
+    return memcpy(place(size), bytes, size);
+}
+
+static uint64_t address(const void *pointer) {
+    return (uint64_t)(uintptr_t)pointer;
+}
+
+/* Reads this process, without faulting: the kernel copies. */
+static size_t read_self(void *context, uint64_t from, void *ret, size_t size) {
+    (void)context;
+    size_t done = 0;
+    while (done < size) {
+        size_t step = 4096 - (from + done) % 4096;
+        step = step < size - done ? step : size - done;
+        struct iovec local = {(uint8_t *)ret + done, step};
+        struct iovec remote = {(void *)(uintptr_t)(from + done), step};
+        if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != (ssize_t)step)
+            break;
+        done += step;
+    }
+    return done;
+}
+
+static const struct memory_reader self = {read_self, NULL};
+
+static int64_t raw(long number, const uint64_t *args) {
+    long result = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+    return result == -1 ? -errno : result;
+}
+
+/* What is compared: whether every byte that changed is covered. */
+static void assert_covered(const struct syscall_call *call) {
+    struct memory_ranges ranges = {0};
+    struct error *err = syscall_outputs(call, &self, &ranges);
+    const char *name = syscall_find(call->number)->name;
+    ck_assert_msg(!err, "%s: %s", name, err ? err->message : "");
+    memset(covered, 0, ARENA_SIZE);
+    for (size_t i = 0; i < ranges.count; i++) {
+        uint64_t start = ranges.ranges[i].address;
+        uint64_t end = start + ranges.ranges[i].size;
+        for (uint64_t at = start; at < end; at++) {
+            if (at >= address(arena) && at < address(arena) + ARENA_SIZE)
+                covered[at - address(arena)] = 1;
+        }
+    }
+    for (size_t i = 0; i < ARENA_SIZE; i++)
+        ck_assert_msg(arena[i] == before[i] || covered[i],
+                      "%s = %ld: byte %zu of %zu written and not covered", name, (long)call->result, i, used);
+    memory_ranges_deinit(&ranges);
+}
+
+/* Make a call and check it. The result is returned; `writes` asks that something was written at all, so that
+ * the test means something. */
+static int64_t check_call(bool writes, long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                          uint64_t e, uint64_t f) {
+    struct syscall_call call = {.number = (uint64_t)number, .args = {a, b, c, d, e, f}};
+    memcpy(before, arena, ARENA_SIZE);
+    call.result = raw(number, call.args);
+    bool changed = memcmp(before, arena, ARENA_SIZE) != 0;
+    ck_assert_msg(changed || !writes, "%s = %ld wrote nothing", syscall_find(call.number)->name,
+                  (long)call.result);
+    assert_covered(&call);
+    return call.result;
+}
+
+#define A(value)                    ((uint64_t)(value))
+#define CALL1(nr, a)                check_call(true, nr, A(a), 0, 0, 0, 0, 0)
+#define CALL2(nr, a, b)             check_call(true, nr, A(a), A(b), 0, 0, 0, 0)
+#define CALL3(nr, a, b, c)          check_call(true, nr, A(a), A(b), A(c), 0, 0, 0)
+#define CALL4(nr, a, b, c, d)       check_call(true, nr, A(a), A(b), A(c), A(d), 0, 0)
+#define CALL5(nr, a, b, c, d, e)    check_call(true, nr, A(a), A(b), A(c), A(d), A(e), 0)
+#define CALL6(nr, a, b, c, d, e, f) check_call(true, nr, A(a), A(b), A(c), A(d), A(e), A(f))
+#define QUIET3(nr, a, b, c)         check_call(false, nr, A(a), A(b), A(c), 0, 0, 0)
+
+/* Whether the table is complete. */
+
+START_TEST(header_has_rows) {
+    FILE *file = fopen("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "r");
+    if (!file)
+        file = fopen("/usr/include/asm/unistd_64.h", "r");
+    ck_assert_ptr_nonnull(file);
+    char line[256];
+    char name[64];
+    unsigned number;
+    unsigned count = 0;
+    while (fgets(line, sizeof(line), file)) {
+        if (sscanf(line, "#define __NR_%63s %u", name, &number) != 2)
+            continue;
+        const struct syscall_row *row = syscall_find(number);
+        ck_assert_msg(row != NULL, "%s (%u) has no row", name, number);
+        ck_assert_str_eq(row->name, name);
+        ck_assert_int_eq(syscall_number(name), (int)number);
+        count++;
+    }
+    fclose(file);
+    ck_assert_uint_gt(count, 300);
+}
+END_TEST
+
+START_TEST(rows_are_sound) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < syscall_table_size(); i++) {
+        const struct syscall_row *row = syscall_find(i);
+        if (!row)
+            continue;
+        count++;
+        ck_assert_uint_eq(row->number, i);
+        ck_assert_int_eq(row->why != NULL, row->handler == HANDLER_REFUSE || row->handler == HANDLER_STOP);
+        ck_assert_int_eq(syscall_number(row->name), (int)i);
+        for (unsigned j = 0; j < row->arg_count; j++) {
+            const struct syscall_arg *arg = &row->args[j];
+            ck_assert_ptr_nonnull(arg->name);
+            if (arg->rule != SIZE_NONE && arg->rule != SIZE_FIXED && arg->rule != SIZE_STRING)
+                ck_assert_msg(arg->argument < row->arg_count, "%s: %s", row->name, arg->name);
+            if (arg->type == TYPE_FLAGS && strcmp(arg->constants, "ioctl") &&
+                strcmp(arg->constants, "fcntl") && strcmp(arg->constants, "prctl"))
+                ck_assert_msg(constants_find(arg->constants) != NULL, "%s: no table %s", row->name,
+                              arg->constants);
+        }
+    }
+    ck_assert_uint_gt(count, 380);
+    ck_assert_ptr_null(syscall_find(syscall_table_size()));
+    ck_assert_ptr_null(syscall_find(UINT64_MAX));
+    ck_assert_int_eq(syscall_number("no_such_call"), -1);
+}
+END_TEST
+
+/* Numbers without a row: the kernel here must not know them either. */
+START_TEST(others_are_enosys) {
+    for (int number = 0; number <= 600; number++) {
+        if (syscall_find((uint64_t)number))
+            continue;
+        pid_t pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (!pid)
+            _exit(syscall(number, -1, -1, -1, -1, -1, -1) == -1 && errno == ENOSYS ? 0 : 1);
+        int status;
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_msg(WIFEXITED(status) && !WEXITSTATUS(status), "the kernel knows %d", number);
+    }
+}
+END_TEST
+
+/* Symbols whose call has another name. */
+static const char *const renamed[][2] = {
+    {"newstat", "stat"},   {"newfstat", "fstat"},      {"newlstat", "lstat"},
+    {"newuname", "uname"}, {"sendfile64", "sendfile"}, {"umount", "umount2"},
+};
+
+/* Symbols of calls that only other ABIs number: 32-bit programs and, sharing the code, other machines. */
+static const char *const foreign[] = {
+    "adjtimex_time32",
+    "chown16",
+    "clock_adjtime32",
+    "clock_getres_time32",
+    "clock_gettime32",
+    "clock_nanosleep_time32",
+    "clock_settime32",
+    "fadvise64_64",
+    "fchown16",
+    "fstatfs64",
+    "futex_time32",
+    "futimesat_time32",
+    "getegid16",
+    "geteuid16",
+    "getgid16",
+    "getgroups16",
+    "gethostname",
+    "getresgid16",
+    "getresuid16",
+    "getuid16",
+    "ia32_fadvise64",
+    "ia32_fadvise64_64",
+    "ia32_fallocate",
+    "ia32_ftruncate64",
+    "ia32_pread64",
+    "ia32_pwrite64",
+    "ia32_readahead",
+    "ia32_sync_file_range",
+    "ia32_truncate64",
+    "io_getevents_time32",
+    "io_pgetevents_time32",
+    "ipc",
+    "lchown16",
+    "llseek",
+    "mmap_pgoff",
+    "mq_timedreceive_time32",
+    "mq_timedsend_time32",
+    "nanosleep_time32",
+    "ni_syscall",
+    "nice",
+    "old_getrlimit",
+    "old_msgctl",
+    "old_readdir",
+    "old_semctl",
+    "old_shmctl",
+    "oldumount",
+    "olduname",
+    "pciconfig_iobase",
+    "pciconfig_read",
+    "pciconfig_write",
+    "ppoll_time32",
+    "pselect6_time32",
+    "recv",
+    "recvmmsg_time32",
+    "rtas",
+    "rt_sigtimedwait_time32",
+    "s390_ipc",
+    "s390_pci_mmio_read",
+    "s390_pci_mmio_write",
+    "sched_rr_get_interval_time32",
+    "semtimedop_time32",
+    "send",
+    "setfsgid16",
+    "setfsuid16",
+    "setgid16",
+    "setgroups16",
+    "setregid16",
+    "setresgid16",
+    "setresuid16",
+    "setreuid16",
+    "setuid16",
+    "sgetmask",
+    "signal",
+    "sigpending",
+    "sigprocmask",
+    "sigsuspend",
+    "socketcall",
+    "spu_create",
+    "spu_run",
+    "ssetmask",
+    "statfs64",
+    "stime",
+    "stime32",
+    "subpage_prot",
+    "sync_file_range2",
+    "time32",
+    "timer_gettime32",
+    "timer_settime32",
+    "timerfd_gettime32",
+    "timerfd_settime32",
+    "utime32",
+    "utimensat_time32",
+    "utimes_time32",
+    "vm86",
+    "vm86old",
+    "waitpid",
+    "stat64",
+    "lstat64",
+    "fstat64",
+    "fstatat64",
+    "truncate64",
+    "ftruncate64",
+    "fcntl64",
+    "sigreturn",
+    "kexec_load_disabled",
+    "swapcontext",
+    "riscv_flush_icache",
+    "arm64_personality",
+};
+
+static bool is_foreign(const char *name) {
+    for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+        if (!strcmp(foreign[i], name))
+            return true;
+    }
+    return false;
+}
+
+START_TEST(kernel_symbols_have_rows) {
+    FILE *file = fopen("/proc/kallsyms", "r");
+    if (!file)
+        return; /* nothing to compare with */
+    char line[512];
+    char symbol[256];
+    while (fgets(line, sizeof(line), file)) {
+        if (sscanf(line, "%*s %*s __x64_sys_%255s", symbol) != 1)
+            continue;
+        const char *name = symbol;
+        for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++) {
+            if (!strcmp(name, renamed[i][0]))
+                name = renamed[i][1];
+        }
+        ck_assert_msg(is_foreign(name) || syscall_number(name) >= 0, "%s has no row", name);
+    }
+    fclose(file);
+}
+END_TEST
+
+/* Whether what the kernel writes is covered. */
+
+START_TEST(outputs_files) {
+    char *path = copy("/proc/self/exe", 15);
+    char *directory = copy("/", 2);
+    int fd = open("/proc/self/exe", O_RDONLY);
+    int dir = open("/usr/bin", O_RDONLY | O_DIRECTORY);
+    CALL2(SYS_stat, path, place(144));
+    CALL2(SYS_lstat, path, place(144));
+    CALL2(SYS_fstat, fd, place(144));
+    CALL4(SYS_newfstatat, AT_FDCWD, path, place(144), 0);
+    CALL5(SYS_statx, AT_FDCWD, path, 0, 0xfff, place(256));
+    CALL2(SYS_statfs, directory, place(120));
+    CALL2(SYS_fstatfs, fd, place(120));
+    CALL3(SYS_readlink, path, place(4096), 4096);
+    CALL4(SYS_readlinkat, AT_FDCWD, path, place(4096), 10);
+    CALL3(SYS_getdents64, dir, place(8192), 8192);
+    CALL3(SYS_getdents, dir, place(8192), 8192);
+    CALL2(SYS_getcwd, place(4096), 4096);
+    CALL3(SYS_read, fd, place(5000), 5000);
+    CALL4(SYS_pread64, fd, place(5000), 77, 100);
+    uint32_t bytes = 128;
+    CALL5(SYS_name_to_handle_at, AT_FDCWD, directory, copy(&bytes, 4), place(8), 0);
+    bytes = 0;
+    check_call(false, SYS_name_to_handle_at, A(AT_FDCWD), A(directory), A(copy(&bytes, 4)), A(place(8)), 0,
+               0);
+    uint64_t range[2] = {0, 0};
+    if (raw(451, (uint64_t[6]){A(fd), A(copy(range, 16)), A(place(40))}) == 0)
+        CALL4(451, fd, copy(range, 16), place(40), 0);
+    check_call(false, 468, A(AT_FDCWD), A(directory), A(place(256)), 100, 0, 0);
+    close(fd);
+    close(dir);
+}
+END_TEST
+
+/* A buffer whose end is missing: the call fails, or is short, and may have written what comes before. */
+START_TEST(outputs_partial) {
+    uint8_t *edge = place(8192);
+    used = (address(edge) + 8192 - address(arena) + 4095) / 4096 * 4096;
+    int pipes[2];
+    ck_assert_int_eq(pipe(pipes), 0);
+    uint8_t *end = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(end + 4096, 4096);
+    uint64_t iov[4] = {address(place(10)), 10, address(end + 4000), 4000};
+    char text[8000] = "x";
+    ck_assert_int_eq(write(pipes[1], text, sizeof(text)), (ssize_t)sizeof(text));
+    QUIET3(SYS_readv, pipes[0], copy(iov, sizeof(iov)), 2);
+    int uptime = open("/proc/self/stat", O_RDONLY);
+    struct syscall_call call = {SYS_read, {A(uptime), address(end + 4090), 1000}, 0};
+    call.result = raw(SYS_read, call.args);
+    struct memory_ranges ranges = {0};
+    ck_assert_ptr_null(syscall_outputs(&call, &self, &ranges));
+    if (call.result == -EFAULT) {
+        ck_assert_uint_eq(ranges.count, 1);
+        ck_assert_uint_eq(ranges.ranges[0].size, 4090 % 4096 ? 6 : 0);
+    }
+    memory_ranges_deinit(&ranges);
+    close(uptime);
+    close(pipes[0]);
+    close(pipes[1]);
+    munmap(end, 4096);
+}
+END_TEST
+
+START_TEST(outputs_vectors) {
+    int pipes[2];
+    ck_assert_int_eq(pipe(pipes), 0);
+    ck_assert_int_eq(write(pipes[1], "hello world", 11), 11);
+    uint64_t iov[6] = {address(place(4)), 4, address(place(100)), 100, address(place(10)), 10};
+    ck_assert_int_eq(CALL3(SYS_readv, pipes[0], copy(iov, sizeof(iov)), 3), 11);
+    int fd = open("/proc/self/exe", O_RDONLY);
+    CALL4(SYS_preadv, fd, copy(iov, sizeof(iov)), 3, 9);
+    CALL6(SYS_preadv2, fd, copy(iov, sizeof(iov)), 3, 9, 0, 0);
+    uint64_t remote[2] = {address(copy("abcdefghijkl", 12)), 12};
+    CALL6(SYS_process_vm_readv, getpid(), copy(iov, sizeof(iov)), 3, copy(remote, 16), 1, 0);
+    uint64_t from[2] = {address(copy("something", 9)), 9};
+    uint64_t to[2] = {address(place(9)), 9};
+    CALL6(SYS_process_vm_writev, getpid(), copy(from, 16), 1, copy(to, 16), 1, 0);
+    ck_assert_int_eq(write(pipes[1], "vmsplice", 8), 8);
+    CALL4(SYS_vmsplice, pipes[0], copy(iov, sizeof(iov)), 3, 0);
+    close(fd);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+END_TEST
+
+START_TEST(outputs_descriptors) {
+    CALL1(SYS_pipe, place(8));
+    int *pipes = place(8);
+    CALL2(SYS_pipe2, pipes, O_CLOEXEC);
+    CALL4(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, place(8));
+    check_call(true, SYS_socketpair, AF_INET, SOCK_STREAM, 0, address(place(8)), 0,
+               0); /* fails, and writes */
+    ck_assert_int_eq(write(pipes[1], "abc", 3), 3);
+    struct pollfd fds[2] = {{pipes[0], POLLIN, 0x55}, {pipes[1], POLLOUT, 0x55}};
+    struct timespec timeout = {5, 0};
+    CALL3(SYS_poll, copy(fds, sizeof(fds)), 2, 0);
+    CALL5(SYS_ppoll, copy(fds, sizeof(fds)), 2, copy(&timeout, 16), 0, 8);
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(pipes[0], &set);
+    FD_SET(pipes[1], &set);
+    uint64_t n = A(pipes[1] + 1);
+    CALL5(SYS_select, n, copy(&set, 128), copy(&set, 128), copy(&set, 128), copy(&timeout, 16));
+    CALL6(SYS_pselect6, n, copy(&set, 128), copy(&set, 128), copy(&set, 128), copy(&timeout, 16), 0);
+    int epoll = epoll_create1(0);
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0x1234567890};
+    epoll_ctl(epoll, EPOLL_CTL_ADD, pipes[0], &event);
+    event.events = EPOLLOUT;
+    epoll_ctl(epoll, EPOLL_CTL_ADD, pipes[1], &event);
+    CALL4(SYS_epoll_wait, epoll, place(240), 20, 0);
+    CALL6(SYS_epoll_pwait, epoll, place(240), 20, 0, 0, 8);
+    CALL6(SYS_epoll_pwait2, epoll, place(240), 20, copy(&timeout, 16), 0, 8);
+    CALL3(SYS_ioctl, pipes[0], FIONREAD, place(4));
+    loff_t offset = 3;
+    int file = open("/proc/self/exe", O_RDONLY);
+    CALL4(SYS_sendfile, pipes[1], file, copy(&offset, 8), 10);
+    CALL6(SYS_splice, file, copy(&offset, 8), pipes[1], 0, 10, 0);
+    close(epoll);
+    close(file);
+}
+END_TEST
+
+static void *socket_address(int length) {
+    return copy(&length, 4);
+}
+
+START_TEST(outputs_sockets) {
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(in);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&in, sizeof(in)), 0);
+    ck_assert_int_eq(listen(listener, 5), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&in, &length), 0);
+    CALL3(SYS_getsockname, listener, place(16), socket_address(128));
+    CALL3(SYS_getsockname, listener, place(16), socket_address(5)); /* too short: the length says more */
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&in, sizeof(in)), 0);
+    int64_t server = CALL4(SYS_accept4, listener, place(16), socket_address(16), SOCK_CLOEXEC);
+    ck_assert_int_ge(server, 0);
+    int other = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(other, (struct sockaddr *)&in, sizeof(in)), 0);
+    CALL3(SYS_accept, listener, place(16), socket_address(16));
+    CALL3(SYS_getpeername, client, place(16), socket_address(16));
+    CALL5(SYS_getsockopt, client, SOL_SOCKET, SO_RCVBUF, place(4), socket_address(4));
+    CALL5(SYS_getsockopt, client, IPPROTO_TCP, 11, place(512), socket_address(512)); /* TCP_INFO */
+    CALL5(SYS_getsockopt, client, SOL_SOCKET, SO_LINGER, place(8), socket_address(3));
+    ck_assert_int_eq(send(client, "hello", 5, 0), 5);
+    CALL6(SYS_recvfrom, server, place(100), 100, 0, place(16), socket_address(16));
+    CALL3(SYS_ioctl, client, SIOCATMARK, place(4));
+    struct ifreq request = {.ifr_name = "lo"};
+    CALL3(SYS_ioctl, client, SIOCGIFFLAGS, copy(&request, sizeof(request)));
+    struct ifconf conf = {.ifc_len = 400, .ifc_buf = place(400)};
+    CALL3(SYS_ioctl, client, SIOCGIFCONF, copy(&conf, sizeof(conf)));
+    close(listener);
+    close(client);
+    close(other);
+}
+END_TEST
+
+/* A message with a name, two buffers and room for control data, in the arena. */
+static struct msghdr message(void) {
+    struct iovec iov[2] = {{place(5), 5}, {place(100), 100}};
+    return (struct msghdr){.msg_name = place(128),
+                           .msg_namelen = 128,
+                           .msg_iov = copy(iov, sizeof(iov)),
+                           .msg_iovlen = 2,
+                           .msg_control = place(256),
+                           .msg_controllen = 256};
+}
+
+START_TEST(outputs_messages) {
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(in);
+    int receiver = socket(AF_INET, SOCK_DGRAM, 0);
+    int on = 1;
+    setsockopt(receiver, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof(on));
+    setsockopt(receiver, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+    ck_assert_int_eq(bind(receiver, (struct sockaddr *)&in, sizeof(in)), 0);
+    ck_assert_int_eq(getsockname(receiver, (struct sockaddr *)&in, &length), 0);
+    int sender = socket(AF_INET, SOCK_DGRAM, 0);
+    for (int i = 0; i < 6; i++)
+        sendto(sender, "a datagram", 10, 0, (struct sockaddr *)&in, sizeof(in));
+    struct msghdr header = message();
+    ck_assert_int_eq(CALL3(SYS_recvmsg, receiver, copy(&header, sizeof(header)), 0), 10);
+    header = message();
+    header.msg_controllen = 20; /* cut off */
+    ck_assert_int_eq(CALL3(SYS_recvmsg, receiver, copy(&header, sizeof(header)), 0), 10);
+    struct mmsghdr many[3];
+    memset(many, 0, sizeof(many));
+    for (int i = 0; i < 3; i++)
+        many[i].msg_hdr = message();
+    struct timespec timeout = {10, 0};
+    ck_assert_int_eq(
+        CALL5(SYS_recvmmsg, receiver, copy(many, sizeof(many)), 3, MSG_DONTWAIT, copy(&timeout, 16)), 3);
+    struct iovec iov = {copy("out", 3), 3};
+    struct mmsghdr out = {.msg_hdr = {.msg_name = copy(&in, sizeof(in)),
+                                      .msg_namelen = sizeof(in),
+                                      .msg_iov = copy(&iov, sizeof(iov)),
+                                      .msg_iovlen = 1}};
+    ck_assert_int_eq(CALL4(SYS_sendmmsg, sender, copy(&out, sizeof(out)), 1, 0), 1);
+    close(receiver);
+    close(sender);
+}
+END_TEST
+
+START_TEST(outputs_passed_descriptor) {
+    int pair[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    memset(&control, 0, sizeof(control));
+    control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+    memcpy(CMSG_DATA(&control.header), &pair[0], sizeof(int));
+    struct iovec iov = {"x", 1};
+    struct msghdr header = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    ck_assert_int_eq(sendmsg(pair[0], &header, 0), 1);
+    header = message();
+    ck_assert_int_eq(CALL3(SYS_recvmsg, pair[1], copy(&header, sizeof(header)), 0), 1);
+    close(pair[0]);
+    close(pair[1]);
+}
+END_TEST
+
+static void nothing(int signo) {
+    (void)signo;
+}
+
+START_TEST(outputs_time) {
+    struct timespec second = {1, 0};
+    CALL2(SYS_clock_gettime, CLOCK_MONOTONIC, place(16));
+    CALL2(SYS_clock_getres, CLOCK_MONOTONIC, place(16));
+    CALL2(SYS_gettimeofday, place(16), place(8));
+    CALL1(SYS_time, place(8));
+    CALL1(SYS_times, place(32));
+    CALL2(SYS_getitimer, ITIMER_REAL, place(32));
+    uint8_t zeros[256] = {0};
+    CALL1(SYS_adjtimex, copy(zeros, 208));
+    CALL2(SYS_clock_adjtime, CLOCK_REALTIME, copy(zeros, 208));
+    int *timer = place(4);
+    struct sigevent event = {.sigev_notify = SIGEV_NONE};
+    CALL3(SYS_timer_create, CLOCK_MONOTONIC, copy(&event, sizeof(event)), timer);
+    struct itimerspec value = {{0, 0}, {100, 0}};
+    CALL4(SYS_timer_settime, *timer, 0, copy(&value, 32), place(32));
+    CALL2(SYS_timer_gettime, *timer, place(32));
+    int64_t fd = syscall(SYS_timerfd_create, CLOCK_MONOTONIC, 0);
+    CALL4(SYS_timerfd_settime, fd, 0, copy(&value, 32), place(32));
+    CALL2(SYS_timerfd_gettime, fd, place(32));
+    /* Interrupted sleeps say how much is left. */
+    struct sigaction action = {.sa_handler = nothing};
+    sigaction(SIGALRM, &action, NULL);
+    struct itimerval soon = {{0, 0}, {0, 20000}};
+    CALL3(SYS_setitimer, ITIMER_REAL, copy(&soon, 32), place(32));
+    ck_assert_int_eq(CALL2(SYS_nanosleep, copy(&second, 16), place(16)), -EINTR);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    ck_assert_int_eq(CALL4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, copy(&second, 16), place(16)), -EINTR);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    struct pollfd none = {-1, POLLIN, 0x55};
+    ck_assert_int_eq(CALL5(SYS_ppoll, copy(&none, 8), 1, copy(&second, 16), 0, 8), -EINTR);
+    close((int)fd);
+}
+END_TEST
+
+START_TEST(outputs_signals) {
+    uint64_t set = 1ull << (SIGUSR1 - 1);
+    CALL4(SYS_rt_sigprocmask, SIG_BLOCK, copy(&set, 8), place(8), 8);
+    CALL4(SYS_rt_sigaction, SIGUSR2, 0, place(32), 8);
+    raise(SIGUSR1);
+    CALL2(SYS_rt_sigpending, place(8), 8);
+    CALL4(SYS_rt_sigtimedwait, copy(&set, 8), place(128), 0, 8);
+    CALL2(SYS_sigaltstack, 0, place(24));
+}
+END_TEST
+
+static pid_t dead_child(void) {
+    pid_t pid = fork();
+    if (!pid)
+        _exit(3);
+    return pid;
+}
+
+START_TEST(outputs_processes) {
+    CALL4(SYS_wait4, dead_child(), place(4), 0, place(144));
+    CALL5(SYS_waitid, P_PID, dead_child(), place(128), WEXITED, place(144));
+    CALL2(SYS_getrusage, RUSAGE_SELF, place(144));
+    CALL2(SYS_getrlimit, RLIMIT_STACK, place(16));
+    CALL4(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, place(16));
+    CALL1(SYS_uname, place(390));
+    CALL1(SYS_sysinfo, place(112));
+    CALL3(SYS_getresuid, place(4), place(4), place(4));
+    CALL3(SYS_getresgid, place(4), place(4), place(4));
+    check_call(false, SYS_getgroups, 100, address(place(400)), 0, 0, 0, 0);
+    CALL3(SYS_sched_getaffinity, 0, 1024, place(1024));
+    CALL2(SYS_sched_getparam, 0, place(4));
+    CALL2(SYS_sched_rr_get_interval, 0, place(16));
+    CALL4(SYS_sched_getattr, 0, place(56), 56, 0);
+    CALL4(SYS_sched_getattr, 0, place(200), 200, 0);
+    uint8_t large[200] = {200, 0};
+    memset(large + 100, 1, 100);
+    check_call(true, SYS_sched_setattr, 0, address(copy(large, 200)), 0, 0, 0, 0); /* E2BIG, and the size */
+    CALL3(SYS_getcpu, place(4), place(4), 0);
+    CALL3(SYS_get_robust_list, 0, place(8), place(8));
+    uint32_t header[2] = {0x20080522, 0};
+    CALL2(SYS_capget, copy(header, 8), place(24));
+    header[0] = 1;
+    check_call(true, SYS_capset, address(copy(header, 8)), address(place(24)), 0, 0, 0, 0);
+    CALL3(SYS_getrandom, place(100), 77, 0);
+    check_call(false, SYS_get_mempolicy, address(place(4)), address(place(1024)), 4000, 0, 0, 0);
+    void *pages = mmap(NULL, 65536, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CALL3(SYS_mincore, pages, 65536, place(16));
+    uint64_t page[2] = {address(arena), address(before)};
+    check_call(false, SYS_move_pages, 0, 2, address(copy(page, 16)), 0, address(place(8)), 0);
+}
+END_TEST
+
+START_TEST(outputs_clone) {
+    int *parent = place(4);
+    int *child = place(4);
+    int64_t pid = CALL5(SYS_clone, SIGCHLD | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID, 0, parent, child, 0);
+    if (!pid)
+        _exit(0);
+    waitpid((pid_t)pid, NULL, 0);
+    uint64_t args[8] = {CLONE_PARENT_SETTID | 0x1000, address(place(4)), 0, address(place(4)), SIGCHLD};
+    pid = CALL2(SYS_clone3, copy(args, sizeof(args)), sizeof(args));
+    if (!pid)
+        _exit(0);
+    waitpid((pid_t)pid, NULL, 0);
+}
+END_TEST
+
+START_TEST(outputs_prctl) {
+    CALL2(SYS_prctl, PR_GET_NAME, place(16));
+    CALL2(SYS_prctl, PR_GET_PDEATHSIG, place(4));
+    CALL2(SYS_prctl, PR_GET_TSC, place(4));
+    CALL2(SYS_prctl, PR_GET_CHILD_SUBREAPER, place(4));
+    check_call(false, SYS_prctl, PR_GET_TID_ADDRESS, address(place(8)), 0, 0, 0, 0);
+    check_call(false, SYS_prctl, 0x41555856, address(place(1000)), 200, 0, 0, 0);
+    check_call(false, SYS_prctl, 999, address(place(8)), 0, 0, 0, 0);
+    CALL2(SYS_arch_prctl, 0x1003, place(8));
+    CALL2(SYS_arch_prctl, 0x1022, place(8));
+    CALL3(SYS_seccomp, 3, 0, place(6));
+}
+END_TEST
+
+START_TEST(outputs_ioctl_fcntl) {
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    ck_assert_int_ge(master, 0);
+    int unlock = 0;
+    QUIET3(SYS_ioctl, master, 0x40045431, copy(&unlock, 4));
+    CALL3(SYS_ioctl, master, TIOCGPTN, place(4));
+    CALL3(SYS_ioctl, master, TIOCGWINSZ, place(8));
+    CALL3(SYS_ioctl, master, TCGETS, place(64));
+    CALL3(SYS_ioctl, master, 0x802C542A, place(64));
+    CALL3(SYS_ioctl, master, TIOCGEXCL, place(4));
+    CALL3(SYS_ioctl, master, TIOCOUTQ, place(4));
+    CALL3(SYS_ioctl, master, FIONREAD, place(4));
+    ck_assert_int_eq(QUIET3(SYS_ioctl, master, 0x1268, place(4)), -ENOTTY);
+    int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ftruncate(fd, 100000), 0);
+    QUIET3(SYS_ioctl, fd, 0x80086601, place(8));
+    QUIET3(SYS_ioctl, fd, 0x801C581F, place(28));
+    QUIET3(SYS_ioctl, fd, 0x12345678, place(28)); /* nobody knows it: ENOTTY */
+    CALL3(SYS_ioctl, fd, FIGETBSZ, place(4));
+    CALL3(SYS_ioctl, fd, FIOQSIZE, place(8));
+    struct {
+        uint64_t start, length;
+        uint32_t flags, mapped, count, reserved;
+        uint8_t extents[4 * 56];
+    } fiemap = {.length = UINT64_MAX, .flags = 1, .count = 4};
+    memset(fiemap.extents, PATTERN, sizeof(fiemap.extents));
+    QUIET3(SYS_ioctl, fd, 0xC020660B, copy(&fiemap, sizeof(fiemap)));
+    int maps = open("/proc/self/maps", O_RDONLY);
+    uint64_t query[13] = {104, 0x10, address(&fd), 0, 0, 0, 0, 0, 0, 0, 256, address(place(256)), 0};
+    QUIET3(SYS_ioctl, maps, 0xC0686611, copy(query, sizeof(query)));
+    struct flock lock = {.l_type = F_WRLCK};
+    CALL3(SYS_fcntl, fd, F_GETLK, copy(&lock, sizeof(lock)));
+    CALL3(SYS_fcntl, fd, F_OFD_GETLK, copy(&lock, sizeof(lock)));
+    CALL3(SYS_fcntl, fd, F_GETOWN_EX, place(8));
+    CALL3(SYS_fcntl, fd, 1035, place(8));
+    QUIET3(SYS_fcntl, fd, 7777, place(8));
+    close(maps);
+    close(fd);
+    close(master);
+}
+END_TEST
+
+START_TEST(outputs_xattr) {
+    char path[] = "/tmp/reel-test-XXXXXX";
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    char *here = copy(path, sizeof(path));
+    char *name = copy("user.reel", 10);
+    char *value = copy("value", 5);
+    if (raw(SYS_setxattr, (uint64_t[6]){A(here), A(name), A(value), 5}) == 0) {
+        CALL4(SYS_getxattr, here, name, place(100), 100);
+        CALL4(SYS_fgetxattr, fd, name, place(100), 100);
+        CALL3(SYS_listxattr, here, place(100), 100);
+        check_call(false, SYS_getxattr, A(here), A(name), 0, 0, 0, 0);
+        uint64_t args[2] = {address(place(100)), 100};
+        check_call(false, 464, A(AT_FDCWD), A(here), 0, A(name), A(copy(args, 16)), 16);
+        check_call(false, 465, A(AT_FDCWD), A(here), 0, A(place(100)), 100, 0);
+    }
+    unlink(path);
+    close(fd);
+}
+END_TEST
+
+START_TEST(outputs_ipc) {
+    int sem = semget(IPC_PRIVATE, 5, 0600);
+    if (sem >= 0) {
+        CALL4(SYS_semctl, sem, 0, GETALL, place(10));
+        CALL4(SYS_semctl, sem, 0, IPC_STAT, place(104));
+        CALL4(SYS_semctl, 0, 0, IPC_INFO, place(40));
+        CALL4(SYS_semctl, 0, 0, SEM_INFO, place(40));
+        check_call(false, SYS_semctl, A(sem), 0, SETVAL, 3, 0, 0);
+        semctl(sem, 0, IPC_RMID);
+    }
+    int shm = shmget(IPC_PRIVATE, 4096, 0600);
+    if (shm >= 0) {
+        CALL3(SYS_shmctl, shm, IPC_STAT, place(112));
+        CALL3(SYS_shmctl, 0, IPC_INFO, place(72));
+        CALL3(SYS_shmctl, 0, SHM_INFO, place(48));
+        shmctl(shm, IPC_RMID, NULL);
+    }
+    int queue = msgget(IPC_PRIVATE, 0600);
+    if (queue >= 0) {
+        struct {
+            long type;
+            char text[5];
+        } sent = {7, "text"};
+        msgsnd(queue, &sent, 5, 0);
+        CALL3(SYS_msgctl, queue, IPC_STAT, place(120));
+        CALL3(SYS_msgctl, 0, IPC_INFO, place(32));
+        ck_assert_int_eq(CALL5(SYS_msgrcv, queue, place(100), 50, 0, 0), 5);
+        msgctl(queue, IPC_RMID, NULL);
+    }
+}
+END_TEST
+
+START_TEST(outputs_mqueue) {
+    long attr[8] = {0, 4, 64, 0};
+    char *name = copy("reel-test", 10);
+    syscall(SYS_mq_unlink, name);
+    long queue = syscall(SYS_mq_open, name, O_RDWR | O_CREAT, 0600, attr);
+    if (queue < 0)
+        return; /* no message queues here */
+    syscall(SYS_mq_timedsend, queue, "hello", 5, 3, NULL);
+    CALL3(SYS_mq_getsetattr, queue, 0, place(64));
+    ck_assert_int_eq(CALL5(SYS_mq_timedreceive, queue, place(64), 64, place(4), 0), 5);
+    syscall(SYS_mq_unlink, name);
+    close((int)queue);
+}
+END_TEST
+
+START_TEST(outputs_futex) {
+    uint32_t zero = 0;
+    uint32_t *word = copy(&zero, 4);
+    CALL3(SYS_futex, word, FUTEX_LOCK_PI, 0);
+    CALL3(SYS_futex, word, FUTEX_UNLOCK_PI, 0);
+    uint32_t *target = copy(&zero, 4);
+    CALL6(SYS_futex, word, FUTEX_WAKE_OP, 1, 1, target, FUTEX_OP(FUTEX_OP_SET, 9, FUTEX_OP_CMP_EQ, 0));
+}
+END_TEST
+
+START_TEST(outputs_mounts) {
+    uint64_t request[3] = {24, UINT64_MAX, 0};
+    check_call(false, 458, address(copy(request, 24)), address(place(800)), 100, 0, 0, 0);
+    uint64_t *ids = place(8);
+    if (raw(458, (uint64_t[6]){address(copy(request, 24)), address(ids), 1}) == 1) {
+        uint64_t one[3] = {24, *ids, 0x1f};
+        check_call(true, 457, address(copy(one, 24)), address(place(4096)), 4096, 0, 0, 0);
+    }
+    uint32_t size = 800;
+    check_call(false, 461, address(place(800)), address(copy(&size, 4)), 0, 0, 0, 0);
+    check_call(false, 459, 100, address(place(800)), address(copy(&size, 4)), 0, 0, 0);
+    size = 1;
+    check_call(false, 461, address(place(800)), address(copy(&size, 4)), 0, 0, 0, 0);
+}
+END_TEST
+
+/* The edges of the answer. */
+
+static bool refused(uint64_t number, uint64_t a, uint64_t b, uint64_t c, int64_t result) {
+    struct syscall_call call = {number, {a, b, c}, result};
+    struct memory_ranges ranges = {0};
+    struct error *err = syscall_outputs(&call, &self, &ranges);
+    bool is = error_is(err, ERROR_UNSUPPORTED);
+    ck_assert(is || !err);
+    error_free(err);
+    memory_ranges_deinit(&ranges);
+    return is;
+}
+
+START_TEST(unknown_requests) {
+    ck_assert(refused(SYS_ioctl, 3, 0xAE01, 0, 4));
+    ck_assert(refused(SYS_ioctl, 3, 0xAE01, 0, -EINVAL));
+    ck_assert(!refused(SYS_ioctl, 3, 0xAE01, 0, -ENOTTY));
+    ck_assert(!refused(SYS_ioctl, 3, 0xAE01, 0, -EBADF));
+    ck_assert(!refused(SYS_ioctl, 3, TCGETS, 0, -EINVAL));
+    ck_assert(refused(SYS_fcntl, 3, 9999, 0, 0));
+    ck_assert(!refused(SYS_fcntl, 3, 9999, 0, -EINVAL));
+    ck_assert(refused(SYS_prctl, 9999, 0, 0, 0));
+    ck_assert(!refused(SYS_prctl, 9999, 0, 0, -EINVAL));
+    ck_assert(refused(SYS_arch_prctl, 0x9999, 0, 0, 0));
+    ck_assert(refused(600, 0, 0, 0, 0));
+    ck_assert(!refused(600, 0, 0, 0, -ENOSYS));
+    ck_assert(refused(SYS_getsockopt, 3, 6, 35, 0));
+}
+END_TEST
+
+START_TEST(ioctl_numbers) {
+    static const struct {
+        uint64_t number;
+        const char *name;
+    } known[] = {{TCGETS, "TCGETS"},
+                 {TIOCGWINSZ, "TIOCGWINSZ"},
+                 {TIOCGPTN, "TIOCGPTN"},
+                 {FIONBIO, "FIONBIO"},
+                 {FIOCLEX, "FIOCLEX"},
+                 {SIOCGIFCONF, "SIOCGIFCONF"},
+                 {SIOCGIFINDEX, "SIOCGIFINDEX"},
+                 {FIGETBSZ, "FIGETBSZ"},
+                 {TIOCSPTLCK, "TIOCSPTLCK"}};
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        struct request request;
+        ck_assert(ioctl_find(known[i].number, &request));
+        ck_assert_str_eq(request.name, known[i].name);
+    }
+    struct request input;
+    ck_assert(ioctl_find(0x81004506, &input)); /* EVIOCGNAME(256) */
+    ck_assert_int_eq(input.direction, ARG_OUT);
+    ck_assert_uint_eq(input.size, 256);
+    ck_assert(!ioctl_find(0x80104592, &input)); /* EVIOCGMASK follows a pointer */
+}
+END_TEST
+
+/* Every call with hostile arguments and results: neither function may crash, whatever it is told. */
+START_TEST(hostile_values) {
+    static const int64_t results[] = {0, 1, INT64_MAX, INT64_MIN, -EFAULT, -516, 4096};
+    uint8_t junk[64];
+    memset(junk, 0xff, sizeof(junk));
+    uint64_t values[] = {0, UINT64_MAX, 1ull << 62, address(copy(junk, sizeof(junk))),
+                         address(arena) + ARENA_SIZE - 8};
+    for (unsigned number = 0; number < syscall_table_size(); number++) {
+        for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
+            for (size_t r = 0; r < sizeof(results) / sizeof(results[0]); r++) {
+                uint64_t x = values[v];
+                struct syscall_call call = {number, {x, x, x, x, x, x}, results[r]};
+                struct memory_ranges ranges = {0};
+                struct buffer text = {0};
+                error_free(syscall_outputs(&call, &self, &ranges));
+                syscall_print(&call, &self, 32, &text);
+                ck_assert_uint_lt(text.size, 100000);
+                memory_ranges_deinit(&ranges);
+                buffer_deinit(&text);
+            }
+        }
+    }
+}
+END_TEST
+
+/* Printing. */
+
+static void assert_prints(const char *expected, long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                          uint64_t e, uint64_t f, int64_t result) {
+    struct syscall_call call = {(uint64_t)number, {a, b, c, d, e, f}, result};
+    struct buffer text = {0};
+    syscall_print(&call, &self, 12, &text);
+    ck_assert_str_eq((char *)text.data, expected);
+    ck_assert_uint_eq(text.size, strlen(expected));
+    buffer_deinit(&text);
+}
+
+START_TEST(prints_strings) {
+    assert_prints("read(3, \"\\177ELF\\2\\1\\1\\0001\\0\\0\\0\"..., 832) = 832", SYS_read, 3,
+                  address("\177ELF\2\1\1\0001\0\0\0."), 832, 0, 0, 0, 832);
+    assert_prints("write(1, \"hi\\n\\\"\\\\\", 5) = 5", SYS_write, 1, address("hi\n\"\\"), 5, 0, 0, 0, 5);
+    assert_prints("read(3, 0x10, 5) = -1 EFAULT (Bad address)", SYS_read, 3, 0x10, 5, 0, 0, 0, -EFAULT);
+    assert_prints("unlink(\"/a/very/long\"...) = 0", SYS_unlink, address("/a/very/long/path"), 0, 0, 0, 0, 0,
+                  0);
+    assert_prints("unlink(0x10) = 0", SYS_unlink, 0x10, 0, 0, 0, 0, 0, 0);
+    const char *argv[] = {"ls", "-l", NULL};
+    assert_prints("execve(\"/bin/ls\", [\"ls\", \"-l\"], NULL) = 0", SYS_execve, address("/bin/ls"),
+                  address(argv), 0, 0, 0, 0, 0);
+}
+END_TEST
+
+START_TEST(prints_flags) {
+    assert_prints("openat(AT_FDCWD, \"x\", O_RDONLY|O_CLOEXEC) = -1 ENOENT (No such file or directory)",
+                  SYS_openat, A(AT_FDCWD), address("x"), O_CLOEXEC, 0, 0, 0, -ENOENT);
+    assert_prints("open(\"x\", O_WRONLY|O_CREAT|O_TRUNC, 0644) = 3", SYS_open, address("x"), 01101, 0644, 0,
+                  0, 0, 3);
+    assert_prints("mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7f0000000000",
+                  SYS_mmap, 0, 8192, 3, 0x22, 0xffffffff, 0, 0x7f0000000000);
+    assert_prints("mprotect(0x1000, 4096, PROT_NONE) = 0", SYS_mprotect, 0x1000, 4096, 0, 0, 0, 0, 0);
+    assert_prints("kill(-1, SIGTERM) = 0", SYS_kill, A(-1), SIGTERM, 0, 0, 0, 0, 0);
+    assert_prints("futex(0x10, FUTEX_WAIT|FUTEX_PRIVATE_FLAG, 2, NULL, NULL, 0) = ? ERESTARTSYS", SYS_futex,
+                  0x10, 128, 2, 0, 0, 0, -512);
+    assert_prints("fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0", SYS_fcntl, 3, F_SETFL, 04002, 0, 0, 0, 0);
+    assert_prints("fcntl(3, F_GETFL) = 2", SYS_fcntl, 3, F_GETFL, 0, 0, 0, 0, 2);
+    assert_prints("exit_group(1) = ?", SYS_exit_group, 1, 0, 0, 0, 0, 0, 0);
+    assert_prints("clock_gettime(CLOCK_MONOTONIC, NULL) = 0", SYS_clock_gettime, 1, 0, 0, 0, 0, 0, 0);
+    assert_prints("ioctl(1, TCGETS, 0x10) = -1 ENOTTY (Inappropriate ioctl for device)", SYS_ioctl, 1, TCGETS,
+                  0x10, 0, 0, 0, -ENOTTY);
+    assert_prints("access(\"x\", R_OK|W_OK) = 0", SYS_access, address("x"), 6, 0, 0, 0, 0, 0);
+}
+END_TEST
+
+START_TEST(prints_structs) {
+    struct timespec ts = {5, 7};
+    assert_prints("nanosleep({tv_sec=5, tv_nsec=7}, NULL) = 0", SYS_nanosleep, address(&ts), 0, 0, 0, 0, 0,
+                  0);
+    struct winsize size = {24, 80, 0, 0};
+    assert_prints("ioctl(0, TIOCGWINSZ, {ws_row=24, ws_col=80, ws_xpixel=0, ws_ypixel=0}) = 0", SYS_ioctl, 0,
+                  TIOCGWINSZ, address(&size), 0, 0, 0, 0);
+    struct pollfd fd = {3, POLLIN, POLLIN};
+    assert_prints("poll([{fd=3, events=POLLIN, revents=POLLIN}], 1, -1) = 1", SYS_poll, address(&fd), 1,
+                  A(-1), 0, 0, 0, 1);
+    struct sockaddr_in in = {
+        .sin_family = AF_INET, .sin_port = htons(80), .sin_addr.s_addr = htonl(0x7f000001)};
+    assert_prints(
+        "connect(3, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr(\"127.0.0.1\")}, 16) = 0",
+        SYS_connect, 3, address(&in), sizeof(in), 0, 0, 0, 0);
+    struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "/run/x"};
+    assert_prints("bind(3, {sa_family=AF_UNIX, sun_path=\"/run/x\"}, 110) = 0", SYS_bind, 3, address(&un),
+                  sizeof(un), 0, 0, 0, 0);
+    struct iovec iov[2] = {{"ab", 2}, {"cdef", 4}};
+    assert_prints("writev(1, [{iov_base=\"ab\", iov_len=2}, {iov_base=\"cdef\", iov_len=4}], 2) = 6",
+                  SYS_writev, 1, address(iov), 2, 0, 0, 0, 6);
+    assert_prints("readv(1, [{iov_base=\"ab\", iov_len=2}, {iov_base=\"c\", iov_len=4}], 2) = 3", SYS_readv,
+                  1, address(iov), 2, 0, 0, 0, 3);
+    int status = 3 << 8;
+    assert_prints("wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 3}], WNOHANG, NULL) = 77", SYS_wait4, A(-1),
+                  address(&status), 1, 0, 0, 0, 77);
+    uint64_t set = 1ull << (SIGINT - 1) | 1ull << (SIGTERM - 1);
+    assert_prints("rt_sigprocmask(SIG_BLOCK, [INT TERM], NULL, 8) = 0", SYS_rt_sigprocmask, 0, address(&set),
+                  0, 8, 0, 0, 0);
+    int pipes[2] = {3, 4};
+    assert_prints("pipe2([3, 4], O_CLOEXEC) = 0", SYS_pipe2, address(pipes), O_CLOEXEC, 0, 0, 0, 0, 0);
+    uint64_t fds[16] = {1ull << 3 | 1ull << 5};
+    assert_prints("select(6, [3 5], NULL, NULL, NULL) = 1", SYS_select, 6, address(fds), 0, 0, 0, 0, 1);
+    char comm[16] = "worker";
+    assert_prints("prctl(PR_SET_NAME, \"worker\") = 0", SYS_prctl, 15, address(comm), 0, 0, 0, 0, 0);
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 9};
+    assert_prints("epoll_wait(4, [{events=EPOLLIN, data=0x9}], 10, -1) = 1", SYS_epoll_wait, 4,
+                  address(&event), 10, A(-1), 0, 0, 1);
+}
+END_TEST
+
+START_TEST(prints_stat) {
+    struct stat st = {
+        .st_mode = S_IFREG | 0644, .st_size = 42, .st_ino = 7, .st_nlink = 1, .st_uid = 2, .st_gid = 3};
+    assert_prints(
+        "fstat(3, {st_mode=S_IFREG|0644, st_size=42, st_ino=7, st_nlink=1, st_uid=2, st_gid=3}) = 0",
+        SYS_fstat, 3, address(&st), 0, 0, 0, 0, 0);
+    assert_prints("syscall_0x258(0x1, 0, 0, 0, 0, 0) = -1 ENOSYS (Function not implemented)", 600, 1, 0, 0, 0,
+                  0, 0, -ENOSYS);
+}
+END_TEST
+
+START_TEST(names) {
+    ck_assert_str_eq(signal_name(SIGSEGV), "SIGSEGV");
+    ck_assert_str_eq(signal_name(42), "SIG42");
+    ck_assert_str_eq(errno_name(ENOENT), "ENOENT");
+    ck_assert_str_eq(errno_name(EAGAIN), "EAGAIN");
+    ck_assert_ptr_null(errno_name(4000));
+    ck_assert_ptr_null(errno_name(-1));
+}
+END_TEST
+
+Suite *syscall_suite(void) {
+    Suite *suite = suite_create("syscall");
+    TCase *table = tcase_create("table");
+    tcase_set_timeout(table, 60);
+    tcase_add_test(table, header_has_rows);
+    tcase_add_test(table, rows_are_sound);
+    tcase_add_test(table, others_are_enosys);
+    tcase_add_test(table, kernel_symbols_have_rows);
+    tcase_add_test(table, ioctl_numbers);
+    tcase_add_test(table, names);
+    suite_add_tcase(suite, table);
+
+    const TTest *const outputs[] = {outputs_files,
+                                    outputs_partial,
+                                    outputs_vectors,
+                                    outputs_descriptors,
+                                    outputs_sockets,
+                                    outputs_messages,
+                                    outputs_passed_descriptor,
+                                    outputs_time,
+                                    outputs_signals,
+                                    outputs_processes,
+                                    outputs_clone,
+                                    outputs_prctl,
+                                    outputs_ioctl_fcntl,
+                                    outputs_xattr,
+                                    outputs_ipc,
+                                    outputs_mqueue,
+                                    outputs_futex,
+                                    outputs_mounts,
+                                    unknown_requests,
+                                    hostile_values};
+    TCase *kernel = tcase_create("outputs");
+    tcase_set_timeout(kernel, 60);
+    tcase_add_checked_fixture(kernel, arena_setup, arena_teardown);
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++)
+        tcase_add_test(kernel, outputs[i]);
+    suite_add_tcase(suite, kernel);
+
+    TCase *prints = tcase_create("prints");
+    tcase_add_test(prints, prints_strings);
+    tcase_add_test(prints, prints_flags);
+    tcase_add_test(prints, prints_structs);
+    tcase_add_test(prints, prints_stat);
+    suite_add_tcase(suite, prints);
+    return suite;
+}
+
+int main(void) {
+    SRunner *runner = srunner_create(syscall_suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
