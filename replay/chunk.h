@@ -30,8 +30,8 @@ struct size_budget {
 /* Count size bytes. ERROR_LIMIT when that would pass the limit (nothing is counted then). */
 struct error *size_budget_take(struct size_budget *budget, uint64_t size);
 
-/* "PATH-OF-DIRFD/name" (just name for AT_FDCWD or where the path is not known) to put into messages: a fresh string,
- * NULL when memory is out. */
+/* "PATH-OF-DIRFD/name" (just name for AT_FDCWD or where the path is not known) to put into messages: a fresh
+ * string, NULL when memory is out. */
 char *chunk_file_label(int dirfd, const char *name);
 
 struct chunk_writer;

@@ -34,6 +34,7 @@ enum effect_kind {
     EFFECT_PATCH,      /* code at address becomes bytes (a trap for an instruction that must be caught) */
     EFFECT_MAP_FILE,   /* the mapping that this call makes is of stored file `file` */
     EFFECT_SHOW,       /* bytes went to the program's output without passing through its memory */
+    EFFECT_STACK,      /* the stack reaches down to `address` (its limit has changed) */
     EFFECT_KIND_END,
 };
 

@@ -285,24 +285,23 @@ static uint64_t stack_bottom(const struct puppet *puppet, uint64_t limit, uint64
     return bottom > floor ? bottom : floor;
 }
 
-struct error *puppet_set_stack_limit(struct puppet *puppet, uint64_t limit) {
+struct error *puppet_set_stack_limit(struct puppet *puppet, uint64_t limit, uint64_t grown) {
+    struct maps maps;
     if (!puppet->stack_end)
         return NULL;
-    struct maps maps;
     TRY(maps_read(puppet->task.tid, &maps));
-    uint64_t floor = PUPPET_STUB + PUPPET_STUB_SIZE, start = puppet->stack_end;
-    for (size_t i = 0; i < maps.count; i++) {
-        if (maps.mappings[i].end < puppet->stack_end)
+    uint64_t floor = PUPPET_STUB + PUPPET_STUB_SIZE;
+    for (size_t i = 0; i < maps.count; i++)
+        if (maps.mappings[i].end <= puppet->stack_start)
             floor = maps.mappings[i].end;
-        else if (maps.mappings[i].start < puppet->stack_end)
-            start = maps.mappings[i].start;
-    }
     maps_deinit(&maps);
-    uint64_t bottom = stack_bottom(puppet, limit, floor);
-    puppet->stack_limit = limit;
-    if (bottom >= start)
-        return NULL;
-    return puppet_map(puppet, bottom, start - bottom, PROT_READ | PROT_WRITE, false, 0, 0);
+    uint64_t bottom = stack_bottom(puppet, limit, floor), before = puppet->stack_start;
+    if (bottom > grown)
+        bottom = grown;
+    puppet->stack_start = bottom;
+    if (bottom < before)
+        return puppet_map(puppet, bottom, before - bottom, PROT_READ | PROT_WRITE, false, 0, 0);
+    return bottom > before ? puppet_unmap(puppet, before, bottom - before) : NULL;
 }
 
 /* ---- loading a snapshot ---- */
@@ -322,9 +321,9 @@ static struct error *load_mappings(struct puppet *puppet, const struct snapshot 
         uint64_t start = mapping->start;
         if (mapping->stack) {
             puppet->stack_end = mapping->end;
-            puppet->stack_limit = snapshot->stack_limit;
             uint64_t bottom = stack_bottom(puppet, snapshot->stack_limit, floor);
             start = bottom < start ? bottom : start;
+            puppet->stack_start = start;
         }
         TRY(puppet_map(puppet, start, mapping->end - start, mapping->protection, mapping->shared, mapping->file,
                        mapping->offset));

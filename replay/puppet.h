@@ -34,7 +34,7 @@ struct puppet {
     struct puppet_file *files;
     size_t file_count;
     uint64_t brk_start, brk_end;    /* of the heap; the end is page aligned */
-    uint64_t stack_end, stack_limit;
+    uint64_t stack_start, stack_end; /* as mapped: as far down as the stack may grow */
 };
 
 /* Make an empty puppet. filesfd is the recording's folder of files. */
@@ -59,8 +59,8 @@ struct error *puppet_unmap(struct puppet *puppet, uint64_t address, uint64_t siz
 struct error *puppet_call(struct puppet *puppet, long number, const uint64_t args[6], int64_t expected);
 /* The heap now ends at `end` (any address). */
 struct error *puppet_set_brk(struct puppet *puppet, uint64_t end);
-/* The stack may now grow to `limit` bytes. */
-struct error *puppet_set_stack_limit(struct puppet *puppet, uint64_t limit);
+/* The stack may now grow to `limit` bytes; it has grown down to `grown` already. */
+struct error *puppet_set_stack_limit(struct puppet *puppet, uint64_t limit, uint64_t grown);
 
 /* Write to, or resize, the copy of a file that changes. */
 struct error *puppet_file_write(struct puppet *puppet, uint32_t file, uint64_t offset, const void *bytes, size_t size);

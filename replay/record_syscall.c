@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -176,6 +177,23 @@ static struct error *entry_unsupported(struct recorder *recorder) {
     recorder_stop(recorder, "%s cannot be recorded%s%s", recorder->row->name, recorder->row->why ? ": " : "",
                   recorder->row->why ? recorder->row->why : "");
     return NULL;
+}
+
+/* A lower stack limit takes nothing away that the stack has grown to already. */
+static struct error *exit_setrlimit(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    bool prlimit = call->number == SYS_prlimit64;
+    bool own = !prlimit || call->args[0] == 0 || (pid_t)call->args[0] == recorder->pid;
+    if (!succeeded(recorder) || !own || call->args[prlimit ? 1 : 0] != RLIMIT_STACK || !call->args[prlimit ? 2 : 1])
+        return NULL;
+    struct maps maps;
+    struct error *err = NULL;
+    TRY(maps_read(recorder->pid, &maps));
+    for (size_t i = 0; !err && i < maps.count; i++)
+        if (strcmp(maps.mappings[i].name, "[stack]") == 0)
+            err = effects_add(&recorder->effects, EFFECT_STACK, maps.mappings[i].start, 0, NULL, 0);
+    maps_deinit(&maps);
+    return err;
 }
 
 /* ---- processes ---- */
@@ -437,6 +455,7 @@ static const struct syscall_hooks hooks[] = {
     [HANDLER_ARCH_PRCTL] = {.entry = entry_arch_prctl},
     [HANDLER_PRCTL] = {.entry = entry_prctl},
     [HANDLER_SECCOMP] = {.entry = entry_seccomp},
+    [HANDLER_SETRLIMIT] = {.exit = exit_setrlimit},
     [HANDLER_SIGRETURN] = {.exit = exit_sigreturn},
     [HANDLER_SIGACTION] = {.exit = exit_signal_state},
     [HANDLER_SIGPROCMASK] = {.exit = exit_signal_state},

@@ -53,8 +53,8 @@ struct recording_info {
 
 void recording_info_deinit(struct recording_info *info);
 
-/* Fill host, kernel, cpu, cwd, uid, reel_version, format version, features, started from this machine; everything else
- * is zeroed. Times are cut to microseconds, which is what recording.json holds. */
+/* Fill host, kernel, cpu, cwd, uid, reel_version, format version, features, started from this machine; everything
+ * else is zeroed. Times are cut to microseconds, which is what recording.json holds. */
 struct error *recording_info_from_host(struct recording_info *ret);
 
 /* The text of recording.json, appended to ret; text that recording_info_parse() would refuse for its size is

@@ -49,6 +49,7 @@ static struct error *apply(struct replayer *replayer, const struct effect *effec
         return trace_set_xstate(puppet->task.tid, effect->bytes, effect->size);
     case EFFECT_MAP_FILE:
     case EFFECT_SHOW:
+    case EFFECT_STACK:
     case EFFECT_KIND_END:
         break;
     }

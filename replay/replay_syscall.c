@@ -113,17 +113,15 @@ static struct error *replay_shmdt(struct replayer *replayer, const struct event 
     return puppet_unmap(&replayer->puppet, address, size);
 }
 
-/* A larger stack limit counts from now on. */
+/* The stack may grow to another limit from now on; where it had grown to stays. */
 static struct error *replay_setrlimit(struct replayer *replayer, const struct event *event) {
-    const uint64_t *args = event->syscall.args;
-    bool prlimit = event->syscall.number == SYS_prlimit64;
-    uint64_t resource = args[prlimit ? 1 : 0], pointer = args[prlimit ? 2 : 1];
     struct rlimit limit;
-    bool own = !prlimit || args[0] == 0 || (int32_t)args[0] == event->tid;
-    if (resource != RLIMIT_STACK || !pointer || !own ||
-        task_read(&replayer->puppet.task, pointer, &limit, sizeof(limit)) != sizeof(limit))
-        return NULL;
-    return puppet_set_stack_limit(&replayer->puppet, limit.rlim_cur);
+    uint64_t pointer = event->syscall.args[event->syscall.number == SYS_prlimit64 ? 2 : 1];
+    for (uint32_t i = 0; i < event->effect_count; i++)
+        if (event->effects[i].kind == EFFECT_STACK &&
+            task_read(&replayer->puppet.task, pointer, &limit, sizeof(limit)) == sizeof(limit))
+            return puppet_set_stack_limit(&replayer->puppet, limit.rlim_cur, event->effects[i].address);
+    return NULL;
 }
 
 enum { ARCH_SET_GS_CODE = 0x1001, ARCH_SET_FS_CODE = 0x1002 }; /* asm/prctl.h */

@@ -65,7 +65,7 @@ fail() {
         cp -r --sparse=always "$RECORDING" "$kept" && text+=$'\n'"     replay it: $REEL replay --check-memory $kept"
     fi
     for line in "$@"; do
-        text+=$'\n'"     $line"
+        [ -z "$line" ] || text+=$'\n'"     $line"
     done
     DONE=1
     count FAIL 1

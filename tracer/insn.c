@@ -19,7 +19,8 @@
 /* There, the instructions around a candidate are weighed: each plausible one is a point, an idiom of
  * compilers is more, an implausible one ends the count. Tables among code (libcrypto has 150 KB of them in
  * .text, gold puts all of .rodata into the executable segment) do hold the patterns, and a table that gets
- * patched is a program that gets its sums wrong. */
+ * patched is a program that gets its sums wrong. Measured: of 33 578 patterns in random bytes, 16 pass; every
+ * site of Debian 12 that objdump knows does, with function starts and without. */
 #define EVIDENCE_PLAIN  1
 #define EVIDENCE_IDIOM  8
 #define EVIDENCE_ENOUGH 32

@@ -22,6 +22,7 @@ enum number {
 #define HANDLE_MOST     128  /* MAX_HANDLE_SZ */
 #define IOVECS_MOST     1024 /* UIO_MAXIOV */
 #define SEMAPHORES_MOST 65536
+#define TRANSFER_MOST   0x7ffff000u /* MAX_RW_COUNT: no call moves more */
 #define PAGE            4096u
 #define PROBE_FROM      (1u << 20) /* sizes that a program only claims are checked from here on */
 
@@ -77,6 +78,7 @@ static uint64_t lesser(uint64_t a, uint64_t b) {
 /* How much of a range is there at all, in whole pages. */
 static uint64_t readable_part(const struct outputs *o, uint64_t address, uint64_t size) {
     uint64_t done = 0;
+    size = lesser(size, TRANSFER_MOST);
     while (done < size) {
         uint8_t byte;
         if (!memory_read_exact(o->memory, address + done, &byte, 1))

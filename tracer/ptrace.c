@@ -85,6 +85,14 @@ struct error *trace_event_message(pid_t tid, unsigned long *ret) {
     return call("GETEVENTMSG", PTRACE_GETEVENTMSG, tid, NULL, ret);
 }
 
+struct error *trace_get_syscall(pid_t tid, bool *ret_entry, uint64_t *ret_number) {
+    struct __ptrace_syscall_info info = {0};
+    TRY(call("GET_SYSCALL_INFO", PTRACE_GET_SYSCALL_INFO, tid, (void *)sizeof(info), &info));
+    *ret_entry = info.op == PTRACE_SYSCALL_INFO_ENTRY;
+    *ret_number = *ret_entry ? info.entry.nr : 0;
+    return NULL;
+}
+
 int trace_me(void) {
     return (int)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 }

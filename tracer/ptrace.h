@@ -48,6 +48,9 @@ struct error *trace_set_sigmask(pid_t tid, uint64_t mask);
 /* PTRACE_GETEVENTMSG: the new tid of a fork, the exit status, ... */
 struct error *trace_event_message(pid_t tid, unsigned long *ret);
 
+/* PTRACE_GET_SYSCALL_INFO of a task in a syscall stop: whether it is the entry, and of which call (at an entry only). */
+struct error *trace_get_syscall(pid_t tid, bool *ret_entry, uint64_t *ret_number);
+
 /* In a child that becomes a tracee of its parent at once: the puppet, the probes of capability.c. 0 or -1. */
 int trace_me(void);
 /* For such a child: syscall stops marked, killed with its tracer. */
