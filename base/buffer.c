@@ -20,7 +20,7 @@ void *buffer_reserve(struct buffer *buffer, size_t count) {
         buffer->failed = true;
         return NULL;
     }
-    if (buffer->size + count > buffer->room) {
+    if (buffer->size + count > buffer->room || !buffer->data) {
         size_t room = buffer->room ? buffer->room : 256;
         while (room < buffer->size + count)
             room *= 2;

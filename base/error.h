@@ -35,11 +35,12 @@ struct error {
 
 /* Make an error from a printf format that yields "WHAT: WHY". Never returns NULL: out of memory yields the
  * static no-memory error. */
-struct error *error_new(enum error_code code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct error *error_new(enum error_code code, const char *format, ...) __attribute__((format(printf, 2, 3), returns_nonnull));
 
 /* Make an ERROR_SYSTEM from errnum; ": " and the text of errnum are appended to the format. ESRCH becomes
  * ERROR_TASK_GONE. */
-struct error *error_system(int errnum, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct error *error_system(int errnum, const char *format, ...)
+    __attribute__((format(printf, 2, 3), returns_nonnull));
 
 /* Replace the hint of err (which may be NULL: then nothing happens) and return err. */
 struct error *error_hint(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -139,7 +139,7 @@ static void add_hex(cJSON *object, const char *key, uint64_t value) {
 
 static void add_syscall(cJSON *object, const struct event *event) {
     const struct syscall_row *row = syscall_find(event->syscall.number);
-    cJSON_AddNumberToObject(object, "syscall", event->syscall.number);
+    cJSON_AddNumberToObject(object, "syscall", (double)event->syscall.number);
     cJSON_AddStringToObject(object, "name", row ? row->name : "?");
     cJSON *args = cJSON_AddArrayToObject(object, "args");
     for (int i = 0; i < (row ? row->arg_count : 6); i++) {

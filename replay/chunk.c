@@ -300,7 +300,7 @@ static struct error *read_at(const struct chunk_reader *reader, void *data, size
 /* The version is looked at before the hash: a later version may have another header behind it. */
 static struct error *check_file_header(const struct chunk_reader *reader, enum chunk_file_kind kind) {
     uint8_t bytes[FILE_HEADER_SIZE];
-    size_t size;
+    size_t size = 0;
     TRY(read_at(reader, bytes, sizeof(bytes), 0, &size));
     struct cursor cursor;
     cursor_init(&cursor, bytes, size, reader->label);
@@ -414,7 +414,7 @@ static struct error *unpack_chunk(struct chunk_reader *reader, const struct chun
 /* Read the next chunk; *ret_end is true when there is no whole one. */
 static struct error *load_chunk(struct chunk_reader *reader, bool *ret_end) {
     uint8_t bytes[CHUNK_HEADER_SIZE];
-    size_t size;
+    size_t size = 0;
     reader->chunk_at = reader->offset;
     TRY(read_at(reader, bytes, sizeof(bytes), reader->offset, &size));
     reader->cut = reader->empty || (size > 0 && size < sizeof(bytes));

@@ -140,7 +140,7 @@ static const void *decode_blob(struct cursor *cursor, uint32_t *ret_size) {
 }
 
 static void decode_syscall(struct cursor *cursor, struct event *event) {
-    event->syscall.number = (uint16_t)decode_u32(cursor, 0, UINT16_MAX);
+    event->syscall.number = cursor_varint(cursor);
     event->syscall.rip = cursor_u64(cursor);
     for (size_t i = 0; i < 6; i++)
         event->syscall.args[i] = (uint64_t)cursor_svarint(cursor);

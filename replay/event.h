@@ -78,8 +78,8 @@ struct event {
     int32_t tid;     /* as recorded */
     union {
         struct {
-            uint16_t number;
-            uint64_t rip; /* behind the syscall instruction */
+            uint64_t number; /* as the program gave it: it may be no call at all */
+            uint64_t rip;    /* behind the syscall instruction */
             uint64_t args[6];
             int64_t result;
             uint32_t registers_hash; /* registers_hash() at entry */

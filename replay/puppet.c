@@ -226,17 +226,30 @@ struct error *puppet_file_resize(struct puppet *puppet, uint32_t id, uint64_t si
 
 /* ---- memory ---- */
 
+static bool touches_stub(uint64_t address, uint64_t size) {
+    return address < PUPPET_STUB + PUPPET_STUB_SIZE && address + size > PUPPET_STUB;
+}
+
 /* A recorded range must lie in user space and leave the stub alone: recordings are untrusted. */
 static struct error *check_range(uint64_t address, uint64_t size) {
-    if (address % PAGE || size > USER_END || address > USER_END - size || !size ||
-        (address < PUPPET_STUB + PUPPET_STUB_SIZE && address + size > PUPPET_STUB))
+    if (address % PAGE || size > USER_END || address > USER_END - size || !size || touches_stub(address, size))
         return error_new(ERROR_BAD_DATA, "recording: memory range 0x%llx+0x%llx makes no sense",
                          (unsigned long long)address, (unsigned long long)size);
     return NULL;
 }
 
+struct error *puppet_write(struct puppet *puppet, uint64_t address, const void *bytes, size_t size) {
+    if (size > USER_END || address > USER_END - size || touches_stub(address, size))
+        return error_new(ERROR_BAD_DATA, "recording: memory range 0x%llx+0x%zx makes no sense",
+                         (unsigned long long)address, size);
+    return task_write(&puppet->task, address, bytes, size);
+}
+
 struct error *puppet_call(struct puppet *puppet, long number, const uint64_t args[6], int64_t expected) {
     int64_t result;
+    TRY(check_range(args[0], page_up(args[1] ? args[1] : 1)));
+    if (number == SYS_mremap)
+        TRY(check_range(args[4], page_up(args[2])));
     TRY(remote_syscall(&puppet->task, PUPPET_STUB, number, args, &result));
     if (result == expected)
         return NULL;
@@ -338,7 +351,7 @@ static struct error *load_pages(void *context, const struct snapshot *snapshot, 
     if (!load->mapped)
         TRY(load_mappings(load->puppet, snapshot));
     load->mapped = true;
-    return task_write(&load->puppet->task, address, bytes, size);
+    return puppet_write(load->puppet, address, bytes, size);
 }
 
 struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, int32_t *ret_tid) {

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 /* The stub page. The recorder refuses programs that map it. */
-#define PUPPET_STUB      0x200000ull
+#define PUPPET_STUB      0x20000ull
 #define PUPPET_STUB_SIZE 4096ull
 
 /* A stored file that is open for mapping. */
@@ -55,7 +55,9 @@ struct error *puppet_add_file(struct puppet *puppet, uint32_t id, uint64_t size,
 struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size, int protection, bool shared, uint32_t file,
                          uint64_t offset);
 struct error *puppet_unmap(struct puppet *puppet, uint64_t address, uint64_t size);
-/* Execute a call as it is, and fail when its result is not `expected`. */
+/* Write to its memory, but never to the stub. */
+struct error *puppet_write(struct puppet *puppet, uint64_t address, const void *bytes, size_t size);
+/* Execute a memory call on [args[0], args[0] + args[1]) as it is, and fail when its result is not `expected`. */
 struct error *puppet_call(struct puppet *puppet, long number, const uint64_t args[6], int64_t expected);
 /* The heap now ends at `end` (any address). */
 struct error *puppet_set_brk(struct puppet *puppet, uint64_t end);

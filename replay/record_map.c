@@ -92,7 +92,9 @@ static struct error *append_file_event(struct recorder *recorder, const struct s
     event.file.path = file->path;
     event.file.path_size = (uint32_t)strlen(file->path);
     TRY(file_store_hash(recorder->recording.filesfd, file->id, &event.file.hash));
-    return recorder_append(recorder, &event);
+    TRY(recorder_append(recorder, &event));
+    /* the file may have grown beyond what an earlier event says of it: a recorder that is killed now must not leave it at that */
+    return recorder->log ? chunk_writer_flush(recorder->log) : NULL;
 }
 
 /* Keep what a mapping shows of the file open at fd. Before the log is open (the first snapshot) no event is made. */
@@ -124,41 +126,68 @@ static struct error *patch_sites(struct recorder *recorder, const struct insn_si
     return NULL;
 }
 
-/* Function starts of the ELF image, as they are mapped: image offset `offset` is at `address`. No ELF, no starts. */
-static struct error *mapped_starts(const uint8_t *bytes, size_t size, uint64_t address, uint64_t offset, uint64_t **ret,
-                                   size_t *ret_count) {
+/* A view of a mapped ELF file: file offset `offset`, for `size` bytes, is at `address`. */
+struct code_view {
+    const uint8_t *bytes; /* of the whole file */
+    uint64_t address, size, offset;
+    const uint64_t *starts; /* of functions, as linked */
+    size_t start_count;
+};
+
+/* Search what the view shows of one range of code. */
+static struct error *scan_range(const struct code_view *view, const struct elf_range *range, struct insn_sites *found) {
+    uint64_t from = range->offset > view->offset ? range->offset : view->offset;
+    uint64_t view_end = view->offset + view->size, range_end = range->offset + range->size;
+    uint64_t to = range_end < view_end ? range_end : view_end;
+    if (from >= to)
+        return NULL;
+    uint64_t bias = view->address + (range->offset - view->offset) - range->vaddr;
+    uint64_t *starts = malloc((view->start_count + 1) * sizeof(*starts));
+    if (!starts)
+        return &error_no_memory;
+    for (size_t i = 0; i < view->start_count; i++)
+        starts[i] = view->starts[i] + bias;
+    struct error *err = insn_scan(view->bytes + from, to - from, view->address + (from - view->offset), starts,
+                                  view->start_count, found);
+    free(starts);
+    return err;
+}
+
+static struct error *scan_image(const struct elf_image *image, struct code_view *view, struct insn_sites *found) {
+    struct elf_range *ranges = NULL;
+    uint64_t *starts = NULL;
+    size_t count = 0;
+    struct error *err = elf_function_starts(image, &starts, &view->start_count);
+    view->starts = starts;
+    if (!err)
+        err = elf_code_ranges(image, &ranges, &count);
+    for (size_t i = 0; !err && i < count; i++)
+        err = scan_range(view, &ranges[i], found);
+    free(ranges);
+    free(starts);
+    return err;
+}
+
+/* Code that is in no ELF file is left alone: nothing tells instructions from data there. */
+static struct error *scan_bytes(struct recorder *recorder, const uint8_t *bytes, size_t file_size, uint64_t address,
+                                uint64_t size, uint64_t offset) {
     struct elf_image image;
-    uint64_t vaddr;
-    *ret = NULL;
-    *ret_count = 0;
-    struct error *err = elf_image_init(&image, bytes, size, "mapped code");
+    struct insn_sites found = {0};
+    struct code_view view = {.bytes = bytes, .address = address, .size = size, .offset = offset};
+    struct error *err = elf_image_init(&image, bytes, file_size, "mapped code");
     if (err) {
         error_free(err);
         return NULL;
     }
-    if (elf_offset_to_vaddr(&image, offset, &vaddr))
-        err = elf_function_starts(&image, ret, ret_count);
-    for (size_t i = 0; !err && i < *ret_count; i++)
-        (*ret)[i] += address - vaddr;
-    elf_image_deinit(&image);
-    return err;
-}
-
-static struct error *scan_bytes(struct recorder *recorder, const uint8_t *bytes, size_t file_size, uint64_t address,
-                                uint64_t size, uint64_t offset) {
-    uint64_t *starts;
-    size_t count;
-    struct insn_sites found = {0};
-    if (offset >= file_size)
-        return NULL;
-    if (size > file_size - offset)
-        size = file_size - offset;
-    TRY(mapped_starts(bytes, file_size, address, offset, &starts, &count));
-    struct error *err = insn_scan(bytes + offset, size, address, starts, count, &found);
+    err = scan_image(&image, &view, &found);
+    if (error_is(err, ERROR_BAD_DATA)) { /* a damaged file that runs all the same: what was found counts */
+        error_free(err);
+        err = NULL;
+    }
     if (!err)
         err = patch_sites(recorder, &found);
     insn_sites_deinit(&found);
-    free(starts);
+    elf_image_deinit(&image);
     return err;
 }
 
@@ -476,6 +505,7 @@ struct error *record_segment(struct recorder *recorder) {
         return &error_no_memory;
     insn_sites_deinit(&recorder->sites);
     recorder->mapped_count = 0;
+    memset(recorder->known_calls, 0, sizeof(recorder->known_calls));
     recorder->check_cursor = 0;
     recorder->segment++;
     recorder->events_before = recorder->events;

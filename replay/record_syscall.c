@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #define CODE_SEGMENT_64    0x33
-#define X32_SYSCALL_BIT    0x40000000u
 /* Memory is checked after every so many calls. */
 #define CHECK_EVERY        256
 #define SYSCALL_LENGTH     2
@@ -141,7 +140,7 @@ static struct error *entry_madvise(struct recorder *recorder) {
     return set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_DONTNEED);
 }
 
-static struct error *exit_madvise(struct recorder *recorder) {
+static struct error *exit_madvise(struct recorder *recorder) { /* the argument register is the program's own again */
     if (recorder->call.args[2] != MADV_FREE)
         return NULL;
     return set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_FREE);
@@ -240,7 +239,7 @@ static struct error *add_difference(void *context, uint64_t address, uint64_t si
     return effects_add_memory(&recorder->effects, recorder->task, address, size);
 }
 
-static void drop_before(struct recorder *recorder) {
+void record_drop_before(struct recorder *recorder) {
     if (!recorder->before)
         return;
     image_deinit(recorder->before);
@@ -257,7 +256,7 @@ static struct error *exit_clone(struct recorder *recorder) {
         err = image_compare(recorder->before, &after, add_difference, recorder);
         image_deinit(&after);
     }
-    drop_before(recorder);
+    record_drop_before(recorder);
     return err;
 }
 
@@ -269,7 +268,7 @@ static struct error *entry_execve(struct recorder *recorder) {
 }
 
 static struct error *exit_execve(struct recorder *recorder) {
-    drop_before(recorder); /* it failed: the program lives on */
+    record_drop_before(recorder); /* it failed: the program lives on */
     return NULL;
 }
 
@@ -345,7 +344,26 @@ static bool is_socket_call(uint64_t number) {
     return number == SYS_sendto || number == SYS_sendmsg || number == SYS_sendmmsg;
 }
 
+/* A write to /proc/PID/mem of its own is memory that changes without a trace. */
+static bool writes_memory_file(const struct recorder *recorder) {
+    static dev_t proc_device;
+    char path[64], target[64];
+    struct stat info;
+    if (!proc_device && stat("/proc", &info) == 0)
+        proc_device = info.st_dev;
+    fd_path(recorder, recorder->call.args[0], path);
+    if (stat(path, &info) < 0 || info.st_dev != proc_device)
+        return false;
+    ssize_t size = readlink(path, target, sizeof(target) - 1);
+    target[size > 0 ? size : 0] = 0;
+    return size > 4 && strcmp(target + size - 4, "/mem") == 0;
+}
+
 static struct error *exit_file_write(struct recorder *recorder) {
+    if (succeeded(recorder) && !is_socket_call(recorder->call.number) && writes_memory_file(recorder)) {
+        recorder_stop(recorder, "the program writes to /proc/PID/mem, which cannot be recorded");
+        return NULL;
+    }
     if (!succeeded(recorder) || !recorder->mapped_count || is_socket_call(recorder->call.number))
         return NULL;
     char path[64];
@@ -483,11 +501,16 @@ static void note_call(struct recorder *recorder) {
 /* Calls that are not x86-64 calls at all. */
 static bool foreign_call(struct recorder *recorder) {
     uint8_t code[SYSCALL_LENGTH] = {0};
-    task_read(recorder->task, recorder->entry.rip - SYSCALL_LENGTH, code, sizeof(code));
-    if (recorder->entry.cs == CODE_SEGMENT_64 && code[0] == 0x0f && code[1] == 0x05 &&
-        !(recorder->call.number & X32_SYSCALL_BIT))
+    /* most calls come from few places: a place that was looked at is not looked at again */
+    uint64_t *known = &recorder->known_calls[(recorder->entry.rip >> 1) % KNOWN_CALLS];
+    if (*known == recorder->entry.rip && recorder->entry.cs == CODE_SEGMENT_64)
         return false;
-    recorder_stop(recorder, "the program makes a call of another kind (int 0x80, x32, vsyscall) at 0x%llx",
+    task_read(recorder->task, recorder->entry.rip - SYSCALL_LENGTH, code, sizeof(code));
+    if (recorder->entry.cs == CODE_SEGMENT_64 && code[0] == 0x0f && code[1] == 0x05) {
+        *known = recorder->entry.rip;
+        return false;
+    }
+    recorder_stop(recorder, "the program makes a call of another kind (int 0x80 or vsyscall) at 0x%llx",
                   (unsigned long long)recorder->entry.rip);
     return true;
 }
@@ -615,6 +638,6 @@ struct error *record_exit(struct recorder *recorder) {
         recorder->calls_since_check = 0;
         TRY(record_check(recorder));
     }
-    TRY(trace_get_registers(recorder->task->tid, &recorder->last));
+    recorder->last = regs;
     return task_resume(recorder->task, RESUME_CONT, 0);
 }

@@ -95,7 +95,7 @@ struct error *recorder_append(struct recorder *recorder, struct event *event) {
 
 struct error *recorder_append_syscall(struct recorder *recorder, int64_t result, enum event_stream stream) {
     struct event event = {.kind = EVENT_SYSCALL};
-    event.syscall.number = (uint16_t)recorder->call.number;
+    event.syscall.number = recorder->call.number;
     event.syscall.rip = recorder->entry.rip;
     memcpy(event.syscall.args, recorder->call.args, sizeof(event.syscall.args));
     event.syscall.result = result;
@@ -193,6 +193,7 @@ static struct error *on_exec_done(struct recorder *recorder) {
         recording_segment_name(recorder->segment, "memory", name);
         say_error(image_write(recorder->before, recorder->recording.domainfd, name, &recorder->recording.budget));
     }
+    record_drop_before(recorder);
     struct error *err = close_log(recorder);
     if (!err && recorder->mode == RECORDER_RECORDING)
         err = record_segment(recorder);
@@ -365,9 +366,7 @@ static void forward_signals(pid_t pid) {
 }
 
 static void recorder_deinit(struct recorder *recorder) {
-    if (recorder->before)
-        image_deinit(recorder->before);
-    free(recorder->before);
+    record_drop_before(recorder);
     error_free(close_log(recorder));
     file_store_deinit(&recorder->store);
     effects_deinit(&recorder->effects);
@@ -392,6 +391,7 @@ static struct error *start(struct recorder *recorder) {
     struct error *err = open_recording(recorder);
     if (err) {
         kill(recorder->pid, SIGKILL); /* it has not run an instruction */
+        recording_discard(&recorder->recording);
         return err;
     }
     TRY(engine_set_tick(TICK));

@@ -94,6 +94,8 @@ struct recorder {
 
     struct mapped_file *mapped;
     size_t mapped_count;
+#define KNOWN_CALLS 64
+    uint64_t known_calls[KNOWN_CALLS]; /* rip behind syscall instructions that were seen to be such, by hash */
     unsigned calls_since_check;
     uint64_t check_cursor; /* where the next memory check continues */
 
@@ -113,6 +115,8 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) __attribu
 /* record_syscall.c: the task stands at the entry / exit of a call. Both resume it. */
 struct error *record_entry(struct recorder *recorder);
 struct error *record_exit(struct recorder *recorder);
+/* Forget the image that was taken at the entry of a vfork or exec. */
+void record_drop_before(struct recorder *recorder);
 
 /* record_signal.c */
 struct error *record_signal(struct recorder *recorder, const struct stop *stop);

@@ -295,3 +295,28 @@ struct error *recording_find_newest(const char *directory, char **ret) {
 void recording_segment_name(uint32_t segment, const char *suffix, char ret[32]) {
     snprintf(ret, 32, "%" PRIu32 ".%s", segment, suffix);
 }
+
+/* Unlink all plain files in a folder. */
+static void empty_folder(int dirfd) {
+    int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = copy >= 0 ? fdopendir(copy) : NULL;
+    if (!folder) {
+        if (copy >= 0)
+            close(copy);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(folder));)
+        unlinkat(dirfd, entry->d_name, 0); /* "." and ".." refuse */
+    closedir(folder);
+}
+
+void recording_discard(struct recording *recording) {
+    if (!recording->path)
+        return;
+    empty_folder(recording->domainfd);
+    empty_folder(recording->filesfd);
+    empty_folder(recording->dirfd);
+    unlinkat(recording->dirfd, "d1", AT_REMOVEDIR);
+    unlinkat(recording->dirfd, "files", AT_REMOVEDIR);
+    rmdir(recording->path);
+}

@@ -82,6 +82,9 @@ struct error *recording_open(const char *path, struct recording *ret, struct rec
 
 void recording_deinit(struct recording *recording);
 
+/* Remove the files and folders of a recording that was just created: nothing of it is of use. Best effort. */
+void recording_discard(struct recording *recording);
+
 /* Write recording.json: to a temporary file, then rename. A 64 KiB file `reserve` is made the first time and removed just
  * before the last (state complete), so that a full disk cannot prevent a clean close. Not counted in the budget. */
 struct error *recording_write_info(struct recording *recording, const struct recording_info *info);

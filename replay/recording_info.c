@@ -1,4 +1,4 @@
-/* recording_info: what recording.json says, and its text. Writing and reading go through one table of keys. */
+/* recording_info: what recording.json says, and its text. Writing and reading share one table of keys. */
 #include "replay/recording.h"
 
 #include "base/version.h"

@@ -22,8 +22,8 @@ static struct error *set_registers(struct replayer *replayer, const struct effec
 
 /* What cannot be written (shared read-only memory) is right when it is there already. */
 static struct error *write_memory(struct puppet *puppet, const struct effect *effect) {
-    struct error *err = task_write(&puppet->task, effect->address, effect->bytes, effect->size);
-    uint8_t *found = err && !error_is(err, ERROR_TASK_GONE) ? malloc(effect->size + 1) : NULL;
+    struct error *err = puppet_write(puppet, effect->address, effect->bytes, effect->size);
+    uint8_t *found = err && error_is(err, ERROR_SYSTEM) ? malloc(effect->size + 1) : NULL;
     if (found && task_read(&puppet->task, effect->address, found, effect->size) == effect->size &&
         memcmp(found, effect->bytes, effect->size) == 0) {
         error_free(err);

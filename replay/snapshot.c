@@ -207,8 +207,16 @@ static void read_task(struct cursor *cursor, struct snapshot *ret) {
     ret->xstate_size = size;
 }
 
+/* A file id; 0 stands for no file where there may be none. */
+static uint32_t read_id(struct cursor *cursor) {
+    uint64_t id = cursor_varint(cursor);
+    if (id > UINT32_MAX)
+        cursor_fail(cursor);
+    return (uint32_t)id;
+}
+
 static struct error *read_file(struct cursor *cursor, struct snapshot *ret) {
-    uint32_t id = (uint32_t)cursor_varint(cursor);
+    uint32_t id = read_id(cursor);
     uint64_t size = cursor_varint(cursor), hash = cursor_u64(cursor);
     char *path = cursor_string(cursor);
     if (!id)
@@ -227,7 +235,7 @@ static struct error *read_mapping(struct cursor *cursor, struct snapshot *ret) {
     mapping.protection = cursor_u8(cursor);
     mapping.shared = cursor_u8(cursor);
     mapping.stack = cursor_u8(cursor);
-    mapping.file = (uint32_t)cursor_varint(cursor);
+    mapping.file = read_id(cursor);
     mapping.offset = cursor_varint(cursor);
     uint64_t before = ret->mapping_count ? ret->mappings[ret->mapping_count - 1].end : PAGE;
     bool known_file = mapping.file == 0;
@@ -264,7 +272,8 @@ static struct error *read_pages(struct cursor *cursor, struct snapshot *ret, sna
 static struct error *read_record(struct cursor *cursor, struct snapshot *ret, enum snapshot_record *ret_last,
                                  snapshot_pages *pages, void *context) {
     enum snapshot_record kind = cursor_u8(cursor);
-    if (kind < *ret_last || (kind != SNAPSHOT_TASK && *ret_last == 0))
+    bool single = kind == SNAPSHOT_TASK || kind == SNAPSHOT_END;
+    if (kind < *ret_last || (single && kind == *ret_last) || (kind != SNAPSHOT_TASK && *ret_last == 0))
         cursor_fail(cursor);
     TRY(cursor_check(cursor));
     *ret_last = kind;
@@ -297,6 +306,9 @@ static struct error *read_all(struct chunk_reader *reader, const char *name, sna
         struct cursor cursor;
         cursor_init(&cursor, record, size, name);
         TRY(read_record(&cursor, ret, &last, pages, context));
+        if (cursor_left(&cursor))
+            cursor_fail(&cursor);
+        TRY(cursor_check(&cursor));
     }
     if (last != SNAPSHOT_END)
         return error_new(ERROR_BAD_DATA, "%s: the snapshot is cut short", name);

@@ -486,8 +486,8 @@ static struct error *open_stored(int filesfd, uint32_t id, int *ret_fd, uint64_t
 }
 
 struct error *file_store_hash(int filesfd, uint32_t id, uint64_t *ret) {
-    int fd;
-    uint64_t size;
+    int fd = -1;
+    uint64_t size = 0;
     TRY(open_stored(filesfd, id, &fd, &size));
     struct error *err = hash_file(fd, id, size, ret);
     close(fd);
@@ -509,8 +509,8 @@ static struct error *check_stored(int fd, uint32_t id, uint64_t found_size, uint
 }
 
 struct error *file_store_open(int filesfd, uint32_t id, uint64_t size, uint64_t hash, int *ret_fd) {
-    int fd;
-    uint64_t found_size;
+    int fd = -1;
+    uint64_t found_size = 0;
     TRY(open_stored(filesfd, id, &fd, &found_size));
     struct error *err = check_stored(fd, id, found_size, size, hash);
     if (err)

@@ -23,6 +23,9 @@ REPLAYS=${REPLAYS:-2} SOAK=${SOAK:-} JOBS=${JOBS:-2} FILTER=${FILTER:-*} STEP_SE
 export BUILD REEL REPLAYS SOAK JOBS FILTER STEP_SECONDS
 SUITE=$(basename "$0" .sh)
 
+# soak_or LONG SHORT
+soak_or() { if [ -n "$SOAK" ]; then echo "$1"; else echo "$2"; fi; }
+
 # ---- the account ----
 
 if [ -z "${RESULTS:-}" ]; then

@@ -108,9 +108,10 @@ terminal() {
 
 # The recording shows the bytes of the transcript, and ends as it did.
 replays_transcript() {
-    local i
+    local i count
+    count=$(soak_or 10 "$REPLAYS")
     cd "$T/empty" || exit 1
-    for ((i = 1; i <= ${SOAK:+10}${SOAK:-REPLAYS}; i++)); do
+    for ((i = 1; i <= count; i++)); do
         # stdout and stderr are one terminal: one file here
         # shellcheck disable=SC2016 # for the inner shell
         step "$T/replay" bash -c 'exec "$@" 2>&1' - "$REEL" replay --check-memory "$RECORDING"

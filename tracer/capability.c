@@ -1,6 +1,7 @@
-/* Three processes take part: reel, which only waits; the worker, forked for one probe, which may be killed or spoilt by
- * it; and, where the probe is about tracing, one child of the worker, the subject. The subject dies with the worker
- * (PR_SET_PDEATHSIG), the worker with reel. Below: the worker, the subject, the probes, the table. */
+/* Three processes take part: reel, which only waits; the worker, forked for one probe, which may be killed or
+ * spoilt by it; and, where the probe is about tracing, one child of the worker, the subject. The subject dies
+ * with the worker (PR_SET_PDEATHSIG), the worker with reel. Below: the worker, the subject, the probes, the
+ * table. */
 #include "tracer/capability.h"
 
 #include "tracer/maps.h"
@@ -40,9 +41,9 @@
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #endif
-#define DISPATCH_ON    1
-#define DISPATCH_ALLOW 0
-#define DISPATCH_BLOCK 1
+#define DISPATCH_ON            1
+#define DISPATCH_ALLOW         0
+#define DISPATCH_BLOCK         1
 #define SYS_CODE_USER_DISPATCH 2 /* si_code of its SIGSYS */
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
@@ -106,7 +107,8 @@ static pid_t subject;
 static int subject_channel = -1; /* the worker's end of a socket pair */
 static int result_fd = -1;
 
-/* Reel's handlers, timers and blocked signals are not for the worker; a core dump of a probe is for nobody. */
+/* Reel's handlers, timers and blocked signals are not for the worker; a core dump of a probe is for nobody.
+ */
 static void become_worker(pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
@@ -134,9 +136,18 @@ static void end_subject(void) {
     subject = 0;
 }
 
+/* Descriptors 0 to 2 may be closed in reel; then nothing of ours must take their numbers, which probes use.
+ */
+static int above_standard_files(int fd) {
+    int ret = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    while ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd <= 2)
+        ;
+    return ret;
+}
+
 static void worker_main(struct capability_result (*probe)(void), pid_t parent, int fd) {
     become_worker(parent);
-    result_fd = fd;
+    fd = result_fd = above_standard_files(fd);
     struct capability_result ret = probe();
     end_subject();
     _exit(write(fd, &ret, sizeof(ret)) == sizeof(ret) ? 0 : 1);
@@ -148,8 +159,8 @@ static long long now_ms(void) {
     return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
 }
 
-/* What the worker says: 1 it did, 0 it ended without a word, -1 it took too long. A message of this size is one write and
- * one read of a pipe. */
+/* What the worker says: 1 it did, 0 it ended without a word, -1 it took too long. A message of this size is
+ * one write and one read of a pipe. */
 static int read_result(int fd, unsigned timeout_ms, struct capability_result *ret) {
     struct pollfd wanted = {.fd = fd, .events = POLLIN};
     long long end = now_ms() + timeout_ms;
@@ -164,8 +175,8 @@ static int read_result(int fd, unsigned timeout_ms, struct capability_result *re
     }
 }
 
-/* Wait for a worker that has been killed or has nothing left to do; bounded even so, since one that is stuck in the kernel
- * does not die. */
+/* Wait for a worker that has been killed or has nothing left to do; bounded even so, since one that is stuck
+ * in the kernel does not die. */
 static int reap(pid_t pid) {
     int status = 0;
     for (long long end = now_ms() + REAP_MS; now_ms() < end;) {
@@ -200,7 +211,7 @@ struct capability_result capability_run(struct capability_result (*probe)(void),
     close(fds[0]);
     if (pid < 0)
         return missing("fork");
-    if (told < 0)
+    if (told != 0) /* nothing is left for it to do; if it ended by itself, its status tells how */
         kill(pid, SIGKILL);
     int status = reap(pid);
     if (told < 0)
@@ -509,7 +520,8 @@ static int open_of_subject(const char *name, int flags) {
     return open(path, flags | O_CLOEXEC);
 }
 
-/* A page that the subject may only read: patching code needs that (kernels may forbid it: proc_mem.force_override). */
+/* A page that the subject may only read: patching code needs that (kernels may forbid it:
+ * proc_mem.force_override). */
 static struct capability_result probe_proc_mem(void) {
     uint64_t value = 5, found = 0;
     uint8_t *page = private_pages(1, PROT_READ);
@@ -567,10 +579,12 @@ static struct capability_result probe_pagemap_scan(void) {
     int found = ioctl(fd, SCAN_REQUEST, &scan);
     if (found < 0)
         return missing("PAGEMAP_SCAN");
-    return found == 1 && region.start == start && region.end == start + PAGE ? works() : broken("tells other pages");
+    return found == 1 && region.start == start && region.end == start + PAGE ? works()
+                                                                             : broken("tells other pages");
 }
 
-/* Protect the page and write to it: with UFFD_FEATURE_SIGBUS the fault comes back as a signal, so nobody has to answer. */
+/* Protect the page and write to it: with UFFD_FEATURE_SIGBUS the fault comes back as a signal, so nobody has
+ * to answer. */
 static uint8_t *watched_page;
 
 static void write_watched_page(void) {
@@ -585,7 +599,8 @@ static int open_userfaultfd(void) {
 }
 
 static struct capability_result probe_userfaultfd(void) {
-    struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_SIGBUS};
+    struct uffdio_api api = {.api = UFFD_API,
+                             .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_SIGBUS};
     watched_page = private_pages(1, PROT_READ | PROT_WRITE);
     int fd = open_userfaultfd();
     if (!watched_page || fd < 0)
@@ -718,7 +733,8 @@ static void body_watched(int channel) {
 }
 
 static struct error *set_watchpoint(void) {
-    /* DR7: enable DR0 for this task; it breaks on writes (01) of four bytes (11). Intel SDM volume 3, 18.2.4. */
+    /* DR7: enable DR0 for this task; it breaks on writes (01) of four bytes (11). Intel SDM volume 3, 18.2.4.
+     */
     uint64_t control = 1u << 0 | 1u << 16 | 3u << 18;
     TRY(trace_set_user_word(subject, offsetof(struct user, u_debugreg[0]), (uint64_t)(uintptr_t)&watched));
     return trace_set_user_word(subject, offsetof(struct user, u_debugreg[7]), control);
@@ -764,18 +780,21 @@ static struct capability_result probe_user_dispatch(void) {
 
 static struct capability_result probe_stub_page(void) {
     void *wanted = (void *)CAPABILITY_STUB_ADDRESS;
-    void *got = mmap(wanted, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    void *got =
+        mmap(wanted, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (got == MAP_FAILED)
-        return missing("mmap");
+        return result(CAPABILITY_MISSING, "mmap at 0x%llx: %s", CAPABILITY_STUB_ADDRESS, strerror(errno));
     return got == wanted ? works() : broken("mapped elsewhere");
 }
 
 static struct capability_result probe_vdso_image(const struct mapping *mapping) {
     struct vdso_patch patches[VDSO_PATCHES_MAX];
     size_t count = 0;
-    struct error *err = vdso_patches((const uint8_t *)mapping->start, mapping->end - mapping->start, patches, &count);
+    struct error *err =
+        vdso_patches((const uint8_t *)mapping->start, mapping->end - mapping->start, patches, &count);
     if (!err)
-        return count ? result(CAPABILITY_WORKS, "%zu functions", count) : broken("no function of the clock in it");
+        return count ? result(CAPABILITY_WORKS, "%zu functions", count)
+                     : broken("no function of the clock in it");
     struct capability_result ret = broken(err->message);
     error_free(err);
     return ret;
@@ -798,7 +817,7 @@ static struct capability_result probe_vdso(void) {
 
 static const struct capability_row rows[] = {
     {"ptrace", "seize a child, stop it, read its registers", CAPABILITY_RECORD | CAPABILITY_REPLAY,
-     "the program is run, stopped and looked at through it",
+     "runs, stops and inspects the program",
      "nothing replaces it; not inside another tracer; " CONTAINER_HINT, probe_ptrace},
     {"yama", "kernel.yama.ptrace_scope lets children be traced", 0, "lets reel trace what it starts",
      "forbids all tracing: `sysctl kernel.yama.ptrace_scope=1` as root", probe_yama},
@@ -816,8 +835,8 @@ static const struct capability_row rows[] = {
      "replay answers system calls from the log, executing none", "nothing replaces it", probe_sysemu},
     {"syscall-info", "PTRACE_GET_SYSCALL_INFO", 0, "not used: the registers tell", NULL, probe_syscall_info},
     {"process-vm", "process_vm_readv and process_vm_writev of a traced child", CAPABILITY_BETTER,
-     "reads and writes the program's memory", "memory is read and written through /proc/PID/mem, which is slower",
-     probe_process_vm},
+     "reads and writes the program's memory",
+     "memory is read and written through /proc/PID/mem, which is slower", probe_process_vm},
     {"proc-mem", "write to a read-only page through /proc/PID/mem", CAPABILITY_RECORD | CAPABILITY_REPLAY,
      "patches code, and fills read-only pages in replay",
      "nothing replaces it (kernel parameter proc_mem.force_override=ptrace allows it)", probe_proc_mem},
@@ -825,29 +844,32 @@ static const struct capability_row rows[] = {
      "finds the pages that a snapshot must hold", "nothing replaces it", probe_pagemap},
     {"kcmp", "kcmp: do two descriptors share one open file?", CAPABILITY_BETTER,
      "knows the program's output from other writes to the same file",
-     "files are compared instead: what the program writes to a file that is also its output is shown in replay",
+     "files are compared instead: what the program writes to a file that is also its output is shown in "
+     "replay",
      probe_kcmp},
     {"pidfd-getfd", "pidfd_getfd: take a descriptor of a traced child", CAPABILITY_BETTER,
      "keeps mapped files that cannot be opened again",
      "a program that maps a file that cannot be opened again is recorded up to there", probe_pidfd_getfd},
-    {"user-dispatch", "Syscall User Dispatch raises SIGSYS", 0, "not used yet: seccomp stops the program", NULL,
-     probe_user_dispatch},
+    {"user-dispatch", "Syscall User Dispatch raises SIGSYS", 0, "not used yet: seccomp stops the program",
+     NULL, probe_user_dispatch},
     {"tsc-trap", "PR_SET_TSC makes rdtsc trap", 0,
      "not used: rdtsc and its kin are found by disassembly and patched with a trap", NULL, probe_tsc},
     {"cpuid-trap", "ARCH_SET_CPUID makes cpuid trap", 0,
      "not used: cpuid is found by disassembly and patched with a trap", NULL, probe_cpuid},
-    {"perf-counters", "a hardware counter of instructions (perf_event_open)", 0, "not needed", NULL, probe_perf},
+    {"perf-counters", "a hardware counter of instructions (perf_event_open)", 0, "not needed", NULL,
+     probe_perf},
     {"debug-registers", "a watchpoint in a traced child fires at each write", 0, "not used", NULL,
      probe_debug_registers},
-    {"userfaultfd", "userfaultfd notices writes to protected pages", 0, "not used yet", NULL, probe_userfaultfd},
-    {"pagemap-scan", "the PAGEMAP_SCAN ioctl tells which pages exist", 0, "not used yet: pagemap is read", NULL,
-     probe_pagemap_scan},
+    {"userfaultfd", "userfaultfd notices writes to protected pages", 0, "not used yet", NULL,
+     probe_userfaultfd},
+    {"pagemap-scan", "the PAGEMAP_SCAN ioctl tells which pages exist", 0, "not used yet: pagemap is read",
+     NULL, probe_pagemap_scan},
     {"reflink", "FICLONE between two files of the current folder", CAPABILITY_BETTER,
      "mapped files are cloned into recordings that are made here",
      "mapped files are copied into recordings that are made here: time and disk space", probe_reflink},
-    {"stub-page", "a page can be mapped at 0x200000", CAPABILITY_REPLAY,
+    {"stub-page", "map the page that the replayed process starts from", CAPABILITY_REPLAY,
      "replay makes its memory calls from there",
-     "nothing replaces it: `sysctl vm.mmap_min_addr` must not be above 2097152", probe_stub_page},
+     "nothing replaces it: `sysctl vm.mmap_min_addr=65536` as root may allow it", probe_stub_page},
     {"vdso", "reel knows the functions of this kernel's vdso", CAPABILITY_RECORD,
      "patches them into system calls, so that the log has what they answer",
      "nothing replaces it: a clock that reel does not know cannot be logged; please report it", probe_vdso},

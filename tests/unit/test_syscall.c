@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
@@ -125,9 +126,10 @@ static void assert_covered(const struct syscall_call *call) {
                 covered[at - address(arena)] = 1;
         }
     }
-    for (size_t i = 0; i < ARENA_SIZE; i++)
-        ck_assert_msg(arena[i] == before[i] || covered[i],
-                      "%s = %ld: byte %zu of %zu written and not covered", name, (long)call->result, i, used);
+    for (size_t i = 0; i < ARENA_SIZE; i++) {
+        if (arena[i] != before[i] && !covered[i])
+            ck_abort_msg("%s = %ld: byte %zu written and not covered", name, (long)call->result, i);
+    }
     memory_ranges_deinit(&ranges);
 }
 
@@ -224,129 +226,32 @@ START_TEST(others_are_enosys) {
 END_TEST
 
 /* Symbols whose call has another name. */
-static const char *const renamed[][2] = {
-    {"newstat", "stat"},   {"newfstat", "fstat"},      {"newlstat", "lstat"},
-    {"newuname", "uname"}, {"sendfile64", "sendfile"}, {"umount", "umount2"},
-};
+static const char *const renamed[][2] = {{"newstat", "stat"},        {"newfstat", "fstat"},
+                                         {"newlstat", "lstat"},      {"newuname", "uname"},
+                                         {"sendfile64", "sendfile"}, {"umount", "umount2"}};
 
 /* Symbols of calls that only other ABIs number: 32-bit programs and, sharing the code, other machines. */
-static const char *const foreign[] = {
-    "adjtimex_time32",
-    "chown16",
-    "clock_adjtime32",
-    "clock_getres_time32",
-    "clock_gettime32",
-    "clock_nanosleep_time32",
-    "clock_settime32",
-    "fadvise64_64",
-    "fchown16",
-    "fstatfs64",
-    "futex_time32",
-    "futimesat_time32",
-    "getegid16",
-    "geteuid16",
-    "getgid16",
-    "getgroups16",
-    "gethostname",
-    "getresgid16",
-    "getresuid16",
-    "getuid16",
-    "ia32_fadvise64",
-    "ia32_fadvise64_64",
-    "ia32_fallocate",
-    "ia32_ftruncate64",
-    "ia32_pread64",
-    "ia32_pwrite64",
-    "ia32_readahead",
-    "ia32_sync_file_range",
-    "ia32_truncate64",
-    "io_getevents_time32",
-    "io_pgetevents_time32",
-    "ipc",
-    "lchown16",
-    "llseek",
-    "mmap_pgoff",
-    "mq_timedreceive_time32",
-    "mq_timedsend_time32",
-    "nanosleep_time32",
-    "ni_syscall",
-    "nice",
-    "old_getrlimit",
-    "old_msgctl",
-    "old_readdir",
-    "old_semctl",
-    "old_shmctl",
-    "oldumount",
-    "olduname",
-    "pciconfig_iobase",
-    "pciconfig_read",
-    "pciconfig_write",
-    "ppoll_time32",
-    "pselect6_time32",
-    "recv",
-    "recvmmsg_time32",
-    "rtas",
-    "rt_sigtimedwait_time32",
-    "s390_ipc",
-    "s390_pci_mmio_read",
-    "s390_pci_mmio_write",
-    "sched_rr_get_interval_time32",
-    "semtimedop_time32",
-    "send",
-    "setfsgid16",
-    "setfsuid16",
-    "setgid16",
-    "setgroups16",
-    "setregid16",
-    "setresgid16",
-    "setresuid16",
-    "setreuid16",
-    "setuid16",
-    "sgetmask",
-    "signal",
-    "sigpending",
-    "sigprocmask",
-    "sigsuspend",
-    "socketcall",
-    "spu_create",
-    "spu_run",
-    "ssetmask",
-    "statfs64",
-    "stime",
-    "stime32",
-    "subpage_prot",
-    "sync_file_range2",
-    "time32",
-    "timer_gettime32",
-    "timer_settime32",
-    "timerfd_gettime32",
-    "timerfd_settime32",
-    "utime32",
-    "utimensat_time32",
-    "utimes_time32",
-    "vm86",
-    "vm86old",
-    "waitpid",
-    "stat64",
-    "lstat64",
-    "fstat64",
-    "fstatat64",
-    "truncate64",
-    "ftruncate64",
-    "fcntl64",
-    "sigreturn",
-    "kexec_load_disabled",
-    "swapcontext",
-    "riscv_flush_icache",
-    "arm64_personality",
-};
+static const char foreign[] =
+    " adjtimex_time32 chown16 clock_adjtime32 clock_getres_time32 clock_gettime32 "
+    "clock_nanosleep_time32 clock_settime32 fadvise64_64 fchown16 fstatfs64 futex_time32 "
+    "futimesat_time32 getegid16 geteuid16 getgid16 getgroups16 gethostname getresgid16 getresuid16 "
+    "getuid16 ia32_fadvise64 ia32_fadvise64_64 ia32_fallocate ia32_ftruncate64 ia32_pread64 "
+    "ia32_pwrite64 ia32_readahead ia32_sync_file_range ia32_truncate64 io_getevents_time32 "
+    "io_pgetevents_time32 ipc lchown16 llseek mmap_pgoff mq_timedreceive_time32 mq_timedsend_time32 "
+    "nanosleep_time32 ni_syscall nice old_getrlimit old_msgctl old_readdir old_semctl old_shmctl "
+    "oldumount olduname pciconfig_iobase pciconfig_read pciconfig_write ppoll_time32 pselect6_time32 "
+    "recv recvmmsg_time32 rtas rt_sigtimedwait_time32 s390_ipc s390_pci_mmio_read s390_pci_mmio_write "
+    "sched_rr_get_interval_time32 semtimedop_time32 send setfsgid16 setfsuid16 setgid16 setgroups16 "
+    "setregid16 setresgid16 setresuid16 setreuid16 setuid16 sgetmask signal sigpending sigprocmask "
+    "sigsuspend socketcall spu_create spu_run ssetmask statfs64 stime stime32 subpage_prot "
+    "sync_file_range2 time32 timer_gettime32 timer_settime32 timerfd_gettime32 timerfd_settime32 "
+    "utime32 utimensat_time32 utimes_time32 vm86 vm86old waitpid stat64 lstat64 fstat64 fstatat64 "
+    "truncate64 ftruncate64 fcntl64 sigreturn ";
 
 static bool is_foreign(const char *name) {
-    for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
-        if (!strcmp(foreign[i], name))
-            return true;
-    }
-    return false;
+    char word[300];
+    snprintf(word, sizeof(word), " %s ", name);
+    return strstr(foreign, word) != NULL;
 }
 
 START_TEST(kernel_symbols_have_rows) {
@@ -356,7 +261,7 @@ START_TEST(kernel_symbols_have_rows) {
     char line[512];
     char symbol[256];
     while (fgets(line, sizeof(line), file)) {
-        if (sscanf(line, "%*s %*s __x64_sys_%255s", symbol) != 1)
+        if (sscanf(line, "%*s %*s __x64_sys_%255[a-z0-9_]", symbol) != 1)
             continue;
         const char *name = symbol;
         for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++) {
@@ -406,8 +311,6 @@ END_TEST
 
 /* A buffer whose end is missing: the call fails, or is short, and may have written what comes before. */
 START_TEST(outputs_partial) {
-    uint8_t *edge = place(8192);
-    used = (address(edge) + 8192 - address(arena) + 4095) / 4096 * 4096;
     int pipes[2];
     ck_assert_int_eq(pipe(pipes), 0);
     uint8_t *end = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -416,17 +319,16 @@ START_TEST(outputs_partial) {
     char text[8000] = "x";
     ck_assert_int_eq(write(pipes[1], text, sizeof(text)), (ssize_t)sizeof(text));
     QUIET3(SYS_readv, pipes[0], copy(iov, sizeof(iov)), 2);
-    int uptime = open("/proc/self/stat", O_RDONLY);
-    struct syscall_call call = {SYS_read, {A(uptime), address(end + 4090), 1000}, 0};
+    int event = eventfd(5, 0); /* is copied in one piece, all or EFAULT */
+    struct syscall_call call = {SYS_read, {A(event), address(end + 4090), 8}, 0};
     call.result = raw(SYS_read, call.args);
     struct memory_ranges ranges = {0};
     ck_assert_ptr_null(syscall_outputs(&call, &self, &ranges));
-    if (call.result == -EFAULT) {
-        ck_assert_uint_eq(ranges.count, 1);
-        ck_assert_uint_eq(ranges.ranges[0].size, 4090 % 4096 ? 6 : 0);
-    }
+    ck_assert_int_eq(call.result, -EFAULT);
+    ck_assert_uint_eq(ranges.count, 1);
+    ck_assert_uint_eq(ranges.ranges[0].size, 6);
     memory_ranges_deinit(&ranges);
-    close(uptime);
+    close(event);
     close(pipes[0]);
     close(pipes[1]);
     munmap(end, 4096);
@@ -441,7 +343,7 @@ START_TEST(outputs_vectors) {
     ck_assert_int_eq(CALL3(SYS_readv, pipes[0], copy(iov, sizeof(iov)), 3), 11);
     int fd = open("/proc/self/exe", O_RDONLY);
     CALL4(SYS_preadv, fd, copy(iov, sizeof(iov)), 3, 9);
-    CALL6(SYS_preadv2, fd, copy(iov, sizeof(iov)), 3, 9, 0, 0);
+    CALL6(SYS_preadv2, fd, copy(iov, sizeof(iov)), 3, 4000, 0, 0);
     uint64_t remote[2] = {address(copy("abcdefghijkl", 12)), 12};
     CALL6(SYS_process_vm_readv, getpid(), copy(iov, sizeof(iov)), 3, copy(remote, 16), 1, 0);
     uint64_t from[2] = {address(copy("something", 9)), 9};
@@ -926,7 +828,8 @@ START_TEST(hostile_values) {
                 struct buffer text = {0};
                 error_free(syscall_outputs(&call, &bounded, &ranges));
                 syscall_print(&call, &bounded, 32, &text);
-                ck_assert_uint_lt(text.size, 100000);
+                if (text.size >= 100000)
+                    ck_abort_msg("%u prints %zu bytes", number, text.size);
                 memory_ranges_deinit(&ranges);
                 buffer_deinit(&text);
             }

@@ -18,7 +18,8 @@ int main(void) {
         length += (size_t)got;
     uint64_t sum = 0;
     int regions = 0;
-    for (char *line = maps; *line != 0; line = strchr(line, '\n') + 1) {
+    for (char *line = maps, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = 0;
         unsigned long from, to;
         char protection[8], name[256] = "";
         CHECK(sscanf(line, "%lx-%lx %7s %*s %*s %*s %255[^\n]", &from, &to, protection, name) >= 3);

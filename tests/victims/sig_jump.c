@@ -19,7 +19,8 @@ static void dive(int depth) {
     fill_random((void *)filler, sizeof filler);
     if (depth == 0)
         leave(filler[7] | 256);
-    dive(depth - 1);
+    else
+        dive(depth - 1);
     filler[0] = 1;
 }
 

@@ -1,0 +1,463 @@
+#!/usr/bin/env bash
+# The command line: verbs, options, exit codes, messages, and what a recording is on disk.
+# shellcheck source=tests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# try STATUS COMMAND...: run it into out.out and out.err; the status must be as said.
+try() {
+    local expected=$1
+    shift
+    step "$T/out" "$@"
+    [ -z "$TIMED_OUT" ] || fail "$*: hangs"
+    [ "$STATUS" = "$expected" ] || fail "$*: status $STATUS instead of $expected: $(first_line "$T/out.err")"
+}
+out_is() { [ "$(cat "$T/out.out")" = "$1" ] || fail "stdout is not '$1' but: $(head -c 200 "$T/out.out")"; }
+err_is() { [ "$(cat "$T/out.err")" = "$1" ] || fail "stderr is not '$1' but: $(head -c 200 "$T/out.err")"; }
+silent() { [ ! -s "$T/out.$1" ] || fail "std$1 is not empty: $(head -c 200 "$T/out.$1")"; }
+out_has() { grep -q -- "$1" "$T/out.out" || fail "stdout lacks '$1': $(head -c 300 "$T/out.out" | tr '\n' '|')"; }
+err_has() { grep -q -- "$1" "$T/out.err" || fail "stderr lacks '$1': $(head -c 300 "$T/out.err" | tr '\n' '|')"; }
+
+# One line `reel: WHAT: WHY` on stderr, nothing on stdout.
+one_line() {
+    [ "$(wc -l <"$T/out.err")" = 1 ] || fail "not one line on stderr: $(head -c 300 "$T/out.err" | tr '\n' '|')"
+    grep -q '^reel: .*: .' "$T/out.err" || fail "not \`reel: WHAT: WHY\` on stderr: $(first_line "$T/out.err")"
+    silent out
+}
+# A failure of reel's own.
+fails() {
+    try 125 "$@"
+    one_line
+}
+record() { try "$1" "$REEL" record --quiet -o "$2" -- "${@:3}"; }
+
+# ---- verbs and options ----
+
+test_no_arguments() {
+    try 125 "$REEL"
+    silent out
+    err_has 'usage: reel'
+}
+test_unknown_verb() {
+    fails "$REEL" frobnicate
+    err_has frobnicate
+    fails "$REEL" --frobnicate
+    fails "$REEL" ''
+}
+test_unknown_option() {
+    local verb
+    for verb in record replay dump doctor; do
+        fails "$REEL" $verb --frobnicate
+        err_has frobnicate
+        fails "$REEL" $verb -Z
+    done
+}
+test_option_without_value() {
+    fails "$REEL" record -o
+    fails "$REEL" record --max-size
+    fails "$REEL" replay --to
+}
+test_bad_numbers() {
+    local value
+    for value in '' x 5x -1 99999999999999999999 1.5; do
+        fails "$REEL" record --max-size "$value" true
+        fails "$REEL" replay --to "$value"
+    done
+    [ -z "$(find "$T" -mindepth 1 ! -name 'out.*')" ] || fail "a recording was made all the same"
+}
+test_help() {
+    local verb
+    try 0 "$REEL" --help
+    silent err
+    for verb in record replay dump doctor; do
+        try 0 "$REEL" --help
+        out_has "$verb"
+        try 0 "$REEL" $verb --help
+        silent err
+        out_has "usage: reel $verb"
+    done
+    [ "$(find "$T" -name '*.reel')" = "" ] || fail "--help made a recording"
+}
+test_version() {
+    try 0 "$REEL" --version
+    silent err
+    out_has '^reel [0-9]'
+}
+test_no_program() {
+    fails "$REEL" record
+    fails "$REEL" record --
+    fails "$REEL" record -o x.reel
+    [ ! -e x.reel ] || fail "x.reel was made"
+}
+test_two_recordings() {
+    record 0 a.reel true
+    fails "$REEL" replay a.reel a.reel
+}
+
+# ---- the program's status ----
+
+test_status() {
+    local status
+    for status in 0 1 42 124 125 126 127 137 255; do
+        record $status r$status.reel bash -c "exit $status"
+        silent err
+        try $status "$REEL" replay r$status.reel
+        silent err
+    done
+}
+test_signals() {
+    local signal
+    for signal in TERM KILL SEGV ABRT HUP USR1 INT PIPE; do
+        record $((128 + $(kill -l $signal))) r$signal.reel bash -c "kill -$signal \$\$"
+        silent err
+        try $((128 + $(kill -l $signal))) "$REEL" replay r$signal.reel
+        # nobody knows at which instruction SIGKILL struck, and the replay says so
+        [ $signal = KILL ] || silent err
+    done
+}
+test_missing_program() {
+    try 127 "$REEL" record -o x.reel no-such-program-anywhere
+    one_line
+    err_has no-such-program-anywhere
+    try 127 "$REEL" record -o x.reel ./missing
+    one_line
+    [ ! -e x.reel ] || fail "x.reel was made"
+}
+test_not_executable() {
+    echo 'echo x' >script
+    try 126 "$REEL" record -o x.reel ./script
+    one_line
+    mkdir folder
+    try 126 "$REEL" record -o x.reel ./folder
+    one_line
+    [ ! -e x.reel ] || fail "x.reel was made"
+}
+test_script() {
+    printf '#!/bin/sh\necho "script $0 $# $2"\nexit 3\n' >'my script'
+    chmod +x 'my script'
+    record 3 s.reel './my script' a 'b c'
+    out_is 'script ./my script 2 b c'
+    rm 'my script'
+    try 3 "$REEL" replay s.reel
+    out_is 'script ./my script 2 b c'
+}
+test_script_without_interpreter() {
+    printf '#!/no/such/interpreter\n' >script
+    chmod +x script
+    try 127 env "$REEL" record -o x.reel ./script
+    one_line
+}
+test_32_bit() {
+    printf 'int main(void) { return 5; }\n' >x.c
+    gcc -m32 -static -o x32 x.c 2>/dev/null || {
+        # No 32-bit libc: a program of two system calls will do.
+        printf '.globl _start\n_start:\n mov $1, %%eax\n mov $5, %%ebx\n int $0x80\n' >x.s
+        { as --32 -o x.o x.s && ld -m elf_i386 -o x32 x.o; } 2>/dev/null || skip "cannot build a 32-bit program"
+    }
+    bash -c ./x32 2>/dev/null
+    [ $? = 5 ] || skip "this kernel runs no 32-bit programs"
+    step "$T/out" "$REEL" record -o x.reel ./x32
+    case $STATUS in
+    5 | 125) ;; # it runs unrecorded, or it is refused
+    *) fail "status $STATUS: $(first_line "$T/out.err")" ;;
+    esac
+    err_has '^reel: .*32'
+}
+test_odd_names() {
+    local name
+    mkdir 'a folder'
+    for name in 'with spaces' $'new\nline' 'ümläut' '-dash' "quote'\"" '*'; do
+        cp /bin/echo "a folder/$name"
+        record 0 "a folder/rec $name" "./a folder/$name" one 'two  three'
+        out_is 'one two  three'
+        rm "a folder/$name"
+        try 0 "$REEL" replay "a folder/rec $name"
+        out_is 'one two  three'
+    done
+    try 0 "$REEL" replay -- "a folder/rec -dash"
+}
+
+# ---- -- and the program's own options ----
+
+test_double_dash() {
+    try 0 "$REEL" record -q -o a.reel -- echo -- --quiet -o
+    out_is '-- --quiet -o'
+    try 0 "$REEL" record -q -o b.reel echo --help -o x --json
+    out_is '--help -o x --json'
+    try 0 "$REEL" replay b.reel
+    out_is '--help -o x --json'
+    try 0 "$REEL" record --quiet --output=c.reel printf %s --version
+    out_is '--version'
+}
+
+# ---- streams ----
+
+test_stdin() {
+    printf 'some\ninput\n' >in
+    STDIN=$T/in record 0 a.reel cat
+    out_is $'some\ninput'
+    rm in
+    try 0 "$REEL" replay a.reel
+    out_is $'some\ninput'
+    # a replay reads no input
+    printf 'other\n' >other
+    STDIN=$T/other try 0 "$REEL" replay a.reel
+    out_is $'some\ninput'
+}
+test_stdin_pipe() {
+    # shellcheck disable=SC2016 # for the inner shell
+    try 0 bash -c 'printf "a\nb\n" | "$1" record -q -o p.reel wc -l' - "$REEL"
+    out_is 2
+    try 0 "$REEL" replay p.reel
+    out_is 2
+}
+test_own_words() {
+    try 0 "$REEL" record -o loud.reel echo hello
+    out_is hello
+    [ -z "$(grep -v '^reel: ' "$T/out.err")" ] || fail "a line without reel: on stderr: $(first_line "$T/out.err")"
+    err_has loud.reel
+    try 0 "$REEL" record --verbose -o louder.reel echo hello
+    out_is hello
+    [ -z "$(grep -v '^reel: ' "$T/out.err")" ] || fail "a line without reel: on stderr: $(first_line "$T/out.err")"
+    try 0 "$REEL" record --quiet -o quiet.reel bash -c 'echo out; echo err >&2'
+    out_is out
+    err_is err
+}
+test_replay_quiet() {
+    record 4 a.reel bash -c 'echo out; echo err >&2; exit 4'
+    try 4 "$REEL" replay --quiet a.reel
+    silent out
+    silent err
+    try 4 "$REEL" replay a.reel
+    out_is out
+    err_is err
+}
+test_streams_are_kept_apart() {
+    record 0 a.reel bash -c 'for i in 1 2 3; do echo o$i; echo e$i >&2; done'
+    try 0 "$REEL" replay a.reel
+    out_is $'o1\no2\no3'
+    err_is $'e1\ne2\ne3'
+    # one file for both: in the order of writing
+    # shellcheck disable=SC2016 # for the inner shell
+    try 0 bash -c '"$1" replay a.reel 2>&1' - "$REEL"
+    out_is $'o1\ne1\no2\ne2\no3\ne3'
+}
+test_redirected_by_the_program() {
+    record 0 a.reel bash -c 'echo one; exec >file; echo two; exec >&2; echo three'
+    out_is one
+    rm file
+    try 0 "$REEL" replay a.reel
+    out_is one
+    err_is three
+    [ ! -e file ] || fail "the replay wrote the file"
+}
+test_closed_stdout() {
+    record 0 a.reel echo hello
+    # shellcheck disable=SC2016 # for the inner shell
+    step "$T/out" bash -c '"$1" replay a.reel >&-' - "$REEL"
+    [ "$STATUS" = 0 ] || [ "$STATUS" = 125 ] || fail "status $STATUS: $(first_line "$T/out.err")"
+    # shellcheck disable=SC2016 # for the inner shell
+    step "$T/out" bash -c '"$1" replay a.reel >/dev/full' - "$REEL"
+    [ "$STATUS" = 0 ] || [ "$STATUS" = 125 ] || fail "status $STATUS: $(first_line "$T/out.err")"
+    # shellcheck disable=SC2016 # for the inner shell
+    try 0 bash -c '"$1" record -q -o b.reel echo hello >&- 2>&-; [ -d b.reel ]' - "$REEL"
+}
+
+# ---- recordings on disk ----
+
+test_default_name() {
+    try 0 "$REEL" record --quiet true
+    compgen -G 'true-[0-9]*.reel' >/dev/null || fail "no true-PID.reel: $(ls | tr '\n' ' ')"
+    try 0 "$REEL" replay
+}
+test_existing_output() {
+    mkdir full.reel
+    touch full.reel/x file
+    fails "$REEL" record -o full.reel touch ran
+    err_has full.reel
+    fails "$REEL" record -o file touch ran
+    fails "$REEL" record -o file/below touch ran
+    fails "$REEL" record -o '' touch ran
+    record 0 a.reel true
+    fails "$REEL" record -o a.reel touch ran
+    [ ! -e ran ] || fail "the program ran all the same"
+    try 0 "$REEL" replay a.reel
+}
+test_relative_output() {
+    mkdir -p below/deeper
+    try 0 "$REEL" record -q -o below/../below/a.reel bash -c 'cd /; echo from "$PWD"'
+    out_is 'from /'
+    [ -f below/a.reel/recording.json ] || fail "below/a.reel was not made"
+    cd below/deeper || exit 1
+    try 0 "$REEL" replay ../a.reel
+    out_is 'from /'
+    try 0 "$REEL" replay ../a.reel/
+}
+test_moved_recording() {
+    record 6 a.reel bash -c 'echo hello; exit 6'
+    mkdir elsewhere
+    mv a.reel elsewhere/b
+    cp -r elsewhere/b elsewhere/c
+    tar -C elsewhere -cf - c | tar -C "$T" -xf -
+    rm -r elsewhere/c
+    try 6 "$REEL" replay elsewhere/b
+    out_is hello
+    try 6 "$REEL" replay c
+    out_is hello
+    chmod -R a-w c
+    try 6 "$REEL" replay c
+}
+test_permissions() {
+    umask 000
+    record 0 a.reel echo hello
+    [ "$(find a.reel -type d -printf '%m\n' | sort -u)" = 700 ] || fail "folders: $(find a.reel -type d ! -perm 700 | tr '\n' ' ')"
+    [ "$(find a.reel -type f -printf '%m\n' | sort -u)" = 600 ] || fail "files: $(find a.reel -type f ! -perm 600 | tr '\n' ' ')"
+    umask 077
+    record 0 b.reel bash -c umask
+    out_is 0077
+    [ "$(find b.reel -type f -printf '%m\n' | sort -u)" = 600 ] || fail "files: $(find b.reel -type f ! -perm 600 | tr '\n' ' ')"
+}
+test_newest() {
+    record 0 z.reel echo first
+    sleep 0.05
+    record 0 a.reel echo second
+    try 0 "$REEL" replay
+    out_is second
+    rm -r a.reel
+    try 0 "$REEL" replay
+    out_is first
+    try 0 "$REEL" dump
+    out_has 'first'
+}
+test_no_recording() {
+    fails "$REEL" replay
+    fails "$REEL" dump
+    fails "$REEL" replay missing.reel
+    err_has missing.reel
+    mkdir folder
+    touch file
+    fails "$REEL" replay folder
+    fails "$REEL" replay file
+    fails "$REEL" dump folder
+    fails "$REEL" dump /etc/passwd
+    fails "$REEL" replay ''
+}
+test_recording_json() {
+    command -v python3 >/dev/null || skip "needs python3"
+    record 3 a.reel bash -c 'exit 3' 'ärg'
+    try 0 python3 -c '
+import json, os
+info = json.load(open("a.reel/recording.json"))
+assert info["argv"] == ["bash", "-c", "exit 3", "\u00e4rg"], info["argv"]
+assert info["cwd"] == os.getcwd(), info["cwd"]
+assert info["format_version"] == 1 and info["state"] == "complete", info
+assert info["kernel"] and info["host"] and info["cpu"]'
+}
+
+# ---- replay --to, --check-memory ----
+
+test_to() {
+    local events
+    record 0 a.reel bash -c 'echo one; echo two; echo three'
+    try 0 "$REEL" dump a.reel
+    events=$(wc -l <"$T/out.out")
+    cp "$T/out.out" all
+    try 0 "$REEL" replay --to 5 a.reel
+    silent out
+    # up to the event that writes "two"
+    try 0 "$REEL" replay --to "$(sed -n 's/^ *\([0-9]*\) .*write(1, "two.*/\1/p' all)" a.reel
+    out_is $'one\ntwo'
+    try 0 "$REEL" replay --to "$events" a.reel
+    out_is $'one\ntwo\nthree'
+    step "$T/out" "$REEL" replay --to 99999999 a.reel
+    [ "$STATUS" = 0 ] || [ "$STATUS" = 125 ] || fail "--to beyond the end: status $STATUS"
+}
+test_check_memory_without() {
+    record 0 a.reel true
+    fails "$REEL" replay --check-memory a.reel
+}
+
+# ---- dump ----
+
+test_dump() {
+    record 1 a.reel bash -c 'echo hello; read -r x <file'
+    try 0 "$REEL" dump a.reel
+    silent err
+    out_has 'write(1, "hello\\n", 6) *= 6'
+    out_has 'open.*"file", .*) *= -1 ENOENT'
+    out_has 'exit_group(1)'
+    ! grep -q 'execve(' "$T/out.out" || fail "the recording begins after execve, but the dump shows one"
+}
+test_dump_json() {
+    command -v python3 >/dev/null || skip "needs python3"
+    record 0 a.reel bash -c 'printf "h\303\244llo \377 \\001\n" "\""'
+    try 0 "$REEL" dump --json a.reel
+    silent err
+    cp "$T/out.out" all
+    try 0 python3 -c '
+import json
+rows = [json.loads(line) for line in open("all", encoding="utf-8")]
+assert len(rows) > 20, len(rows)
+assert [row["event"] for row in rows] == list(range(1, len(rows) + 1))
+assert any(row.get("name") == "write" and row["result"] == 9 for row in rows)
+assert rows[-1]["kind"] == "exit" and rows[-1]["status"] == 0, rows[-1]'
+}
+test_dump_to_a_closed_pipe() {
+    record 0 a.reel bash -c 'for ((i = 0; i < 3000; i++)); do echo $i; done'
+    # shellcheck disable=SC2016 # for the inner shell
+    step "$T/out" bash -c '"$1" dump a.reel | head -n 1' - "$REEL"
+    [ "$(wc -l <"$T/out.out")" = 1 ] || fail "not one line"
+    ((STATUS < 128 || STATUS == 141)) || fail "status $STATUS"
+}
+
+# ---- doctor ----
+
+test_doctor() {
+    try 0 "$REEL" doctor
+    silent err
+    out_has ptrace
+    out_has seccomp
+    fails "$REEL" doctor surplus
+}
+
+# ---- environment and surroundings of the program ----
+
+test_environment_is_passed() {
+    mkdir here
+    cd here || exit 1
+    # shellcheck disable=SC2016 # for the inner shell
+    REEL_TEST='some value' try 0 "$REEL" record -q -o ../a.reel bash -c 'echo "$REEL_TEST $PWD"; ulimit -n; nice; trap'
+    cp "$T/out.out" "$T/recorded"
+    # shellcheck disable=SC2016 # for the inner shell
+    REEL_TEST='some value' try 0 bash -c 'echo "$REEL_TEST $PWD"; ulimit -n; nice; trap'
+    cmp -s "$T/out.out" "$T/recorded" || fail "differs from a run without reel: $(difference "$T/out.out" "$T/recorded")"
+}
+# Ignored signals and the mask are inherited as without reel (reel itself ignores some).
+test_signals_are_passed() {
+    grep '^Sig\(Blk\|Ign\|Cgt\)' /proc/self/status >"$T/plain"
+    try 0 grep '^Sig\(Blk\|Ign\|Cgt\)' /proc/self/status
+    cp "$T/out.out" "$T/plain"
+    record 0 a.reel grep '^Sig\(Blk\|Ign\|Cgt\)' /proc/self/status
+    cmp -s "$T/out.out" "$T/plain" || fail "not as without reel: $(tr '\n\t' '| ' <"$T/out.out")"
+}
+test_descriptors_are_passed() {
+    printf 'from three\n' >three
+    # shellcheck disable=SC2016 # for the inner shell
+    try 0 bash -c 'exec 3<three; ls -l /proc/self/fd >plain; "$1" record -q -o a.reel ls -l /proc/self/fd >recorded; "$1" record -q -o b.reel cat <&3' - "$REEL"
+    out_is 'from three'
+    [ "$(grep -c -- '->' plain)" = "$(grep -c -- '->' recorded)" ] ||
+        fail "the program sees other descriptors: $(grep -o '[0-9]* -> .*' recorded | tr '\n' ' ')"
+    rm three
+    try 0 "$REEL" replay b.reel
+    out_is 'from three'
+}
+# A replay in a bare environment, from another folder, under another umask.
+test_replay_elsewhere() {
+    # shellcheck disable=SC2016 # for the inner shell
+    record 0 a.reel bash -c 'echo "$HOME $PATH $PWD $(umask)"; date +%Z'
+    cp "$T/out.out" "$T/recorded"
+    cd / || exit 1
+    try 0 env -i TZ=Asia/Tokyo "$REEL" replay "$T/a.reel"
+    [ "$(head -n 1 "$T/out.out")" = "$(head -n 1 "$T/recorded")" ] || fail "stdout is: $(first_line "$T/out.out")"
+}
+
+functions_main "$@"
