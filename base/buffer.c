@@ -70,7 +70,7 @@ void buffer_put_varint(struct buffer *buffer, uint64_t value) {
 }
 
 void buffer_put_svarint(struct buffer *buffer, int64_t value) {
-    buffer_put_varint(buffer, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
+    buffer_put_varint(buffer, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
 }
 
 void buffer_put_blob(struct buffer *buffer, const void *bytes, size_t count) {

@@ -12,17 +12,17 @@
 #include <stdbool.h>
 
 enum error_code {
-    ERROR_OTHER,       /* anything that has no code of its own */
-    ERROR_NO_MEMORY,   /* malloc failed */
-    ERROR_SYSTEM,      /* a system call failed; error->errnum says how */
-    ERROR_BAD_DATA,    /* a file that was read is damaged or hostile */
-    ERROR_NOT_FOUND,   /* what was asked for does not exist */
-    ERROR_USAGE,       /* the command line is wrong */
-    ERROR_UNSUPPORTED, /* reel knows what this is and cannot do it */
-    ERROR_TASK_GONE,   /* the tracee died under our hands; its exit will be reported as a stop */
-    ERROR_DIVERGED,    /* the replay no longer matches its log */
-    ERROR_LIMIT,       /* a limit the user set was reached */
-    ERROR_NO_PROGRAM,  /* the program to run was not found (exit status 127) */
+    ERROR_OTHER,        /* anything that has no code of its own */
+    ERROR_NO_MEMORY,    /* malloc failed */
+    ERROR_SYSTEM,       /* a system call failed; error->errnum says how */
+    ERROR_BAD_DATA,     /* a file that was read is damaged or hostile */
+    ERROR_NOT_FOUND,    /* what was asked for does not exist */
+    ERROR_USAGE,        /* the command line is wrong */
+    ERROR_UNSUPPORTED,  /* reel knows what this is and cannot do it */
+    ERROR_TASK_GONE,    /* the tracee died under our hands; its exit will be reported as a stop */
+    ERROR_DIVERGED,     /* the replay no longer matches its log */
+    ERROR_LIMIT,        /* a limit the user set was reached */
+    ERROR_NO_PROGRAM,   /* the program to run was not found (exit status 127) */
     ERROR_NOT_RUNNABLE, /* it was found and cannot be run (126) */
 };
 
@@ -35,7 +35,8 @@ struct error {
 
 /* Make an error from a printf format that yields "WHAT: WHY". Never returns NULL: out of memory yields the
  * static no-memory error. */
-struct error *error_new(enum error_code code, const char *format, ...) __attribute__((format(printf, 2, 3), returns_nonnull));
+struct error *error_new(enum error_code code, const char *format, ...)
+    __attribute__((format(printf, 2, 3), returns_nonnull));
 
 /* Make an ERROR_SYSTEM from errnum; ": " and the text of errnum are appended to the format. ESRCH becomes
  * ERROR_TASK_GONE. */

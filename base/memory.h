@@ -13,12 +13,14 @@ struct memory_reader {
     void *context;
 };
 
-static inline size_t memory_read(const struct memory_reader *memory, uint64_t address, void *ret, size_t size) {
+static inline size_t memory_read(const struct memory_reader *memory, uint64_t address, void *ret,
+                                 size_t size) {
     return memory->read(memory->context, address, ret, size);
 }
 
 /* Read a whole object or nothing; true on success. */
-static inline int memory_read_exact(const struct memory_reader *memory, uint64_t address, void *ret, size_t size) {
+static inline int memory_read_exact(const struct memory_reader *memory, uint64_t address, void *ret,
+                                    size_t size) {
     return memory_read(memory, address, ret, size) == size;
 }
 

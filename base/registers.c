@@ -6,12 +6,12 @@
     { #register, offsetof(struct user_regs_struct, register), dwarf_number, is_comparable }
 
 const struct register_row registers[REGISTER_COUNT] = {
-    ROW(r15, 15, 1),     ROW(r14, 14, 1),    ROW(r13, 13, 1),  ROW(r12, 12, 1),      ROW(rbp, 6, 1),
-    ROW(rbx, 3, 1),      ROW(r11, 11, 1),    ROW(r10, 10, 1),  ROW(r9, 9, 1),        ROW(r8, 8, 1),
-    ROW(rax, 0, 1),      ROW(rcx, 2, 1),     ROW(rdx, 1, 1),   ROW(rsi, 4, 1),       ROW(rdi, 5, 1),
-    ROW(orig_rax, -1, 0), ROW(rip, 16, 1),   ROW(cs, 51, 0),   ROW(eflags, 49, 1),   ROW(rsp, 7, 1),
-    ROW(ss, 52, 0),      ROW(fs_base, 58, 1), ROW(gs_base, 59, 1), ROW(ds, 53, 0),   ROW(es, 50, 0),
-    ROW(fs, 54, 0),      ROW(gs, 55, 0),
+    ROW(r15, 15, 1),      ROW(r14, 14, 1),     ROW(r13, 13, 1),     ROW(r12, 12, 1),    ROW(rbp, 6, 1),
+    ROW(rbx, 3, 1),       ROW(r11, 11, 1),     ROW(r10, 10, 1),     ROW(r9, 9, 1),      ROW(r8, 8, 1),
+    ROW(rax, 0, 1),       ROW(rcx, 2, 1),      ROW(rdx, 1, 1),      ROW(rsi, 4, 1),     ROW(rdi, 5, 1),
+    ROW(orig_rax, -1, 0), ROW(rip, 16, 1),     ROW(cs, 51, 0),      ROW(eflags, 49, 1), ROW(rsp, 7, 1),
+    ROW(ss, 52, 0),       ROW(fs_base, 58, 1), ROW(gs_base, 59, 1), ROW(ds, 53, 0),     ROW(es, 50, 0),
+    ROW(fs, 54, 0),       ROW(gs, 55, 0),
 };
 
 /* The resume flag is the processor's own and depends on how the last stop came about. */

@@ -152,9 +152,13 @@ static void print_verdict(const struct examination *examination, const char *ver
         return;
     }
     printf("`reel %s` does not work here, for want of:", verb);
-    for (size_t i = 0; i < capability_count(); i++)
-        if (capability_rows()[i].need & need && examination->results[i].state != CAPABILITY_WORKS)
-            printf(" %s", capability_rows()[i].name);
+    const char *separator = " ";
+    for (size_t i = 0; i < capability_count(); i++) {
+        if (!(capability_rows()[i].need & need) || examination->results[i].state == CAPABILITY_WORKS)
+            continue;
+        printf("%s%s", separator, capability_rows()[i].name);
+        separator = ", ";
+    }
     printf(".\n");
 }
 
@@ -181,7 +185,8 @@ static void print_text(const struct examination *examination) {
     putchar('\n');
     print_verdict(examination, "record", examination->record, CAPABILITY_RECORD);
     print_verdict(examination, "replay", examination->replay, CAPABILITY_REPLAY);
-    print_costs(examination);
+    if (examination->record || examination->replay)
+        print_costs(examination);
 }
 
 /* ---- as JSON ---- */
@@ -264,7 +269,7 @@ const struct verb verb_doctor = {
     .arguments = "[--json] [--quiet] [--verbose]",
     .summary = "tell what works on this machine",
     .help = "Tries everything that reel could use on this machine, and tells what works, what does not, and\n"
-            "what reel does then. Nothing is changed.\n"
+            "what reel does then. Nothing is left behind.\n"
             "\n"
             "      --json     the same as JSON\n"
             "  -q, --quiet    print nothing: the exit status tells\n"

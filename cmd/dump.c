@@ -1,6 +1,6 @@
 /* reel dump: the log of a recording in words, from the same table that recorded it. */
-#include "base/say.h"
 #include "base/registers.h"
+#include "base/say.h"
 #include "cmd/verb.h"
 #include "replay/replayer.h"
 #include "replay/tape.h"
@@ -27,7 +27,8 @@ static size_t read_effects(void *context, uint64_t address, void *ret, size_t si
     const struct event *event = context;
     for (uint32_t i = 0; i < event->effect_count; i++) {
         const struct effect *effect = &event->effects[i];
-        if (effect->kind != EFFECT_MEMORY || address < effect->address || address - effect->address >= effect->size)
+        if (effect->kind != EFFECT_MEMORY || address < effect->address ||
+            address - effect->address >= effect->size)
             continue;
         uint64_t at = address - effect->address;
         size_t part = effect->size - at < size ? (size_t)(effect->size - at) : size;
@@ -39,20 +40,23 @@ static size_t read_effects(void *context, uint64_t address, void *ret, size_t si
 
 /* ---- in words ---- */
 
-static void describe_syscall(const struct event *event, const struct memory_reader *memory, struct buffer *text) {
+static void describe_syscall(const struct event *event, const struct memory_reader *memory,
+                             struct buffer *text) {
     struct syscall_call call = {.number = event->syscall.number, .result = event->syscall.result};
     memcpy(call.args, event->syscall.args, sizeof(call.args));
     syscall_print(&call, memory, MAX_STRING, text);
 }
 
 static void describe_signal(const struct event *event, struct buffer *text) {
-    static const char *const places[] = {"?", "raised here", "after the event before", "before the next call"};
+    static const char *const places[] = {"?", "raised here", "after the event before",
+                                         "before the next call"};
     static const char *const outcomes[] = {"?", "handled", "fatal", "ignored"};
     siginfo_t info;
     char line[256];
     memcpy(&info, event->signal.info, sizeof(info));
-    snprintf(line, sizeof(line), "--- %s {si_code=%d, si_addr=%p} at 0x%llx, %s, %s ---", signal_name(event->signal.signo),
-             info.si_code, info.si_addr, (unsigned long long)event->signal.rip, places[event->signal.place],
+    snprintf(line, sizeof(line), "--- %s {si_code=%d, si_addr=%p} at 0x%llx, %s, %s ---",
+             signal_name(event->signal.signo), info.si_code, info.si_addr,
+             (unsigned long long)event->signal.rip, places[event->signal.place],
              outcomes[event->signal.outcome]);
     buffer_put(text, line, strlen(line));
 }
@@ -67,9 +71,9 @@ static void describe_instruction(const struct event *event, struct buffer *text)
     if (regs)
         memcpy(&after, regs, sizeof(after));
     snprintf(line, sizeof(line), "%s at 0x%llx: rax=0x%llx rbx=0x%llx rcx=0x%llx rdx=0x%llx",
-             trapped_instruction_name(event->instruction.instruction), (unsigned long long)event->instruction.rip,
-             (unsigned long long)after.rax, (unsigned long long)after.rbx, (unsigned long long)after.rcx,
-             (unsigned long long)after.rdx);
+             trapped_instruction_name(event->instruction.instruction),
+             (unsigned long long)event->instruction.rip, (unsigned long long)after.rax,
+             (unsigned long long)after.rbx, (unsigned long long)after.rcx, (unsigned long long)after.rdx);
     buffer_put(text, line, strlen(line));
 }
 
@@ -96,12 +100,14 @@ static void describe(const struct event *event, const struct memory_reader *memo
         describe_instruction(event, text);
         return;
     case EVENT_FILE:
-        snprintf(line, sizeof(line), "file %u: %.*s, %llu bytes", event->file.file, (int)event->file.path_size,
-                 event->file.path, (unsigned long long)event->file.size);
+        snprintf(line, sizeof(line), "file %u: %.*s, %llu bytes", event->file.file,
+                 (int)event->file.path_size, event->file.path, (unsigned long long)event->file.size);
         break;
     case EVENT_CHECK:
-        snprintf(line, sizeof(line), "check of memory 0x%llx-0x%llx: %016llx", (unsigned long long)event->check.address,
-                 (unsigned long long)(event->check.address + event->check.size), (unsigned long long)event->check.hash);
+        snprintf(line, sizeof(line), "check of memory 0x%llx-0x%llx: %016llx",
+                 (unsigned long long)event->check.address,
+                 (unsigned long long)(event->check.address + event->check.size),
+                 (unsigned long long)event->check.hash);
         break;
     case EVENT_EXEC:
         snprintf(line, sizeof(line), "+++ became another program +++");
@@ -110,7 +116,8 @@ static void describe(const struct event *event, const struct memory_reader *memo
         describe_exit(event, line, sizeof(line));
         break;
     case EVENT_STOPPED:
-        snprintf(line, sizeof(line), "+++ recording stopped: %.*s +++", (int)event->stopped.why_size, event->stopped.why);
+        snprintf(line, sizeof(line), "+++ recording stopped: %.*s +++", (int)event->stopped.why_size,
+                 event->stopped.why);
         break;
     case EVENT_KIND_END:
         break;
@@ -118,14 +125,17 @@ static void describe(const struct event *event, const struct memory_reader *memo
     buffer_put(text, line, strlen(line));
 }
 
-static struct error *print_words(const struct event *event, const struct memory_reader *memory, struct buffer *text) {
+static struct error *print_words(const struct event *event, const struct memory_reader *memory,
+                                 struct buffer *text) {
     buffer_clear(text);
     describe(event, memory, text);
     TRY(buffer_check(text));
-    for (size_t i = 0; i < text->size; i++) /* names in a recording may hold anything: keep the terminal safe */
+    for (size_t i = 0; i < text->size;
+         i++) /* names in a recording may hold anything: keep the terminal safe */
         if (text->data[i] < ' ' || text->data[i] == 127)
             text->data[i] = '?';
-    printf("%7llu %d %.*s\n", (unsigned long long)event->number, event->tid, (int)text->size, (const char *)text->data);
+    printf("%7llu %d %.*s\n", (unsigned long long)event->number, event->tid, (int)text->size,
+           (const char *)text->data);
     return NULL;
 }
 
@@ -150,7 +160,8 @@ static void add_syscall(cJSON *object, const struct event *event) {
     cJSON_AddNumberToObject(object, "result", (double)event->syscall.result);
     add_hex(object, "rip", event->syscall.rip);
     if (event->syscall.stream != STREAM_NONE)
-        cJSON_AddStringToObject(object, "stream", event->syscall.stream == STREAM_STDOUT ? "stdout" : "stderr");
+        cJSON_AddStringToObject(object, "stream",
+                                event->syscall.stream == STREAM_STDOUT ? "stdout" : "stderr");
 }
 
 static void add_details(cJSON *object, const struct event *event) {
@@ -163,11 +174,13 @@ static void add_details(cJSON *object, const struct event *event) {
         add_hex(object, "rip", event->signal.rip);
         break;
     case EVENT_INSTRUCTION:
-        cJSON_AddStringToObject(object, "instruction", trapped_instruction_name(event->instruction.instruction));
+        cJSON_AddStringToObject(object, "instruction",
+                                trapped_instruction_name(event->instruction.instruction));
         add_hex(object, "rip", event->instruction.rip);
         break;
     case EVENT_EXIT:
-        cJSON_AddNumberToObject(object, event->exit.how == EXIT_STATUS ? "status" : "killed_by", event->exit.status);
+        cJSON_AddNumberToObject(object, event->exit.how == EXIT_STATUS ? "status" : "killed_by",
+                                event->exit.status);
         break;
     default:
         break;
@@ -181,7 +194,8 @@ static void keep_ascii(struct buffer *text) {
             text->data[i] = '?';
 }
 
-static struct error *print_json(const struct event *event, const struct memory_reader *memory, struct buffer *text) {
+static struct error *print_json(const struct event *event, const struct memory_reader *memory,
+                                struct buffer *text) {
     buffer_clear(text);
     describe(event, memory, text);
     keep_ascii(text);
@@ -205,7 +219,8 @@ static struct error *print_json(const struct event *event, const struct memory_r
 
 /* ---- the verb ---- */
 
-static struct error *print_event(void *context, const struct event *event, const struct memory_reader *memory) {
+static struct error *print_event(void *context, const struct event *event,
+                                 const struct memory_reader *memory) {
     struct dump *dump = context;
     return dump->json ? print_json(event, memory, &dump->text) : print_words(event, memory, &dump->text);
 }
@@ -256,12 +271,13 @@ const struct verb verb_dump = {
     .name = "dump",
     .arguments = "[--json] [--raw] [RECORDING]",
     .summary = "print the events of a recording",
-    .help = "Prints each event of RECORDING (default: the newest in the current folder): its number, the task,\n"
-            "and what happened. What the program handed to the kernel (names, bytes written) is not in the log;\n"
-            "the recording is replayed to show it.\n"
-            "\n"
-            "  -j, --json         one JSON object a line\n"
-            "  -r, --raw          do not replay: print what is in the log, other memory as addresses\n"
-            "  -q, --quiet        say nothing but failures\n",
+    .help =
+        "Prints each event of RECORDING (default: the newest in the current folder): its number, the task,\n"
+        "and what happened. What the program handed to the kernel (names, bytes written) is not in the log;\n"
+        "the recording is replayed to show it.\n"
+        "\n"
+        "  -j, --json         one JSON object a line\n"
+        "  -r, --raw          do not replay: print what is in the log, other memory as addresses\n"
+        "  -q, --quiet        say nothing but failures\n",
     .run = run,
 };

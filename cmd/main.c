@@ -1,7 +1,7 @@
 /* reel: records what a program did and runs it again. The table of verbs. */
 #include "base/say.h"
-#include "cmd/verb.h"
 #include "base/version.h"
+#include "cmd/verb.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -16,7 +16,8 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     if (help)
         return NULL;
     if (first >= argc)
-        return error_hint(error_new(ERROR_USAGE, "record: no program to record"), "reel record [--] PROGRAM ARGUMENT...");
+        return error_hint(error_new(ERROR_USAGE, "record: no program to record"),
+                          "reel record [--] PROGRAM ARGUMENT...");
     if (max_size) {
         TRY(verb_number(max_size, "--max-size", 1u << 30, &options.max_size));
         options.max_size <<= 20;

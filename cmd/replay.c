@@ -35,15 +35,16 @@ const struct verb verb_replay = {
     .name = "replay",
     .arguments = "[--quiet] [--to EVENT] [--check-memory] [RECORDING]",
     .summary = "run a recording again, identically",
-    .help = "Runs RECORDING (default: the newest in the current folder) again. Nothing outside the recording is\n"
-            "read, nothing on this machine is changed; what the program wrote to its output is shown again.\n"
-            "\n"
-            "      --to EVENT     stop after this event (`reel dump` numbers them)\n"
-            "      --check-memory compare all writable memory at the end (needs `reel record --check-memory`)\n"
-            "  -q, --quiet        do not show the program's output, say nothing but failures\n"
-            "  -v, --verbose      say more\n"
-            "\n"
-            "Exits as the recorded program did; 125 when the replay differs from the recording, or the\n"
-            "recording is damaged.\n",
+    .help =
+        "Runs RECORDING (default: the newest in the current folder) again. Nothing outside the recording is\n"
+        "read, nothing on this machine is changed; what the program wrote to its output is shown again.\n"
+        "\n"
+        "      --to EVENT     stop after this event (`reel dump` numbers them)\n"
+        "      --check-memory compare all writable memory at the end (needs `reel record --check-memory`)\n"
+        "  -q, --quiet        do not show the program's output, say nothing but failures\n"
+        "  -v, --verbose      say more\n"
+        "\n"
+        "Exits as the recorded program did; 125 when the replay differs from the recording, or the\n"
+        "recording is damaged.\n",
     .run = run,
 };

@@ -13,14 +13,15 @@ enum { OPTIONS_MOST = 32, LONG_ONLY = 1000 };
 
 /* The options that every verb has, then the verb's own: getopt_long's view of the rows. */
 static void build(const struct verb_option *options, size_t count, struct option *ret_long, char *ret_short) {
-    static const struct option common[] = {
-        {"help", no_argument, NULL, 'h'}, {"quiet", no_argument, NULL, 'q'}, {"verbose", no_argument, NULL, 'v'}};
+    static const struct option common[] = {{"help", no_argument, NULL, 'h'},
+                                           {"quiet", no_argument, NULL, 'q'},
+                                           {"verbose", no_argument, NULL, 'v'}};
     size_t at = strlen(ret_short);
     memcpy(ret_long, common, sizeof(common));
     for (size_t i = 0; i < count; i++) {
         const struct verb_option *option = &options[i];
-        ret_long[3 + i] = (struct option){option->name, option->takes_value ? required_argument : no_argument, NULL,
-                                          option->letter ? option->letter : LONG_ONLY + (int)i};
+        ret_long[3 + i] = (struct option){option->name, option->takes_value ? required_argument : no_argument,
+                                          NULL, option->letter ? option->letter : LONG_ONLY + (int)i};
         if (!option->letter)
             continue;
         ret_short[at++] = option->letter;
@@ -38,12 +39,12 @@ static const struct verb_option *find(const struct verb_option *options, size_t 
 }
 
 static struct error *usage_error(const struct verb *verb, const char *what, const char *text) {
-    return error_hint(error_new(ERROR_USAGE, "%s: %s %s", verb->name, what, text), "`reel %s --help` lists them",
-                      verb->name);
+    return error_hint(error_new(ERROR_USAGE, "%s: %s %s", verb->name, what, text),
+                      "`reel %s --help` lists them", verb->name);
 }
 
-struct error *verb_options(const struct verb *verb, int argc, char **argv, const struct verb_option *options, size_t count,
-                           bool stop_at_program, int *ret_first, bool *ret_help) {
+struct error *verb_options(const struct verb *verb, int argc, char **argv, const struct verb_option *options,
+                           size_t count, bool stop_at_program, int *ret_first, bool *ret_help) {
     struct option long_options[OPTIONS_MOST] = {0};
     char short_options[3 * OPTIONS_MOST];
     snprintf(short_options, sizeof(short_options), "%s:hqv", stop_at_program ? "+" : "");
@@ -80,7 +81,8 @@ struct error *verb_number(const char *text, const char *what, uint64_t most, uin
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
     if (errno || *end || end == text || *text == '-' || value > most)
-        return error_new(ERROR_USAGE, "%s %s: expected a whole number up to %llu", what, text, (unsigned long long)most);
+        return error_new(ERROR_USAGE, "%s %s: expected a whole number up to %llu", what, text,
+                         (unsigned long long)most);
     *ret = value;
     return NULL;
 }

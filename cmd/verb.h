@@ -24,21 +24,23 @@ extern const struct verb verb_record, verb_replay, verb_dump, verb_doctor;
 
 /* An option of a verb, as a row. `--help`, `--quiet` and `--verbose` are understood everywhere. */
 struct verb_option {
-    const char *name;   /* without the dashes */
-    char letter;        /* or 0 */
+    const char *name; /* without the dashes */
+    char letter;      /* or 0 */
     bool takes_value;
-    void *ret;          /* const char ** when takes_value, else bool * */
+    void *ret; /* const char ** when takes_value, else bool * */
 };
 
-/* Parse the options of a verb; the index of the first argument that is none is put into *ret_first. stop_at_program leaves everything from the first
- * argument on alone (a program's own options). --help prints and sets *ret_help. ERROR_USAGE names what is wrong. */
-struct error *verb_options(const struct verb *verb, int argc, char **argv, const struct verb_option *options, size_t count,
-                           bool stop_at_program, int *ret_first, bool *ret_help);
+/* Parse the options of a verb; the index of the first argument that is none is put into *ret_first.
+ * stop_at_program leaves everything from the first argument on alone (a program's own options). --help prints
+ * and sets *ret_help. ERROR_USAGE names what is wrong. */
+struct error *verb_options(const struct verb *verb, int argc, char **argv, const struct verb_option *options,
+                           size_t count, bool stop_at_program, int *ret_first, bool *ret_help);
 
 /* A whole number; what names the option in the error. */
 struct error *verb_number(const char *text, const char *what, uint64_t most, uint64_t *ret);
 
-/* The recording that the arguments name, or the newest in the current folder: a fresh string. More than one is ERROR_USAGE. */
+/* The recording that the arguments name, or the newest in the current folder: a fresh string. More than one
+ * is ERROR_USAGE. */
 struct error *verb_recording(int argc, char **argv, int first, char **ret);
 
 #endif

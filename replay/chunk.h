@@ -1,9 +1,9 @@
 /* chunk: the container of logs and snapshots: a file of checksummed, zstd-compressed chunks.
  *
- * A file is a header (magic, kind, format version, feature mask) and chunks; each chunk is a header (magic, sequence number,
- * sizes, number of records, XXH3 of header and payload) and a zstd frame that holds whole records; a record is a varint
- * length and its bytes. A chunk is written with one write(2): a writer that is killed leaves whole chunks and at
- * most one short one. reel-recording(5) documents the bytes. */
+ * A file is a header (magic, kind, format version, feature mask) and chunks; each chunk is a header (magic,
+ * sequence number, sizes, number of records, XXH3 of header and payload) and a zstd frame that holds whole
+ * records; a record is a varint length and its bytes. A chunk is written with one write(2): a writer that is
+ * killed leaves whole chunks and at most one short one. reel-recording(5) documents the bytes. */
 #ifndef REEL_REPLAY_CHUNK_H
 #define REEL_REPLAY_CHUNK_H
 
@@ -36,12 +36,14 @@ char *chunk_file_label(int dirfd, const char *name);
 
 struct chunk_writer;
 
-/* Create file `name` (mode 0600, must not exist) in directory dirfd. budget is not owned and outlives the writer. */
-struct error *chunk_writer_create(int dirfd, const char *name, enum chunk_file_kind kind, struct size_budget *budget,
-                                  struct chunk_writer **ret);
+/* Create file `name` (mode 0600, must not exist) in directory dirfd. budget is not owned and outlives the
+ * writer. */
+struct error *chunk_writer_create(int dirfd, const char *name, enum chunk_file_kind kind,
+                                  struct size_budget *budget, struct chunk_writer **ret);
 
-/* Append one record (copied). May write a chunk. After an error (disk full, limit) the writer is failed: every whole chunk
- * written before is kept, the file is cut back to the last whole one, and all later calls return an error again. */
+/* Append one record (copied). May write a chunk. After an error (disk full, limit) the writer is failed:
+ * every whole chunk written before is kept, the file is cut back to the last whole one, and all later calls
+ * return an error again. */
 struct error *chunk_writer_append(struct chunk_writer *writer, const void *record, size_t size);
 
 /* Write what is pending as a chunk, however small. Nothing pending: nothing happens. */
@@ -61,11 +63,13 @@ struct chunk_reader;
 
 /* Open file `name` in dirfd for reading. ERROR_NOT_FOUND when it is not there, ERROR_BAD_DATA when it is no
  * such file, ERROR_UNSUPPORTED when a newer reel wrote it. */
-struct error *chunk_reader_open(int dirfd, const char *name, enum chunk_file_kind kind, struct chunk_reader **ret);
+struct error *chunk_reader_open(int dirfd, const char *name, enum chunk_file_kind kind,
+                                struct chunk_reader **ret);
 
-/* The next record: *ret points to its bytes, valid until the next call; NULL at the end. A short last chunk is an
- * end too (chunk_reader_cut() then says true); a chunk that is damaged is ERROR_BAD_DATA naming file and offset.
- * An empty file is what a recorder leaves that was killed at once: it opens, and its end is cut. */
+/* The next record: *ret points to its bytes, valid until the next call; NULL at the end. A short last chunk
+ * is an end too (chunk_reader_cut() then says true); a chunk that is damaged is ERROR_BAD_DATA naming file
+ * and offset. An empty file is what a recorder leaves that was killed at once: it opens, and its end is cut.
+ */
 struct error *chunk_reader_next(struct chunk_reader *reader, const uint8_t **ret, size_t *ret_size);
 
 /* Did the file end in the middle of a chunk? Meaningful after the end was reached. */

@@ -33,8 +33,8 @@ static struct effect *grow(struct effects *effects) {
     return &effects->list[effects->count];
 }
 
-struct error *effects_add(struct effects *effects, enum effect_kind kind, uint64_t address, uint32_t file, const void *bytes,
-                          size_t size) {
+struct error *effects_add(struct effects *effects, enum effect_kind kind, uint64_t address, uint32_t file,
+                          const void *bytes, size_t size) {
     struct effect *effect = grow(effects);
     if (!effect || size > UINT32_MAX)
         return &error_no_memory;
@@ -48,7 +48,8 @@ struct error *effects_add(struct effects *effects, enum effect_kind kind, uint64
 /* An effect's size is 32 bits; a range that is larger becomes several. */
 #define PIECE (1u << 30)
 
-struct error *effects_add_memory(struct effects *effects, struct task *task, uint64_t address, uint64_t size) {
+struct error *effects_add_memory(struct effects *effects, struct task *task, uint64_t address,
+                                 uint64_t size) {
     while (size) {
         size_t piece = size < PIECE ? size : PIECE;
         struct effect *effect = grow(effects);

@@ -5,7 +5,8 @@
 #include "replay/event.h"
 #include "tracer/task.h"
 
-/* A zeroed struct is empty. Bytes are kept in one buffer, so `list[i].bytes` is only valid after effects_finish(). */
+/* A zeroed struct is empty. Bytes are kept in one buffer, so `list[i].bytes` is only valid after
+ * effects_finish(). */
 struct effects {
     struct effect *list;
     size_t count, room;
@@ -17,8 +18,8 @@ void effects_deinit(struct effects *effects);
 void effects_clear(struct effects *effects);
 
 /* Append an effect with a copy of its bytes (bytes may be NULL when size is 0). */
-struct error *effects_add(struct effects *effects, enum effect_kind kind, uint64_t address, uint32_t file, const void *bytes,
-                          size_t size);
+struct error *effects_add(struct effects *effects, enum effect_kind kind, uint64_t address, uint32_t file,
+                          const void *bytes, size_t size);
 /* Append EFFECT_MEMORY with what the task has at address now; what cannot be read is left out. */
 struct error *effects_add_memory(struct effects *effects, struct task *task, uint64_t address, uint64_t size);
 /* Append EFFECT_REGISTERS or EFFECT_XSTATE of the task as it is now. */

@@ -16,11 +16,11 @@ enum event_kind {
     EVENT_SYSCALL = 1, /* a call that returned (or, for exit, that was entered) */
     EVENT_SIGNAL,      /* a signal that reached the program */
     EVENT_INSTRUCTION, /* a trapped instruction: rdtsc, cpuid, ... */
-    EVENT_FILE,        /* a file that is mapped later has been stored in the recording; no step of the program */
-    EVENT_CHECK,       /* a hash of some memory at this point; no step of the program */
-    EVENT_EXEC,        /* the program became another one: the log ends, the next segment begins */
-    EVENT_EXIT,        /* the process ended: the log ends */
-    EVENT_STOPPED,     /* the recorder gave up while the program went on: the log ends */
+    EVENT_FILE,    /* a file that is mapped later has been stored in the recording; no step of the program */
+    EVENT_CHECK,   /* a hash of some memory at this point; no step of the program */
+    EVENT_EXEC,    /* the program became another one: the log ends, the next segment begins */
+    EVENT_EXIT,    /* the process ended: the log ends */
+    EVENT_STOPPED, /* the recorder gave up while the program went on: the log ends */
     EVENT_KIND_END,
 };
 
@@ -89,8 +89,8 @@ struct event {
             int32_t signo;
             enum signal_place place;
             enum signal_outcome outcome;
-            uint64_t rip;            /* where it was delivered */
-            uint32_t registers_hash; /* there */
+            uint64_t rip;               /* where it was delivered */
+            uint32_t registers_hash;    /* there */
             uint8_t info[SIGINFO_SIZE]; /* siginfo_t */
         } signal;
         struct {
@@ -98,12 +98,13 @@ struct event {
             uint8_t length;      /* bytes to step over */
             uint64_t rip;
             uint32_t registers_hash; /* before */
-        } instruction;           /* EFFECT_REGISTERS says what came out */
+        } instruction;               /* EFFECT_REGISTERS says what came out */
         struct {
-            uint32_t file;   /* counts from 1 in a recording */
-            uint64_t size;   /* of the stored file, bytes */
-            uint64_t hash;   /* file_store_hash() of the stored contents */
-            const char *path; /* as the program knew it; points into the chunk or is the writer's; not NUL-terminated! */
+            uint32_t file;    /* counts from 1 in a recording */
+            uint64_t size;    /* of the stored file, bytes */
+            uint64_t hash;    /* file_store_hash() of the stored contents */
+            const char *path; /* as the program knew it; points into the chunk or is the writer's; not
+                                 NUL-terminated! */
             uint32_t path_size;
         } file;
         struct {

@@ -70,9 +70,10 @@ static bool is_zero(const uint8_t *bytes, size_t size) {
     return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
 }
 
-/* Read count pages from address and keep those that are wanted and not all zero. Pages that cannot be read (beyond the end of a
- * mapped file) are left out. */
-static struct error *take_pages(struct image *image, struct task *task, uint64_t address, size_t count, const bool *wanted) {
+/* Read count pages from address and keep those that are wanted and not all zero. Pages that cannot be read
+ * (beyond the end of a mapped file) are left out. */
+static struct error *take_pages(struct image *image, struct task *task, uint64_t address, size_t count,
+                                const bool *wanted) {
     uint8_t *pages = malloc((size_t)BATCH * PAGE);
     if (!pages)
         return &error_no_memory;
@@ -93,7 +94,8 @@ static struct error *take_pages(struct image *image, struct task *task, uint64_t
     return err;
 }
 
-/* Anonymous private memory has contents only where the process has pages of its own; of files and shared memory all pages are read. */
+/* Anonymous private memory has contents only where the process has pages of its own; of files and shared
+ * memory all pages are read. */
 static struct error *take_mapping(struct image *image, struct task *task, const struct mapping *mapping) {
     bool sparse = !mapping->shared && mapping->inode == 0;
     for (uint64_t address = mapping->start; address < mapping->end;) {
@@ -110,8 +112,8 @@ static struct error *take_mapping(struct image *image, struct task *task, const 
     return NULL;
 }
 
-static struct error *take_all(struct task *task, const struct maps *maps, uint64_t skip_start, uint64_t skip_end,
-                              struct image *ret) {
+static struct error *take_all(struct task *task, const struct maps *maps, uint64_t skip_start,
+                              uint64_t skip_end, struct image *ret) {
     for (size_t i = 0; i < maps->count; i++) {
         const struct mapping *mapping = &maps->mappings[i];
         if (!(mapping->protection & PROT_WRITE) || mapping_is_kernel_data(mapping) ||
@@ -163,8 +165,8 @@ static const uint8_t *walk_page(struct run_walk *walk, uint64_t address) {
     return walk->image->bytes.data + run->offset + (address - run->address);
 }
 
-static struct error *compare_page(uint64_t address, const uint8_t *a, const uint8_t *b, image_difference *report,
-                                  void *context) {
+static struct error *compare_page(uint64_t address, const uint8_t *a, const uint8_t *b,
+                                  image_difference *report, void *context) {
     if (memcmp(a, b, PAGE) == 0)
         return NULL;
     for (size_t at = 0; at < PAGE;) {
@@ -178,7 +180,8 @@ static struct error *compare_page(uint64_t address, const uint8_t *a, const uint
     return NULL;
 }
 
-struct error *image_compare(const struct image *a, const struct image *b, image_difference *report, void *context) {
+struct error *image_compare(const struct image *a, const struct image *b, image_difference *report,
+                            void *context) {
     struct run_walk walk_a = {.image = a}, walk_b = {.image = b};
     for (uint64_t address = 0;;) {
         uint64_t next_a = walk_next(&walk_a, address), next_b = walk_next(&walk_b, address);
@@ -220,8 +223,8 @@ static uint64_t word_at(const struct image *image, uint64_t address) {
     return word;
 }
 
-/* A puppet's stack is mapped as far down as it may ever grow, and may touch other mappings of the puppet: regions are compared by
- * "is every recorded byte writable in the replay". */
+/* A puppet's stack is mapped as far down as it may ever grow, and may touch other mappings of the puppet:
+ * regions are compared by "is every recorded byte writable in the replay". */
 static bool covers(const struct image *image, const struct image_region *wanted) {
     uint64_t address = wanted->start;
     for (size_t i = 0; i < image->region_count && address < wanted->end; i++)
@@ -233,7 +236,8 @@ static bool covers(const struct image *image, const struct image_region *wanted)
 static struct error *check_regions(const struct image *recorded, const struct image *replayed) {
     for (size_t i = 0; i < recorded->region_count; i++)
         if (!covers(replayed, &recorded->regions[i]))
-            return error_new(ERROR_DIVERGED, "memory: 0x%llx-0x%llx (%s) is writable in the recording, not in the replay",
+            return error_new(ERROR_DIVERGED,
+                             "memory: 0x%llx-0x%llx (%s) is writable in the recording, not in the replay",
                              (unsigned long long)recorded->regions[i].start,
                              (unsigned long long)recorded->regions[i].end, recorded->regions[i].name);
     return NULL;
@@ -244,11 +248,12 @@ struct error *image_check(const struct image *recorded, const struct image *repl
     struct check check = {.recorded = recorded, .replayed = replayed};
     TRY(image_compare(recorded, replayed, count_difference, &check));
     if (check.words)
-        return error_new(ERROR_DIVERGED,
-                         "memory: %llu words differ, the first at 0x%llx (%s): recorded 0x%016llx, replayed 0x%016llx",
-                         (unsigned long long)check.words, (unsigned long long)check.first,
-                         region_name(recorded, check.first), (unsigned long long)word_at(recorded, check.first),
-                         (unsigned long long)word_at(replayed, check.first));
+        return error_new(
+            ERROR_DIVERGED,
+            "memory: %llu words differ, the first at 0x%llx (%s): recorded 0x%016llx, replayed 0x%016llx",
+            (unsigned long long)check.words, (unsigned long long)check.first,
+            region_name(recorded, check.first), (unsigned long long)word_at(recorded, check.first),
+            (unsigned long long)word_at(replayed, check.first));
     size_t differs = registers_compare(&recorded->registers, &replayed->registers);
     if (differs < REGISTER_COUNT)
         return error_new(ERROR_DIVERGED, "register %s at the end: recorded 0x%llx, replayed 0x%llx",
@@ -265,7 +270,8 @@ enum image_record { IMAGE_REGISTERS = 1, IMAGE_REGION, IMAGE_RUN };
 /* Runs are cut to this, so that a record stays small. */
 #define RUN_PIECE (128u * 1024)
 
-static struct error *write_records(const struct image *image, struct chunk_writer *writer, struct buffer *record) {
+static struct error *write_records(const struct image *image, struct chunk_writer *writer,
+                                   struct buffer *record) {
     buffer_put_u8(record, IMAGE_REGISTERS);
     buffer_put(record, &image->registers, sizeof(image->registers));
     TRY(chunk_writer_append(writer, record->data, record->size));
@@ -295,7 +301,8 @@ static struct error *write_records(const struct image *image, struct chunk_write
     return NULL;
 }
 
-struct error *image_write(const struct image *image, int dirfd, const char *name, struct size_budget *budget) {
+struct error *image_write(const struct image *image, int dirfd, const char *name,
+                          struct size_budget *budget) {
     struct chunk_writer *writer;
     TRY(chunk_writer_create(dirfd, name, CHUNK_FILE_MEMORY, budget, &writer));
     struct buffer record = {0};

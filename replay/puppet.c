@@ -28,8 +28,9 @@ static uint64_t page_up(uint64_t value) {
 
 /* ---- birth ---- */
 
-/* What the kernel would still do to this process by itself must end before its memory becomes the program's: the rseq area and
- * the robust list are written by the kernel, an unregistered rseq area that is unmapped kills. */
+/* What the kernel would still do to this process by itself must end before its memory becomes the program's:
+ * the rseq area and the robust list are written by the kernel, an unregistered rseq area that is unmapped
+ * kills. */
 static void leave_libc(void) {
     if (__rseq_size) {
         char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
@@ -204,7 +205,8 @@ static struct error *fd_for_mapping(struct puppet *puppet, uint32_t id, bool sha
     return NULL;
 }
 
-struct error *puppet_file_write(struct puppet *puppet, uint32_t id, uint64_t offset, const void *bytes, size_t size) {
+struct error *puppet_file_write(struct puppet *puppet, uint32_t id, uint64_t offset, const void *bytes,
+                                size_t size) {
     struct puppet_file *file = find_file(puppet, id);
     if (!file)
         return error_new(ERROR_BAD_DATA, "recording: file %u is written but not listed", id);
@@ -232,7 +234,8 @@ static bool touches_stub(uint64_t address, uint64_t size) {
 
 /* A recorded range must lie in user space and leave the stub alone: recordings are untrusted. */
 static struct error *check_range(uint64_t address, uint64_t size) {
-    if (address % PAGE || size > USER_END || address > USER_END - size || !size || touches_stub(address, size))
+    if (address % PAGE || size > USER_END || address > USER_END - size || !size ||
+        touches_stub(address, size))
         return error_new(ERROR_BAD_DATA, "recording: memory range 0x%llx+0x%llx makes no sense",
                          (unsigned long long)address, (unsigned long long)size);
     return NULL;
@@ -253,12 +256,13 @@ struct error *puppet_call(struct puppet *puppet, long number, const uint64_t arg
     TRY(remote_syscall(&puppet->task, PUPPET_STUB, number, args, &result));
     if (result == expected)
         return NULL;
-    return error_new(ERROR_DIVERGED, "puppet: memory call %ld at 0x%llx gave %lld where the recording has %lld", number,
+    return error_new(ERROR_DIVERGED,
+                     "puppet: memory call %ld at 0x%llx gave %lld where the recording has %lld", number,
                      (unsigned long long)args[0], (long long)result, (long long)expected);
 }
 
-struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size, int protection, bool shared, uint32_t file,
-                         uint64_t offset) {
+struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size, int protection, bool shared,
+                         uint32_t file, uint64_t offset) {
     size = page_up(size);
     TRY(check_range(address, size));
     int fd = -1;
@@ -326,7 +330,8 @@ struct load {
 
 static struct error *load_mappings(struct puppet *puppet, const struct snapshot *snapshot) {
     uint64_t floor = PUPPET_STUB + PUPPET_STUB_SIZE;
-    for (size_t i = 0; i < snapshot->file_count; i++) /* one that is known already is known better: it may have grown since */
+    for (size_t i = 0; i < snapshot->file_count;
+         i++) /* one that is known already is known better: it may have grown since */
         if (!find_file(puppet, snapshot->files[i].id))
             TRY(puppet_add_file(puppet, snapshot->files[i].id, snapshot->files[i].size, false));
     for (size_t i = 0; i < snapshot->mapping_count; i++) {
@@ -338,15 +343,15 @@ static struct error *load_mappings(struct puppet *puppet, const struct snapshot 
             start = bottom < start ? bottom : start;
             puppet->stack_start = start;
         }
-        TRY(puppet_map(puppet, start, mapping->end - start, mapping->protection, mapping->shared, mapping->file,
-                       mapping->offset));
+        TRY(puppet_map(puppet, start, mapping->end - start, mapping->protection, mapping->shared,
+                       mapping->file, mapping->offset));
         floor = mapping->end;
     }
     return NULL;
 }
 
-static struct error *load_pages(void *context, const struct snapshot *snapshot, uint64_t address, const void *bytes,
-                                size_t size) {
+static struct error *load_pages(void *context, const struct snapshot *snapshot, uint64_t address,
+                                const void *bytes, size_t size) {
     struct load *load = context;
     if (!load->mapped)
         TRY(load_mappings(load->puppet, snapshot));
@@ -365,7 +370,8 @@ struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, in
     if (!err)
         err = trace_set_xstate(puppet->task.tid, snapshot.xstate, snapshot.xstate_size);
     if (err)
-        err = error_hint(error_context(err, "processor state"), "was it recorded on a CPU with other features?");
+        err = error_hint(error_context(err, "processor state"),
+                         "was it recorded on a CPU with other features?");
     if (!err)
         err = trace_set_registers(puppet->task.tid, &snapshot.registers);
     *ret_tid = snapshot.tid;

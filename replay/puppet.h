@@ -1,8 +1,9 @@
 /* puppet: the process in which a recording runs again.
  *
- * It starts as a fork of reel, loses its whole address space but for one stub page (a syscall instruction through which the replayer
- * makes it map memory), and is given the memory and registers of a snapshot. None of the program's system calls is executed in it:
- * it runs under PTRACE_SYSEMU. It shares reel's descriptor table (CLONE_FILES), so that what reel has open can be mapped.
+ * It starts as a fork of reel, loses its whole address space but for one stub page (a syscall instruction
+ * through which the replayer makes it map memory), and is given the memory and registers of a snapshot. None
+ * of the program's system calls is executed in it: it runs under PTRACE_SYSEMU. It shares reel's descriptor
+ * table (CLONE_FILES), so that what reel has open can be mapped.
  *
  * Nothing of the host is within its reach: no call but the replayer's own memory calls is ever made. */
 #ifndef REEL_REPLAY_PUPPET_H
@@ -21,8 +22,9 @@
 /* A stored file that is open for mapping. */
 struct puppet_file {
     uint32_t id;
-    int fd;     /* the stored file, read-only; -1 not opened yet */
-    int copy; /* a memfd with a copy of it, for shared mappings and files that change; -1 until one is wanted */
+    int fd;   /* the stored file, read-only; -1 not opened yet */
+    int copy; /* a memfd with a copy of it, for shared mappings and files that change; -1 until one is wanted
+               */
     uint64_t size;
     bool changes;
 };
@@ -33,7 +35,7 @@ struct puppet {
     int filesfd; /* of the recording; not owned */
     struct puppet_file *files;
     size_t file_count;
-    uint64_t brk_start, brk_end;    /* of the heap; the end is page aligned */
+    uint64_t brk_start, brk_end;     /* of the heap; the end is page aligned */
     uint64_t stack_start, stack_end; /* as mapped: as far down as the stack may grow */
 };
 
@@ -43,21 +45,25 @@ struct error *puppet_create(struct puppet *puppet, int filesfd);
 /* Kill it and release everything; fine on a zeroed struct or one that is dead. */
 void puppet_destroy(struct puppet *puppet);
 
-/* Give it memory and registers of the snapshot `name` in dirfd; *ret_tid is the recorded tid. Once per puppet. */
+/* Give it memory and registers of the snapshot `name` in dirfd; *ret_tid is the recorded tid. Once per
+ * puppet. */
 struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, int32_t *ret_tid);
 
-/* A file of the store, with the size that it has at the recording's end; the tape has checked it. A file that `changes` while it is mapped (events write to
- * it) is mapped from a copy in memory, by shared and private mappings alike, so that all of them follow. To be told before puppet_load();
- * files that only the snapshot lists are added by it. */
+/* A file of the store, with the size that it has at the recording's end; the tape has checked it. A file that
+ * `changes` while it is mapped (events write to it) is mapped from a copy in memory, by shared and private
+ * mappings alike, so that all of them follow. To be told before puppet_load(); files that only the snapshot
+ * lists are added by it. */
 struct error *puppet_add_file(struct puppet *puppet, uint32_t id, uint64_t size, bool changes);
 
-/* Memory calls in the puppet, at the given addresses. file 0 is anonymous memory. Sizes are rounded up to pages. */
-struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size, int protection, bool shared, uint32_t file,
-                         uint64_t offset);
+/* Memory calls in the puppet, at the given addresses. file 0 is anonymous memory. Sizes are rounded up to
+ * pages. */
+struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size, int protection, bool shared,
+                         uint32_t file, uint64_t offset);
 struct error *puppet_unmap(struct puppet *puppet, uint64_t address, uint64_t size);
 /* Write to its memory, but never to the stub. */
 struct error *puppet_write(struct puppet *puppet, uint64_t address, const void *bytes, size_t size);
-/* Execute a memory call on [args[0], args[0] + args[1]) as it is, and fail when its result is not `expected`. */
+/* Execute a memory call on [args[0], args[0] + args[1]) as it is, and fail when its result is not `expected`.
+ */
 struct error *puppet_call(struct puppet *puppet, long number, const uint64_t args[6], int64_t expected);
 /* The heap now ends at `end` (any address). */
 struct error *puppet_set_brk(struct puppet *puppet, uint64_t end);
@@ -65,7 +71,8 @@ struct error *puppet_set_brk(struct puppet *puppet, uint64_t end);
 struct error *puppet_set_stack_limit(struct puppet *puppet, uint64_t limit, uint64_t grown);
 
 /* Write to, or resize, the copy of a file that changes. */
-struct error *puppet_file_write(struct puppet *puppet, uint32_t file, uint64_t offset, const void *bytes, size_t size);
+struct error *puppet_file_write(struct puppet *puppet, uint32_t file, uint64_t offset, const void *bytes,
+                                size_t size);
 struct error *puppet_file_resize(struct puppet *puppet, uint32_t file, uint64_t size);
 
 #endif

@@ -1,5 +1,5 @@
-/* record_map: what the recorder does about memory that is mapped: files into the store, code searched for instructions that must be trapped,
- * snapshots, and mapped files that change. */
+/* record_map: what the recorder does about memory that is mapped: files into the store, code searched for
+ * instructions that must be trapped, snapshots, and mapped files that change. */
 #include "replay/recorder_state.h"
 
 #include "dwarf/elf.h"
@@ -24,7 +24,8 @@
 
 /* ---- opening what the program has mapped ---- */
 
-/* A descriptor of our own for the program's descriptor fd; reopened where permissions allow, else the very same open file. */
+/* A descriptor of our own for the program's descriptor fd; reopened where permissions allow, else the very
+ * same open file. */
 static int open_program_fd(const struct recorder *recorder, int fd) {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/fd/%d", recorder->pid, fd);
@@ -39,12 +40,13 @@ static int open_program_fd(const struct recorder *recorder, int fd) {
     return own;
 }
 
-/* The file behind a mapping. The link in map_files needs privileges; its path, seen from the program's root, mostly does as well. */
+/* The file behind a mapping. The link in map_files needs privileges; its path, seen from the program's root,
+ * mostly does as well. */
 static int open_mapping(const struct recorder *recorder, const struct mapping *mapping) {
     char path[4200];
     struct stat info;
-    snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", recorder->pid, (unsigned long long)mapping->start,
-             (unsigned long long)mapping->end);
+    snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", recorder->pid,
+             (unsigned long long)mapping->start, (unsigned long long)mapping->end);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0)
         return fd;
@@ -93,13 +95,15 @@ static struct error *append_file_event(struct recorder *recorder, const struct s
     event.file.path_size = (uint32_t)strlen(file->path);
     TRY(file_store_hash(recorder->recording.filesfd, file->id, &event.file.hash));
     TRY(recorder_append(recorder, &event));
-    /* the file may have grown beyond what an earlier event says of it: a recorder that is killed now must not leave it at that */
+    /* the file may have grown beyond what an earlier event says of it: a recorder that is killed now must not
+     * leave it at that */
     return recorder->log ? chunk_writer_flush(recorder->log) : NULL;
 }
 
-/* Keep what a mapping shows of the file open at fd. Before the log is open (the first snapshot) no event is made. */
-static struct error *store_file(struct recorder *recorder, int fd, const char *path, uint64_t offset, uint64_t size,
-                                struct stored_file **ret) {
+/* Keep what a mapping shows of the file open at fd. Before the log is open (the first snapshot) no event is
+ * made. */
+static struct error *store_file(struct recorder *recorder, int fd, const char *path, uint64_t offset,
+                                uint64_t size, struct stored_file **ret) {
     bool changed;
     TRY(file_store_add(&recorder->store, fd, path, offset, size, ret, &changed));
     return changed && recorder->log ? append_file_event(recorder, *ret) : NULL;
@@ -118,7 +122,8 @@ static struct error *patch_sites(struct recorder *recorder, const struct insn_si
             continue; /* trapped already: mprotect made the same code executable once more */
         if (task_read(recorder->task, site->address, code, site->length) != site->length ||
             memcmp(code, site->bytes, site->length) != 0)
-            continue; /* the program has changed its copy of this code: it is not what was found in the file */
+            continue; /* the program has changed its copy of this code: it is not what was found in the file
+                       */
         TRY(task_write(recorder->task, site->address, trap_code, sizeof(trap_code)));
         TRY(insn_sites_add(&recorder->sites, site));
         TRY(effects_add(&recorder->effects, EFFECT_PATCH, site->address, 0, trap_code, sizeof(trap_code)));
@@ -135,7 +140,8 @@ struct code_view {
 };
 
 /* Search what the view shows of one range of code. */
-static struct error *scan_range(const struct code_view *view, const struct elf_range *range, struct insn_sites *found) {
+static struct error *scan_range(const struct code_view *view, const struct elf_range *range,
+                                struct insn_sites *found) {
     uint64_t from = range->offset > view->offset ? range->offset : view->offset;
     uint64_t view_end = view->offset + view->size, range_end = range->offset + range->size;
     uint64_t to = range_end < view_end ? range_end : view_end;
@@ -147,13 +153,14 @@ static struct error *scan_range(const struct code_view *view, const struct elf_r
         return &error_no_memory;
     for (size_t i = 0; i < view->start_count; i++)
         starts[i] = view->starts[i] + bias;
-    struct error *err = insn_scan(view->bytes + from, to - from, view->address + (from - view->offset), starts,
-                                  view->start_count, found);
+    struct error *err = insn_scan(view->bytes + from, to - from, view->address + (from - view->offset),
+                                  starts, view->start_count, found);
     free(starts);
     return err;
 }
 
-static struct error *scan_image(const struct elf_image *image, struct code_view *view, struct insn_sites *found) {
+static struct error *scan_image(const struct elf_image *image, struct code_view *view,
+                                struct insn_sites *found) {
     struct elf_range *ranges = NULL;
     uint64_t *starts = NULL;
     size_t count = 0;
@@ -169,8 +176,8 @@ static struct error *scan_image(const struct elf_image *image, struct code_view 
 }
 
 /* Code that is in no ELF file is left alone: nothing tells instructions from data there. */
-static struct error *scan_bytes(struct recorder *recorder, const uint8_t *bytes, size_t file_size, uint64_t address,
-                                uint64_t size, uint64_t offset) {
+static struct error *scan_bytes(struct recorder *recorder, const uint8_t *bytes, size_t file_size,
+                                uint64_t address, uint64_t size, uint64_t offset) {
     struct elf_image image;
     struct insn_sites found = {0};
     struct code_view view = {.bytes = bytes, .address = address, .size = size, .offset = offset};
@@ -192,7 +199,8 @@ static struct error *scan_bytes(struct recorder *recorder, const uint8_t *bytes,
 }
 
 /* Search code mapped from a stored file: [address, address + size) shows it from offset on. */
-static struct error *scan_code(struct recorder *recorder, uint32_t file, uint64_t address, uint64_t size, uint64_t offset) {
+static struct error *scan_code(struct recorder *recorder, uint32_t file, uint64_t address, uint64_t size,
+                               uint64_t offset) {
     char name[16];
     struct stat info;
     snprintf(name, sizeof(name), "%u", file);
@@ -215,7 +223,8 @@ static struct error *scan_code(struct recorder *recorder, uint32_t file, uint64_
 /* ---- mmap, mprotect, mremap ---- */
 
 /* Contents of the file in [offset, offset + size) as they are now, for the puppet's shared copy. */
-static struct error *add_file_contents(struct recorder *recorder, uint32_t file, int fd, uint64_t offset, uint64_t size) {
+static struct error *add_file_contents(struct recorder *recorder, uint32_t file, int fd, uint64_t offset,
+                                       uint64_t size) {
     struct stat info;
     if (fstat(fd, &info) < 0)
         return error_system(errno, "mapped file");
@@ -233,11 +242,11 @@ static struct error *add_file_contents(struct recorder *recorder, uint32_t file,
     return NULL;
 }
 
-/* One more mapping of a file that this segment has mapped before: the puppet keeps one copy of a file that changes, through which all
- * its mappings see the same. What has changed since the last time reel looked (time stamps are too coarse to trust once
- * the program itself writes) goes into that copy. */
-static struct error *map_again(struct recorder *recorder, struct mapped_file *mapped, const struct stat *info, int fd,
-                               const char *path, uint64_t offset, uint64_t size) {
+/* One more mapping of a file that this segment has mapped before: the puppet keeps one copy of a file that
+ * changes, through which all its mappings see the same. What has changed since the last time reel looked
+ * (time stamps are too coarse to trust once the program itself writes) goes into that copy. */
+static struct error *map_again(struct recorder *recorder, struct mapped_file *mapped, const struct stat *info,
+                               int fd, const char *path, uint64_t offset, uint64_t size) {
     struct stored_file *stored;
     bool same = !mapped->changing && mapped->size == (uint64_t)info->st_size &&
                 memcmp(&mapped->changed, &info->st_ctim, sizeof(mapped->changed)) == 0;
@@ -250,8 +259,8 @@ static struct error *map_again(struct recorder *recorder, struct mapped_file *ma
     return add_file_contents(recorder, mapped->file, fd, offset, size);
 }
 
-static struct error *map_regular(struct recorder *recorder, uint64_t address, uint64_t size, int protection, bool shared,
-                                 int fd, const char *path, uint64_t offset) {
+static struct error *map_regular(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
+                                 bool shared, int fd, const char *path, uint64_t offset) {
     struct stat info;
     struct stored_file *stored;
     if (fstat(fd, &info) < 0)
@@ -271,14 +280,15 @@ static struct error *map_regular(struct recorder *recorder, uint64_t address, ui
     return NULL;
 }
 
-static struct error *map_fd(struct recorder *recorder, uint64_t address, uint64_t size, int protection, bool shared, int fd,
-                            const char *path, uint64_t offset) {
+static struct error *map_fd(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
+                            bool shared, int fd, const char *path, uint64_t offset) {
     struct stat info;
     if (fstat(fd, &info) < 0)
         return error_system(errno, "%s", path);
     if (S_ISREG(info.st_mode))
         return map_regular(recorder, address, size, protection, shared, fd, path, offset);
-    if (S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 5)) /* /dev/zero: anonymous memory by another name */
+    if (S_ISCHR(info.st_mode) &&
+        info.st_rdev == makedev(1, 5)) /* /dev/zero: anonymous memory by another name */
         return NULL;
     recorder_stop(recorder, "%s is mapped: memory shared with a device cannot be recorded", path);
     return NULL;
@@ -293,8 +303,8 @@ static struct error *stop_on_error(struct recorder *recorder, struct error *err)
     return NULL;
 }
 
-struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_t size, int protection, int flags, int fd,
-                            uint64_t offset) {
+struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
+                            int flags, int fd, uint64_t offset) {
     char link[64], path[4096];
     snprintf(link, sizeof(link), "/proc/%d/fd/%d", recorder->pid, fd);
     ssize_t length = readlink(link, path, sizeof(path) - 1);
@@ -314,8 +324,8 @@ struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_
 typedef struct error *mapping_visitor(struct recorder *recorder, const struct mapping *mapping, int fd,
                                       struct stored_file *stored);
 
-static struct error *visit_mapping(struct recorder *recorder, const struct mapping *mapping, uint64_t start, uint64_t end,
-                                   mapping_visitor *visit) {
+static struct error *visit_mapping(struct recorder *recorder, const struct mapping *mapping, uint64_t start,
+                                   uint64_t end, mapping_visitor *visit) {
     struct mapping part = *mapping;
     struct stored_file *stored;
     int fd = open_mapping(recorder, mapping);
@@ -331,23 +341,27 @@ static struct error *visit_mapping(struct recorder *recorder, const struct mappi
     if (!err && visit)
         err = visit(recorder, &part, fd, stored);
     close(fd);
+    /* cppcheck-suppress returnDanglingLifetime ; an error holds no mapping */
     return err;
 }
 
-static struct error *visit_file_mappings(struct recorder *recorder, uint64_t address, uint64_t size, mapping_visitor *visit) {
+static struct error *visit_file_mappings(struct recorder *recorder, uint64_t address, uint64_t size,
+                                         mapping_visitor *visit) {
     struct maps maps;
     TRY(maps_read(recorder->pid, &maps));
     struct error *err = NULL;
     for (size_t i = 0; !err && i < maps.count; i++) {
         const struct mapping *mapping = &maps.mappings[i];
-        if (mapping->inode && mapping->name[0] == '/' && mapping->start < address + size && mapping->end > address)
+        if (mapping->inode && mapping->name[0] == '/' && mapping->start < address + size &&
+            mapping->end > address)
             err = visit_mapping(recorder, mapping, address, address + size, visit);
     }
     maps_deinit(&maps);
     return stop_on_error(recorder, err);
 }
 
-static struct error *scan_part(struct recorder *recorder, const struct mapping *part, int fd, struct stored_file *stored) {
+static struct error *scan_part(struct recorder *recorder, const struct mapping *part, int fd,
+                               struct stored_file *stored) {
     (void)fd;
     return scan_code(recorder, stored->id, part->start, part->end - part->start, part->offset);
 }
@@ -362,7 +376,8 @@ struct error *record_grown(struct recorder *recorder, uint64_t address, uint64_t
 
 /* ---- files that change while they are mapped ---- */
 
-struct error *record_file_written(struct recorder *recorder, const char *path, uint64_t offset, uint64_t size) {
+struct error *record_file_written(struct recorder *recorder, const char *path, uint64_t offset,
+                                  uint64_t size) {
     struct stat info;
     if (!recorder->mapped_count || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
         return NULL;
@@ -414,7 +429,8 @@ static struct error *patch_vdso(struct recorder *recorder, const struct maps *ma
         TRY(task_read_exact(recorder->task, mapping->start, image, size));
         TRY(vdso_patches(image, size, patches, &count));
         for (size_t k = 0; k < count; k++) {
-            TRY(task_write(recorder->task, mapping->start + patches[k].offset, patches[k].code, patches[k].size));
+            TRY(task_write(recorder->task, mapping->start + patches[k].offset, patches[k].code,
+                           patches[k].size));
             if (patches[k].code[5] == 0x0f && patches[k].code[6] == 0x05) /* mov eax, number; syscall */
                 recorder->vdso_syscall = mapping->start + patches[k].offset + 5;
         }
@@ -449,7 +465,8 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
     return err;
 }
 
-static struct error *snapshot_mappings(struct recorder *recorder, struct snapshot *snapshot, const struct maps *maps) {
+static struct error *snapshot_mappings(struct recorder *recorder, struct snapshot *snapshot,
+                                       const struct maps *maps) {
     for (size_t i = 0; i < maps->count; i++) {
         const struct mapping *mapping = &maps->mappings[i];
         if (mapping_is_kernel_data(mapping))
@@ -495,7 +512,8 @@ static struct error *take_snapshot(struct recorder *recorder, struct snapshot *s
     TRY(snapshot_take_task(snapshot, recorder->task));
     recorder->last = snapshot->registers;
     recording_segment_name(recorder->segment, "snapshot", name);
-    return snapshot_write(snapshot, recorder->task, recorder->recording.domainfd, name, &recorder->recording.budget);
+    return snapshot_write(snapshot, recorder->task, recorder->recording.domainfd, name,
+                          &recorder->recording.budget);
 }
 
 struct error *record_segment(struct recorder *recorder) {
@@ -518,8 +536,8 @@ struct error *record_segment(struct recorder *recorder) {
         return err;
     TRY(record_signal_reset(recorder));
     recording_segment_name(recorder->segment, "log", name);
-    return chunk_writer_create(recorder->recording.domainfd, name, CHUNK_FILE_LOG, &recorder->recording.budget,
-                               &recorder->log);
+    return chunk_writer_create(recorder->recording.domainfd, name, CHUNK_FILE_LOG,
+                               &recorder->recording.budget, &recorder->log);
 }
 
 /* ---- checks ---- */
@@ -531,7 +549,8 @@ static bool next_piece(struct recorder *recorder, const struct maps *maps, struc
             const struct mapping *mapping = &maps->mappings[i];
             if (!(mapping->protection & PROT_WRITE) || mapping->end <= recorder->check_cursor)
                 continue;
-            uint64_t start = mapping->start > recorder->check_cursor ? mapping->start : recorder->check_cursor;
+            uint64_t start =
+                mapping->start > recorder->check_cursor ? mapping->start : recorder->check_cursor;
             uint64_t size = mapping->end - start < CHECK_BYTES ? mapping->end - start : CHECK_BYTES;
             *ret = (struct memory_range){.address = start, .size = size};
             recorder->check_cursor = start + size;

@@ -1,11 +1,14 @@
 /* record_signal: signals and trapped instructions while recording. replay_event.c is the twin.
  *
- * A signal that the program's own instruction raises comes again by itself in the replay. Any other may arrive anywhere; replay must be able to find
- * the place again. Where the program has executed no instruction since the last event (it was in a system call, as programs mostly are),
- * the place is that event. Otherwise a signal that a handler will see is kept back until the next system call, which is cancelled, and made
- * again after the handler. Signals that do nothing to the process, stop it or kill it are let through at once.
+ * A signal that the program's own instruction raises comes again by itself in the replay. Any other may
+ * arrive anywhere; replay must be able to find the place again. Where the program has executed no instruction
+ * since the last event (it was in a system call, as programs mostly are), the place is that event. Otherwise
+ * a signal that a handler will see is kept back until the next system call, which is cancelled, and made
+ * again after the handler. Signals that do nothing to the process, stop it or kill it are let through at
+ * once.
  *
- * The handler's frame, written by the kernel, is logged with the registers at the handler's first instruction. */
+ * The handler's frame, written by the kernel, is logged with the registers at the handler's first
+ * instruction. */
 #include "replay/recorder_state.h"
 
 #include "tracer/remote.h"
@@ -65,7 +68,8 @@ static bool is_synchronous(const siginfo_t *info) {
     case SIGILL:
     case SIGTRAP:
     case SIGSYS:
-        return info->si_code > 0; /* by the kernel, for this instruction; kill(2) and its kin give 0 or less */
+        return info->si_code >
+               0; /* by the kernel, for this instruction; kill(2) and its kin give 0 or less */
     default:
         return false;
     }
@@ -85,8 +89,9 @@ static struct error *append_signal(struct recorder *recorder, const siginfo_t *i
     return recorder_append(recorder, &event);
 }
 
-/* Bytes of a signal frame at rsp: return address, ucontext, siginfo, and above them the floating-point state, whose end the
- * pointer in the ucontext and the size in its software-reserved bytes tell (arch/x86/include/uapi/asm/sigcontext.h). */
+/* Bytes of a signal frame at rsp: return address, ucontext, siginfo, and above them the floating-point state,
+ * whose end the pointer in the ucontext and the size in its software-reserved bytes tell
+ * (arch/x86/include/uapi/asm/sigcontext.h). */
 static uint64_t frame_size(struct recorder *recorder, uint64_t rsp) {
     enum { BASE = 1024, LEGACY = 512, MAGIC_AT = 464 };
     ucontext_t context;
@@ -181,7 +186,8 @@ static struct error *record_asynchronous(struct recorder *recorder, const siginf
     return task_resume(recorder->task, RESUME_CONT, info->si_signo);
 }
 
-/* The signal that resuming the cancelled call's exit stop with a signal has made: ours to give the true siginfo. */
+/* The signal that resuming the cancelled call's exit stop with a signal has made: ours to give the true
+ * siginfo. */
 static struct error *record_injected_signal(struct recorder *recorder, const struct user_regs_struct *regs) {
     recorder->phase = PHASE_RUNNING;
     TRY(trace_set_siginfo(recorder->task->tid, &recorder->delivering));
@@ -208,8 +214,8 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
     return record_asynchronous(recorder, &info, &regs);
 }
 
-/* At the entry of a call: cancel it, and go back in front of its instruction. The kernel skips a call whose number is -1; its exit stop is where
- * a signal can be put in. */
+/* At the entry of a call: cancel it, and go back in front of its instruction. The kernel skips a call whose
+ * number is -1; its exit stop is where a signal can be put in. */
 struct error *record_inject(struct recorder *recorder) {
     struct user_regs_struct regs;
     TRY(trace_get_registers(recorder->task->tid, &regs));
@@ -219,7 +225,8 @@ struct error *record_inject(struct recorder *recorder) {
     TRY(trace_set_registers(recorder->task->tid, &regs));
     recorder->delivering = recorder->deferred[0].info;
     recorder->deferred_count--;
-    memmove(recorder->deferred, recorder->deferred + 1, recorder->deferred_count * sizeof(recorder->deferred[0]));
+    memmove(recorder->deferred, recorder->deferred + 1,
+            recorder->deferred_count * sizeof(recorder->deferred[0]));
     recorder->phase = PHASE_INJECTING;
     return task_resume(recorder->task, RESUME_SYSCALL, 0);
 }
@@ -231,7 +238,9 @@ struct error *record_injected(struct recorder *recorder) {
 struct error *record_signal_tick(struct recorder *recorder) {
     if (!recorder->deferred_count || ++recorder->deferred_ticks < DEFERRED_TICKS_MOST)
         return NULL;
-    recorder_stop(recorder, "%s came while the program computed without a system call, and such a place cannot be found again yet",
+    recorder_stop(recorder,
+                  "%s came while the program computed without a system call, and such a place cannot be "
+                  "found again yet",
                   signal_name(recorder->deferred[0].signo));
     return NULL;
 }
@@ -244,13 +253,15 @@ void record_signal_release(struct recorder *recorder) {
 
 /* ---- trapped instructions ----
  *
- * ud2 raises SIGILL. When the program blocks or ignores SIGILL the kernel unblocks it and resets its handler before the stop is seen
- * (force_sig_info_to_task() in kernel/signal.c): both are put back from what the recorder has noted. */
+ * ud2 raises SIGILL. When the program blocks or ignores SIGILL the kernel unblocks it and resets its handler
+ * before the stop is seen (force_sig_info_to_task() in kernel/signal.c): both are put back from what the
+ * recorder has noted. */
 
 struct error *record_signal_changed(struct recorder *recorder) {
     TRY(trace_get_sigmask(recorder->task->tid, &recorder->sigmask));
     const struct syscall_call *call = &recorder->call;
-    if (recorder->row && recorder->row->handler == HANDLER_SIGACTION && call->args[0] == SIGILL && call->args[1])
+    if (recorder->row && recorder->row->handler == HANDLER_SIGACTION && call->args[0] == SIGILL &&
+        call->args[1])
         task_read(recorder->task, call->args[1], recorder->sigill_action, sizeof(recorder->sigill_action));
     return NULL;
 }
@@ -266,14 +277,16 @@ struct error *record_signal_reset(struct recorder *recorder) {
     return trace_get_sigmask(recorder->task->tid, &recorder->sigmask);
 }
 
-/* Call rt_sigaction(SIGILL) in the program with the action that it had set. The struct goes below the red zone for that moment. */
+/* Call rt_sigaction(SIGILL) in the program with the action that it had set. The struct goes below the red
+ * zone for that moment. */
 static struct error *restore_action(struct recorder *recorder, uint64_t rsp) {
     uint8_t saved[sizeof(recorder->sigill_action)];
     uint64_t place = (rsp - 512) & ~15ull;
     int64_t result;
     TRY(task_read_exact(recorder->task, place, saved, sizeof(saved)));
     TRY(task_write(recorder->task, place, recorder->sigill_action, sizeof(saved)));
-    TRY(REMOTE_SYSCALL(recorder->task, recorder->vdso_syscall, SYS_rt_sigaction, &result, SIGILL, place, 0, 8, 0, 0));
+    TRY(REMOTE_SYSCALL(recorder->task, recorder->vdso_syscall, SYS_rt_sigaction, &result, SIGILL, place, 0, 8,
+                       0, 0));
     return task_write(recorder->task, place, saved, sizeof(saved));
 }
 
@@ -289,7 +302,8 @@ static struct error *undo_forced_signal(struct recorder *recorder, uint64_t rsp)
 }
 
 static struct error *append_instruction(struct recorder *recorder, const struct insn_site *site,
-                                        const struct user_regs_struct *before, const struct user_regs_struct *after) {
+                                        const struct user_regs_struct *before,
+                                        const struct user_regs_struct *after) {
     effects_clear(&recorder->effects);
     TRY(effects_add_registers(&recorder->effects, after));
     struct event event = {.kind = EVENT_INSTRUCTION};

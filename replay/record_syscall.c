@@ -1,7 +1,9 @@
-/* record_syscall: what the recorder does at the entry and the exit of each call. replay_syscall.c is the twin.
+/* record_syscall: what the recorder does at the entry and the exit of each call. replay_syscall.c is the
+ * twin.
  *
- * The table (tracer/syscalls.def) decides: most calls are plain, run as they are, and their result and outputs are logged. The rows below
- * are for the others: an `entry` that may change or refuse the call before it runs, an `exit` that adds effects. */
+ * The table (tracer/syscalls.def) decides: most calls are plain, run as they are, and their result and
+ * outputs are logged. The rows below are for the others: an `entry` that may change or refuse the call before
+ * it runs, an `exit` that adds effects. */
 #include "base/say.h"
 #include "replay/puppet.h"
 #include "replay/recorder_state.h"
@@ -20,7 +22,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CODE_SEGMENT_64    0x33
+#define CODE_SEGMENT_64 0x33
 /* Memory is checked after every so many calls. */
 #define CHECK_EVERY        256
 #define SYSCALL_LENGTH     2
@@ -37,49 +39,6 @@ struct syscall_hooks {
 
 static bool succeeded(const struct recorder *recorder) {
     return !syscall_failed(recorder->call.result);
-}
-
-/* Path of a descriptor of the program, through which reel can open or stat what it refers to. */
-static void fd_path(const struct recorder *recorder, uint64_t fd, char ret[64]) {
-    snprintf(ret, 64, "/proc/%d/fd/%d", recorder->pid, (int)fd);
-}
-
-/* The file offset of a descriptor, 0 when it has none. */
-static uint64_t fd_offset(const struct recorder *recorder, uint64_t fd) {
-    char path[64];
-    unsigned long long offset = 0;
-    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->pid, (int)fd);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return 0;
-    if (fscanf(file, "pos: %llu", &offset) != 1)
-        offset = 0;
-    fclose(file);
-    return offset;
-}
-
-#define KCMP_FILE_TYPE 0 /* KCMP_FILE of linux/kcmp.h */
-
-/* Is this descriptor of the program the very same open file as one of reel's outputs? The open file counts, not the file: what the program writes to a
- * /dev/null that it opened itself is none of reel's output. Without kcmp(2) the file has to do. */
-static enum event_stream fd_stream(const struct recorder *recorder, uint64_t fd) {
-    char path[64];
-    struct stat info;
-    fd_path(recorder, fd, path);
-    if (stat(path, &info) < 0)
-        return STREAM_NONE;
-    enum event_stream found = STREAM_NONE;
-    for (int own = 1; own <= 2; own++) {
-        const struct stat *output = &recorder->own_output[own - 1];
-        if (!recorder->has_output[own - 1] || info.st_dev != output->st_dev || info.st_ino != output->st_ino)
-            continue;
-        long order = syscall(SYS_kcmp, getpid(), recorder->pid, KCMP_FILE_TYPE, own, (unsigned long)(int)fd);
-        if (order != 0 && order != -1)
-            continue;
-        if (found == STREAM_NONE || own == (int)fd)
-            found = own == 1 ? STREAM_STDOUT : STREAM_STDERR;
-    }
-    return found;
 }
 
 static struct error *set_argument(struct recorder *recorder, size_t offset, uint64_t value) {
@@ -100,19 +59,21 @@ static struct error *exit_mmap(struct recorder *recorder) {
         return NULL;
     uint64_t address = (uint64_t)call->result;
     if (covers_stub(address, call->args[1])) {
-        recorder_stop(recorder, "the program maps memory at 0x%llx, which replay needs", (unsigned long long)address);
+        recorder_stop(recorder, "the program maps memory at 0x%llx, which replay needs",
+                      (unsigned long long)address);
         return NULL;
     }
     insn_sites_remove(&recorder->sites, address, address + call->args[1]);
     if (call->args[3] & MAP_ANONYMOUS)
         return NULL;
-    return record_mapped(recorder, address, call->args[1], (int)call->args[2], (int)call->args[3], (int)call->args[4],
-                         call->args[5]);
+    return record_mapped(recorder, address, call->args[1], (int)call->args[2], (int)call->args[3],
+                         (int)call->args[4], call->args[5]);
 }
 
 static struct error *exit_munmap(struct recorder *recorder) {
     if (succeeded(recorder))
-        insn_sites_remove(&recorder->sites, recorder->call.args[0], recorder->call.args[0] + recorder->call.args[1]);
+        insn_sites_remove(&recorder->sites, recorder->call.args[0],
+                          recorder->call.args[0] + recorder->call.args[1]);
     return NULL;
 }
 
@@ -133,20 +94,23 @@ static struct error *exit_mremap(struct recorder *recorder) {
     return NULL;
 }
 
-/* MADV_FREE lets the kernel choose when pages become zero; MADV_DONTNEED is one of its choices, and always the same. */
+/* MADV_FREE lets the kernel choose when pages become zero; MADV_DONTNEED is one of its choices, and always
+ * the same. */
 static struct error *entry_madvise(struct recorder *recorder) {
     if (recorder->call.args[2] != MADV_FREE)
         return NULL;
     return set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_DONTNEED);
 }
 
-static struct error *exit_madvise(struct recorder *recorder) { /* the argument register is the program's own again */
+static struct error *
+exit_madvise(struct recorder *recorder) { /* the argument register is the program's own again */
     if (recorder->call.args[2] != MADV_FREE)
         return NULL;
     return set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_FREE);
 }
 
-/* How often the program itself has this System V segment attached: such mappings bear its id as their inode. */
+/* How often the program itself has this System V segment attached: such mappings bear its id as their inode.
+ */
 static unsigned own_attachments(const struct maps *maps, uint64_t id) {
     unsigned count = 0;
     for (size_t i = 0; i < maps->count; i++)
@@ -154,7 +118,8 @@ static unsigned own_attachments(const struct maps *maps, uint64_t id) {
     return count;
 }
 
-/* A segment that nobody else has attached is memory like any other; its contents are logged as they are when it is attached. */
+/* A segment that nobody else has attached is memory like any other; its contents are logged as they are when
+ * it is attached. */
 static struct error *exit_shmat(struct recorder *recorder) {
     struct shmid_ds info;
     struct maps maps;
@@ -183,7 +148,8 @@ static struct error *exit_setrlimit(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->call;
     bool prlimit = call->number == SYS_prlimit64;
     bool own = !prlimit || call->args[0] == 0 || (pid_t)call->args[0] == recorder->pid;
-    if (!succeeded(recorder) || !own || call->args[prlimit ? 1 : 0] != RLIMIT_STACK || !call->args[prlimit ? 2 : 1])
+    if (!succeeded(recorder) || !own || call->args[prlimit ? 1 : 0] != RLIMIT_STACK ||
+        !call->args[prlimit ? 2 : 1])
         return NULL;
     struct maps maps;
     struct error *err = NULL;
@@ -321,138 +287,6 @@ static struct error *entry_arch_prctl(struct recorder *recorder) {
     return NULL;
 }
 
-/* ---- descriptors ---- */
-
-/* Where the bytes of a successful write went in its file. */
-static uint64_t written_offset(struct recorder *recorder) {
-    const struct syscall_call *call = &recorder->call;
-    switch (call->number) {
-    case SYS_pwrite64:
-    case SYS_pwritev:
-    case SYS_pwritev2:
-        if (call->number != SYS_pwritev2 || call->args[3] != (uint64_t)-1)
-            return call->args[3];
-        /* fallthrough */
-    default: {
-        uint64_t end = fd_offset(recorder, call->args[0]);
-        return end > (uint64_t)call->result ? end - (uint64_t)call->result : 0;
-    }
-    }
-}
-
-static bool is_socket_call(uint64_t number) {
-    return number == SYS_sendto || number == SYS_sendmsg || number == SYS_sendmmsg;
-}
-
-/* A write to /proc/PID/mem of its own is memory that changes without a trace. */
-static bool writes_memory_file(const struct recorder *recorder) {
-    static dev_t proc_device;
-    char path[64], target[64];
-    struct stat info;
-    if (!proc_device && stat("/proc", &info) == 0)
-        proc_device = info.st_dev;
-    fd_path(recorder, recorder->call.args[0], path);
-    if (stat(path, &info) < 0 || info.st_dev != proc_device)
-        return false;
-    ssize_t size = readlink(path, target, sizeof(target) - 1);
-    target[size > 0 ? size : 0] = 0;
-    return size > 4 && strcmp(target + size - 4, "/mem") == 0;
-}
-
-static struct error *exit_file_write(struct recorder *recorder) {
-    if (succeeded(recorder) && !is_socket_call(recorder->call.number) && writes_memory_file(recorder)) {
-        recorder_stop(recorder, "the program writes to /proc/PID/mem, which cannot be recorded");
-        return NULL;
-    }
-    if (!succeeded(recorder) || !recorder->mapped_count || is_socket_call(recorder->call.number))
-        return NULL;
-    char path[64];
-    fd_path(recorder, recorder->call.args[0], path);
-    return record_file_written(recorder, path, written_offset(recorder), (uint64_t)recorder->call.result);
-}
-
-/* The file that truncate(2) names, as seen from here: the program may have another root or working folder. */
-static struct error *truncated_path(struct recorder *recorder, char *ret, size_t size) {
-    char name[4096];
-    size_t got = task_read(recorder->task, recorder->call.args[0], name, sizeof(name) - 1);
-    name[got] = 0;
-    snprintf(ret, size, "/proc/%d/%s/%s", recorder->pid, name[0] == '/' ? "root" : "cwd", name);
-    return NULL;
-}
-
-static struct error *exit_file_resize(struct recorder *recorder) {
-    const struct syscall_call *call = &recorder->call;
-    if (!succeeded(recorder) || !recorder->mapped_count)
-        return NULL;
-    char path[4200];
-    if (call->number == SYS_truncate)
-        TRY(truncated_path(recorder, path, sizeof(path)));
-    else
-        fd_path(recorder, call->args[0], path);
-    /* fallocate may punch or move: everything from its offset on may differ */
-    uint64_t offset = call->number == SYS_fallocate ? call->args[2] : call->args[1];
-    return record_file_written(recorder, path, offset, UINT64_MAX / 2);
-}
-
-/* Which argument is the descriptor that bytes go to, and the one that they come from. */
-static unsigned transfer_target(uint64_t number) {
-    return number == SYS_sendfile || number == SYS_vmsplice ? 0 : number == SYS_tee ? 1 : 2;
-}
-
-static unsigned transfer_source(uint64_t number) {
-    return number == SYS_sendfile ? 1 : 0;
-}
-
-/* splice and tee take their bytes out of a pipe, where reel cannot look: to its own outputs they are refused as on a file that cannot
- * be spliced, and programs fall back to read and write. */
-static struct error *entry_transfer(struct recorder *recorder) {
-    const struct syscall_call *call = &recorder->call;
-    enum event_stream stream = fd_stream(recorder, call->args[transfer_target(call->number)]);
-    if (stream == STREAM_NONE)
-        return NULL;
-    if (call->number == SYS_splice || call->number == SYS_tee) {
-        recorder->refused = true;
-        return NULL;
-    }
-    recorder->offset_before = 0;
-    uint64_t pointer = call->number == SYS_sendfile ? call->args[2] : call->args[1];
-    if (call->number == SYS_vmsplice)
-        return NULL;
-    if (pointer)
-        task_read(recorder->task, pointer, &recorder->offset_before, sizeof(recorder->offset_before));
-    else
-        recorder->offset_before = fd_offset(recorder, call->args[transfer_source(call->number)]);
-    return NULL;
-}
-
-/* The bytes that went to the output without passing through memory, read again from where they came. */
-static struct error *show_transfer(struct recorder *recorder, uint64_t size) {
-    char path[64];
-    fd_path(recorder, recorder->call.args[transfer_source(recorder->call.number)], path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    void *bytes = fd >= 0 ? malloc(size ? size : 1) : NULL;
-    ssize_t got = bytes ? pread(fd, bytes, size, (off_t)recorder->offset_before) : -1;
-    struct error *err = NULL;
-    if (got >= 0)
-        err = effects_add(&recorder->effects, EFFECT_SHOW, 0, 0, bytes, (size_t)got);
-    free(bytes);
-    if (fd >= 0)
-        close(fd);
-    return err;
-}
-
-static struct error *exit_transfer(struct recorder *recorder) {
-    const struct syscall_call *call = &recorder->call;
-    uint64_t target = call->args[transfer_target(call->number)];
-    if (!succeeded(recorder) || call->result == 0)
-        return NULL;
-    if (call->number != SYS_vmsplice && fd_stream(recorder, target) != STREAM_NONE)
-        TRY(show_transfer(recorder, (uint64_t)call->result));
-    char path[64];
-    fd_path(recorder, target, path);
-    return record_file_written(recorder, path, 0, UINT64_MAX / 2);
-}
-
 static struct error *exit_process_vm_writev(struct recorder *recorder) {
     if (succeeded(recorder) && (pid_t)recorder->call.args[0] == recorder->pid)
         recorder_stop(recorder, "process_vm_writev to itself cannot be recorded yet");
@@ -477,9 +311,9 @@ static const struct syscall_hooks hooks[] = {
     [HANDLER_SIGRETURN] = {.exit = exit_sigreturn},
     [HANDLER_SIGACTION] = {.exit = exit_signal_state},
     [HANDLER_SIGPROCMASK] = {.exit = exit_signal_state},
-    [HANDLER_FILE_WRITE] = {.exit = exit_file_write},
-    [HANDLER_FILE_RESIZE] = {.exit = exit_file_resize},
-    [HANDLER_FILE_TRANSFER] = {.entry = entry_transfer, .exit = exit_transfer},
+    [HANDLER_FILE_WRITE] = {.exit = record_exit_file_write},
+    [HANDLER_FILE_RESIZE] = {.exit = record_exit_file_resize},
+    [HANDLER_FILE_TRANSFER] = {.entry = record_entry_transfer, .exit = record_exit_transfer},
     [HANDLER_PROCESS_VM_WRITEV] = {.exit = exit_process_vm_writev},
 };
 
@@ -526,8 +360,8 @@ static void warn_refused(const struct recorder *recorder) {
     if (recorder->call.number >= 1024 || warned[recorder->call.number] || recorder->call.number == SYS_rseq)
         return;
     warned[recorder->call.number] = true;
-    say("%s: answered as if this kernel did not have it%s%s", recorder->row->name, recorder->row->why ? ": " : "",
-        recorder->row->why ? recorder->row->why : "");
+    say("%s: answered as if this kernel did not have it%s%s", recorder->row->name,
+        recorder->row->why ? ": " : "", recorder->row->why ? recorder->row->why : "");
 }
 
 struct error *record_entry(struct recorder *recorder) {
@@ -573,7 +407,8 @@ static struct error *add_outputs(struct recorder *recorder) {
     const struct memory_reader memory = task_memory(recorder->task);
     struct error *err = syscall_outputs(output_call(recorder), &memory, &ranges);
     for (size_t i = 0; !err && i < ranges.count; i++)
-        err = effects_add_memory(&recorder->effects, recorder->task, ranges.ranges[i].address, ranges.ranges[i].size);
+        err = effects_add_memory(&recorder->effects, recorder->task, ranges.ranges[i].address,
+                                 ranges.ranges[i].size);
     memory_ranges_deinit(&ranges);
     if (error_is(err, ERROR_UNSUPPORTED)) {
         recorder_stop(recorder, "%s", err->message);
@@ -586,7 +421,8 @@ static struct error *add_outputs(struct recorder *recorder) {
 /* Did a call that reel has no row for do anything? */
 static bool must_stop(struct recorder *recorder) {
     if (!recorder->row && recorder->call.result != -ENOSYS) {
-        recorder_stop(recorder, "system call %llu is unknown to this reel", (unsigned long long)recorder->call.number);
+        recorder_stop(recorder, "system call %llu is unknown to this reel",
+                      (unsigned long long)recorder->call.number);
         return true;
     }
     if (recorder->row && recorder->row->handler == HANDLER_STOP && succeeded(recorder)) {
@@ -594,20 +430,6 @@ static bool must_stop(struct recorder *recorder) {
         return true;
     }
     return false;
-}
-
-static bool shows_output(const struct recorder *recorder) {
-    if (!recorder->row || !succeeded(recorder))
-        return false;
-    return recorder->row->handler == HANDLER_FILE_WRITE || recorder->row->handler == HANDLER_FILE_TRANSFER;
-}
-
-static enum event_stream output_stream(const struct recorder *recorder) {
-    if (!shows_output(recorder))
-        return STREAM_NONE;
-    const struct syscall_call *call = &recorder->call;
-    bool transfer = recorder->row->handler == HANDLER_FILE_TRANSFER;
-    return fd_stream(recorder, call->args[transfer ? transfer_target(call->number) : 0]);
 }
 
 static struct error *gather(struct recorder *recorder) {
@@ -622,7 +444,8 @@ struct error *record_exit(struct recorder *recorder) {
     struct user_regs_struct regs;
     TRY(trace_get_registers(recorder->task->tid, &regs));
     if (recorder->refused) {
-        int error = recorder->row->handler == HANDLER_FILE_TRANSFER || recorder->row->handler == HANDLER_PRCTL ||
+        int error = recorder->row->handler == HANDLER_FILE_TRANSFER ||
+                            recorder->row->handler == HANDLER_PRCTL ||
                             recorder->row->handler == HANDLER_ARCH_PRCTL
                         ? EINVAL
                         : ENOSYS;
@@ -633,7 +456,7 @@ struct error *record_exit(struct recorder *recorder) {
     effects_clear(&recorder->effects);
     if (!must_stop(recorder))
         TRY(gather(recorder));
-    TRY(recorder_append_syscall(recorder, recorder->call.result, output_stream(recorder)));
+    TRY(recorder_append_syscall(recorder, recorder->call.result, record_output_stream(recorder)));
     if (++recorder->calls_since_check >= CHECK_EVERY && recorder->mode == RECORDER_RECORDING) {
         recorder->calls_since_check = 0;
         TRY(record_check(recorder));

@@ -59,7 +59,8 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
         event.stopped.why_size = (uint32_t)strlen(why);
         buffer_clear(&recorder->encoded);
         event_encode(&event, &recorder->encoded);
-        struct error *err = chunk_writer_append(recorder->log, recorder->encoded.data, recorder->encoded.size);
+        struct error *err =
+            chunk_writer_append(recorder->log, recorder->encoded.data, recorder->encoded.size);
         if (!err)
             err = chunk_writer_flush(recorder->log);
         error_free(err); /* what was pending is lost with it: the recording ends at its last whole chunk */
@@ -67,8 +68,9 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
         error_free(close_log(recorder));
     }
     finish(recorder, END_STOPPED, 0, why);
-    say_always("recording stopped at event %llu: %s (the program runs on unrecorded; what was recorded replays)",
-               (unsigned long long)recorder->events, why);
+    say_always(
+        "recording stopped at event %llu: %s (the program runs on unrecorded; what was recorded replays)",
+        (unsigned long long)recorder->events, why);
 }
 
 struct error *recorder_append(struct recorder *recorder, struct event *event) {
@@ -150,7 +152,8 @@ static struct error *pass(struct recorder *recorder, const struct stop *stop) {
 
 /* ---- stops of the recorded task ---- */
 
-/* The whole job was stopped from the terminal: stop with it, so that the shell sees what it would have seen. */
+/* The whole job was stopped from the terminal: stop with it, so that the shell sees what it would have seen.
+ */
 static void stop_like_program(int signo) {
     if (signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
         raise(SIGSTOP);
@@ -191,7 +194,8 @@ static struct error *on_exec_done(struct recorder *recorder) {
     if (recorder->mode == RECORDER_RECORDING && recorder->before) {
         char name[32];
         recording_segment_name(recorder->segment, "memory", name);
-        say_error(image_write(recorder->before, recorder->recording.domainfd, name, &recorder->recording.budget));
+        say_error(
+            image_write(recorder->before, recorder->recording.domainfd, name, &recorder->recording.budget));
     }
     record_drop_before(recorder);
     struct error *err = close_log(recorder);
@@ -382,7 +386,8 @@ static void recorder_deinit(struct recorder *recorder) {
 static struct error *start(struct recorder *recorder) {
     for (int fd = 1; fd <= 2; fd++)
         recorder->has_output[fd - 1] = fstat(fd, &recorder->own_output[fd - 1]) == 0;
-    engine_pin(); /* the program then sees one processor, and most start no worker threads, which cannot be recorded yet */
+    engine_pin(); /* the program then sees one processor, and most start no worker threads, which cannot be
+                     recorded yet */
     launch_save_signals();
     prepare_signals();
     TRY(launch(&recorder->engine, recorder->options->argv, &recorder->task));
@@ -399,7 +404,8 @@ static struct error *start(struct recorder *recorder) {
 }
 
 struct error *recorder_run(const struct recorder_options *options, int *ret_status) {
-    struct recorder recorder = {.options = options, .recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1}};
+    struct recorder recorder = {.options = options,
+                                .recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1}};
     engine_init(&recorder.engine);
     struct error *err = start(&recorder);
     bool never = false;

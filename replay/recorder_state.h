@@ -23,20 +23,22 @@ enum recorder_mode {
 
 /* What the next stop of the task is expected to answer. */
 enum recorder_phase {
-    PHASE_RUNNING,   /* in user code, or in a call that was noted at its entry */
-    PHASE_INJECTING, /* a call was cancelled to get at a place where the deferred signal can be delivered */
+    PHASE_RUNNING,    /* in user code, or in a call that was noted at its entry */
+    PHASE_INJECTING,  /* a call was cancelled to get at a place where the deferred signal can be delivered */
     PHASE_DELIVERING, /* a signal was let through and a stop at its handler's first instruction is due */
-    PHASE_EXEC,      /* a new program has been loaded, the exit stop of execve is due */
+    PHASE_EXEC,       /* a new program has been loaded, the exit stop of execve is due */
 };
 
-/* A file that the program has mapped in this segment, by identity. Inode numbers are used again, but not while a mapping lives. */
+/* A file that the program has mapped in this segment, by identity. Inode numbers are used again, but not
+ * while a mapping lives. */
 struct mapped_file {
     dev_t device;
     ino_t inode;
     struct timespec changed; /* its ctime and size when it was mapped first */
     uint64_t size;
     uint32_t file; /* id in the store */
-    bool changing; /* the program writes to it: what is stored is how it was at first, changes are in the log */
+    bool changing; /* the program writes to it: what is stored is how it was at first, changes are in the log
+                    */
 };
 
 /* A signal that waits for a place where replay can find it again. */
@@ -75,7 +77,8 @@ struct recorder {
     uint64_t offset_before;        /* file offset before a transfer */
     struct image *before;          /* memory before a vfork child shares it; owned */
 
-    struct user_regs_struct last; /* registers after the last event: equal ones mean that no instruction ran since */
+    struct user_regs_struct
+        last; /* registers after the last event: equal ones mean that no instruction ran since */
 
     struct deferred_signal deferred[DEFERRED_MAX];
     size_t deferred_count;
@@ -84,7 +87,7 @@ struct recorder {
     enum signal_place delivering_place;
     struct user_regs_struct delivering_at;
 
-    uint64_t sigmask;        /* of the program, as far as known: see record_signal.c */
+    uint64_t sigmask;          /* of the program, as far as known: see record_signal.c */
     uint8_t sigill_action[32]; /* its struct kernel_sigaction for SIGILL */
 
     struct insn_sites sites;
@@ -95,7 +98,8 @@ struct recorder {
     struct mapped_file *mapped;
     size_t mapped_count;
 #define KNOWN_CALLS 64
-    uint64_t known_calls[KNOWN_CALLS]; /* rip behind syscall instructions that were seen to be such, by hash */
+    uint64_t
+        known_calls[KNOWN_CALLS]; /* rip behind syscall instructions that were seen to be such, by hash */
     unsigned calls_since_check;
     uint64_t check_cursor; /* where the next memory check continues */
 
@@ -103,8 +107,8 @@ struct recorder {
     bool has_output[2];
 };
 
-/* record_event: append one event with the gathered effects, which are then cleared. A failure to write ends the recording
- * (recorder_stop()) and is no error. */
+/* record_event: append one event with the gathered effects, which are then cleared. A failure to write ends
+ * the recording (recorder_stop()) and is no error. */
 struct error *recorder_append(struct recorder *recorder, struct event *event);
 /* The same for an EVENT_SYSCALL of the current call with this result. */
 struct error *recorder_append_syscall(struct recorder *recorder, int64_t result, enum event_stream stream);
@@ -115,6 +119,14 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) __attribu
 /* record_syscall.c: the task stands at the entry / exit of a call. Both resume it. */
 struct error *record_entry(struct recorder *recorder);
 struct error *record_exit(struct recorder *recorder);
+/* record_output.c: hooks of the calls that write, and which of reel's outputs the current call has written
+ * to. */
+struct error *record_exit_file_write(struct recorder *recorder);
+struct error *record_exit_file_resize(struct recorder *recorder);
+struct error *record_entry_transfer(struct recorder *recorder);
+struct error *record_exit_transfer(struct recorder *recorder);
+enum event_stream record_output_stream(const struct recorder *recorder);
+
 /* Forget the image that was taken at the entry of a vfork or exec. */
 void record_drop_before(struct recorder *recorder);
 
@@ -124,7 +136,8 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop);
 struct error *record_inject(struct recorder *recorder);
 /* The exit stop of the cancelled call. */
 struct error *record_injected(struct recorder *recorder);
-/* The task stands where a delivered signal has taken it. Sets *ret_handled to false when the stop is another signal. */
+/* The task stands where a delivered signal has taken it. Sets *ret_handled to false when the stop is another
+ * signal. */
 struct error *record_delivered(struct recorder *recorder, const struct stop *stop, bool *ret_handled);
 /* Send deferred signals once more, to be delivered anywhere: the recording is over. */
 void record_signal_release(struct recorder *recorder);
@@ -134,8 +147,8 @@ struct error *record_signal_tick(struct recorder *recorder);
 struct error *record_signal_reset(struct recorder *recorder);
 /* A call has changed, or may have changed, the mask or SIGILL's action. */
 struct error *record_signal_changed(struct recorder *recorder);
-/* Imitate a trapped instruction in any task that runs the patched code; *ret_done says whether it was one. event may be NULL (not
- * recorded). */
+/* Imitate a trapped instruction in any task that runs the patched code; *ret_done says whether it was one.
+ * event may be NULL (not recorded). */
 struct error *record_instruction(struct recorder *recorder, struct task *task, bool *ret_done);
 
 /* Keep the memory image of the end, if asked for. */
@@ -145,15 +158,16 @@ struct error *record_end_memory(struct recorder *recorder);
 /* A new segment: patch the code, take the snapshot, open the log. The task stands at the exit of execve. */
 struct error *record_segment(struct recorder *recorder);
 /* After a successful mmap of fd: store the file, log EVENT_FILE, add the effects for the mapping. */
-struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_t size, int protection, int flags, int fd,
-                            uint64_t offset);
+struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
+                            int flags, int fd, uint64_t offset);
 /* After mprotect made memory executable. */
 struct error *record_executable(struct recorder *recorder, uint64_t address, uint64_t size);
 /* The mapping at address has grown (mremap): more of its file may be wanted. */
 struct error *record_grown(struct recorder *recorder, uint64_t address, uint64_t size);
-/* The program has written size bytes at offset to (or resized) a file: mappings of it follow. path is one that reel can open,
- * such as /proc/PID/fd/N. */
-struct error *record_file_written(struct recorder *recorder, const char *path, uint64_t offset, uint64_t size);
+/* The program has written size bytes at offset to (or resized) a file: mappings of it follow. path is one
+ * that reel can open, such as /proc/PID/fd/N. */
+struct error *record_file_written(struct recorder *recorder, const char *path, uint64_t offset,
+                                  uint64_t size);
 /* Is there a shared writable mapping (which a child process would share)? */
 struct error *record_has_shared_memory(struct recorder *recorder, bool *ret);
 /* Add EVENT_CHECK of the next piece of writable memory. */

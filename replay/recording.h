@@ -6,7 +6,8 @@
  *     files/1 ...           mapped files (replay/store.h)
  *
  * recording.json is written when the recording begins (state "recording") and replaced by rename when it ends
- * (state "complete", with totals). One that still says "recording" belongs to a recorder that was killed, or still runs. */
+ * (state "complete", with totals). One that still says "recording" belongs to a recorder that was killed, or
+ * still runs. */
 #ifndef REEL_REPLAY_RECORDING_H
 #define REEL_REPLAY_RECORDING_H
 
@@ -46,15 +47,15 @@ struct recording_info {
     enum recording_end end;
     int32_t status;
     char *why;
-    uint32_t segments;  /* of domain 1 */
-    uint64_t events;    /* in all segments */
-    bool check_memory;  /* *.memory files exist */
+    uint32_t segments; /* of domain 1 */
+    uint64_t events;   /* in all segments */
+    bool check_memory; /* *.memory files exist */
 };
 
 void recording_info_deinit(struct recording_info *info);
 
-/* Fill host, kernel, cpu, cwd, uid, reel_version, format version, features, started from this machine; everything
- * else is zeroed. Times are cut to microseconds, which is what recording.json holds. */
+/* Fill host, kernel, cpu, cwd, uid, reel_version, format version, features, started from this machine;
+ * everything else is zeroed. Times are cut to microseconds, which is what recording.json holds. */
 struct error *recording_info_from_host(struct recording_info *ret);
 
 /* The text of recording.json, appended to ret; text that recording_info_parse() would refuse for its size is
@@ -62,7 +63,8 @@ struct error *recording_info_from_host(struct recording_info *ret);
 struct error *recording_info_format(const struct recording_info *info, struct buffer *ret);
 
 /* Read the text of a recording.json; `what` names it in errors. Afterwards no string but why is NULL. */
-struct error *recording_info_parse(const void *text, size_t size, const char *what, struct recording_info *ret);
+struct error *recording_info_parse(const void *text, size_t size, const char *what,
+                                   struct recording_info *ret);
 
 /* An open recording directory. */
 struct recording {
@@ -76,8 +78,8 @@ struct recording {
 /* Make the directory (0700; must not exist, or be an empty directory) with its folders. */
 struct error *recording_create(const char *path, uint64_t max_size, struct recording *ret);
 
-/* Open an existing recording read-only and read its info. ERROR_NOT_FOUND, ERROR_BAD_DATA (checksum, syntax, missing
- * keys), ERROR_UNSUPPORTED (a newer format version or unknown feature bits): one clear line each. */
+/* Open an existing recording read-only and read its info. ERROR_NOT_FOUND, ERROR_BAD_DATA (checksum, syntax,
+ * missing keys), ERROR_UNSUPPORTED (a newer format version or unknown feature bits): one clear line each. */
 struct error *recording_open(const char *path, struct recording *ret, struct recording_info *ret_info);
 
 void recording_deinit(struct recording *recording);
@@ -85,11 +87,13 @@ void recording_deinit(struct recording *recording);
 /* Remove the files and folders of a recording that was just created: nothing of it is of use. Best effort. */
 void recording_discard(struct recording *recording);
 
-/* Write recording.json: to a temporary file, then rename. A 64 KiB file `reserve` is made the first time and removed just
- * before the last (state complete), so that a full disk cannot prevent a clean close. Not counted in the budget. */
+/* Write recording.json: to a temporary file, then rename. A 64 KiB file `reserve` is made the first time and
+ * removed just before the last (state complete), so that a full disk cannot prevent a clean close. Not
+ * counted in the budget. */
 struct error *recording_write_info(struct recording *recording, const struct recording_info *info);
 
-/* The newest recording (by mtime of its recording.json) in folder `directory`: a fresh string. ERROR_NOT_FOUND with a hint. */
+/* The newest recording (by mtime of its recording.json) in folder `directory`: a fresh string.
+ * ERROR_NOT_FOUND with a hint. */
 struct error *recording_find_newest(const char *directory, char **ret);
 
 /* File names of segment n (from 1): "3.log". ret has 32 bytes. */

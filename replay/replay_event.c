@@ -1,4 +1,5 @@
-/* replay_event: signals, trapped instructions, checks, and the effects of all events. record_signal.c is the twin. */
+/* replay_event: signals, trapped instructions, checks, and the effects of all events. record_signal.c is the
+ * twin. */
 #include "replay/replayer_state.h"
 
 #include "base/say.h"
@@ -73,10 +74,11 @@ struct error *replay_effects(struct replayer *replayer, const struct event *even
 
 /* ---- signals ---- */
 
-static struct error *check_place(struct replayer *replayer, const struct event *event, uint64_t rip, uint32_t hash) {
+static struct error *check_place(struct replayer *replayer, const struct event *event, uint64_t rip,
+                                 uint32_t hash) {
     if (replayer->regs.rip != rip)
-        return replay_diverged(replayer, event, "expected at 0x%llx, found at 0x%llx", (unsigned long long)rip,
-                               (unsigned long long)replayer->regs.rip);
+        return replay_diverged(replayer, event, "expected at 0x%llx, found at 0x%llx",
+                               (unsigned long long)rip, (unsigned long long)replayer->regs.rip);
     if (registers_hash(&replayer->regs) != hash)
         return replay_diverged(replayer, event, "registers differ from the recorded ones");
     return NULL;
@@ -127,7 +129,8 @@ static struct error *replay_instruction(struct replayer *replayer, const struct 
 static struct error *replay_check(struct replayer *replayer, const struct event *event) {
     enum { MOST = 1 << 24 };
     if (event->check.size > MOST)
-        return error_new(ERROR_BAD_DATA, "recording: a check of %llu bytes", (unsigned long long)event->check.size);
+        return error_new(ERROR_BAD_DATA, "recording: a check of %llu bytes",
+                         (unsigned long long)event->check.size);
     uint8_t *bytes = malloc(event->check.size + 1);
     if (!bytes)
         return &error_no_memory;
@@ -200,8 +203,8 @@ static void replay_exit(struct replayer *replayer, const struct event *event) {
     replayer->over = true;
     replayer->status = event->exit.how == EXIT_STATUS ? event->exit.status : 128 + event->exit.status;
     if (event->exit.how == EXIT_KILLED)
-        say("the recorded program was killed by %s some time after event %llu", signal_name(event->exit.status),
-            (unsigned long long)event->number - 1);
+        say("the recorded program was killed by %s some time after event %llu",
+            signal_name(event->exit.status), (unsigned long long)event->number - 1);
 }
 
 struct error *replay_event(struct replayer *replayer, const struct event *event) {

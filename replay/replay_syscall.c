@@ -1,7 +1,8 @@
 /* replay_syscall: what happens instead of each call of the program. record_syscall.c is the twin.
  *
- * Every call is answered from the log: result into rax, outputs into memory. The rows below are those that also shape the address space, which is
- * done in the puppet at the recorded addresses, or change registers by themselves. */
+ * Every call is answered from the log: result into rax, outputs into memory. The rows below are those that
+ * also shape the address space, which is done in the puppet at the recorded addresses, or change registers by
+ * themselves. */
 #include "replay/replayer_state.h"
 
 #include <errno.h>
@@ -30,8 +31,9 @@ static struct error *replay_mmap(struct replayer *replayer, const struct event *
     uint64_t address = (uint64_t)event->syscall.result;
     /* /dev/zero and the like have no stored file: shared or not, they are anonymous memory */
     bool shared = (args[3] & MAP_TYPE) != MAP_PRIVATE;
-    return puppet_map(&replayer->puppet, address, args[1], (int)(args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC)), shared,
-                      mapped_file(event), mapped_file(event) ? args[5] : 0);
+    return puppet_map(&replayer->puppet, address, args[1],
+                      (int)(args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC)), shared, mapped_file(event),
+                      mapped_file(event) ? args[5] : 0);
 }
 
 static struct error *replay_munmap(struct replayer *replayer, const struct event *event) {
@@ -49,8 +51,8 @@ static struct error *replay_mremap(struct replayer *replayer, const struct event
     uint64_t flags = args[3] & MREMAP_DONTUNMAP;
     if (to != args[0])
         flags |= MREMAP_MAYMOVE | MREMAP_FIXED;
-    return puppet_call(&replayer->puppet, SYS_mremap, (const uint64_t[6]){args[0], args[1], args[2], flags, to},
-                       (int64_t)to);
+    return puppet_call(&replayer->puppet, SYS_mremap,
+                       (const uint64_t[6]){args[0], args[1], args[2], flags, to}, (int64_t)to);
 }
 
 /* Only advice that changes contents matters; MADV_FREE was made MADV_DONTNEED when it was recorded. */
@@ -78,14 +80,16 @@ static struct attachment *find_attachment(struct replayer *replayer, const uint6
 
 static struct error *add_attachment(struct replayer *replayer, uint64_t id, uint64_t address, uint64_t size) {
     if (replayer->attachment_count == ATTACHMENTS_MOST)
-        return error_new(ERROR_UNSUPPORTED, "replay: more than %d shared segments attached", ATTACHMENTS_MOST);
+        return error_new(ERROR_UNSUPPORTED, "replay: more than %d shared segments attached",
+                         ATTACHMENTS_MOST);
     replayer->attachments[replayer->attachment_count++] =
         (struct attachment){.id = id, .address = address, .size = size};
     return NULL;
 }
 
-/* System V segments are shared anonymous memory in the puppet. The contents that were logged tell the size. One that is attached already
- * is doubled: mremap of nothing makes a second window on shared memory (mremap(2)). */
+/* System V segments are shared anonymous memory in the puppet. The contents that were logged tell the size.
+ * One that is attached already is doubled: mremap of nothing makes a second window on shared memory
+ * (mremap(2)). */
 static struct error *replay_shmat(struct replayer *replayer, const struct event *event) {
     uint64_t size = 0, address = (uint64_t)event->syscall.result;
     int protection = PROT_READ | (event->syscall.args[2] & SHM_RDONLY ? 0 : PROT_WRITE);
@@ -101,7 +105,8 @@ static struct error *replay_shmat(struct replayer *replayer, const struct event 
     else
         TRY(puppet_map(&replayer->puppet, address, size, PROT_READ | PROT_WRITE, true, 0, 0));
     TRY(replay_effects(replayer, event)); /* while it can be written */
-    return puppet_call(&replayer->puppet, SYS_mprotect, (const uint64_t[6]){address, size, (uint64_t)protection}, 0);
+    return puppet_call(&replayer->puppet, SYS_mprotect,
+                       (const uint64_t[6]){address, size, (uint64_t)protection}, 0);
 }
 
 static struct error *replay_shmdt(struct replayer *replayer, const struct event *event) {
@@ -155,8 +160,8 @@ static struct error *check_call(struct replayer *replayer, const struct event *e
     const uint64_t found[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
     if (regs->orig_rax != event->syscall.number) {
         const struct syscall_row *row = syscall_find(regs->orig_rax);
-        return replay_diverged(replayer, event, "found a call of %s (%llu)", row ? row->name : "an unknown call",
-                               (unsigned long long)regs->orig_rax);
+        return replay_diverged(replayer, event, "found a call of %s (%llu)",
+                               row ? row->name : "an unknown call", (unsigned long long)regs->orig_rax);
     }
     if (regs->rip != event->syscall.rip)
         return replay_diverged(replayer, event, "expected at 0x%llx, found at 0x%llx",
@@ -184,7 +189,8 @@ static void show(const void *bytes, size_t size, enum event_stream stream) {
     }
 }
 
-static void show_memory(struct replayer *replayer, uint64_t address, uint64_t size, enum event_stream stream) {
+static void show_memory(struct replayer *replayer, uint64_t address, uint64_t size,
+                        enum event_stream stream) {
     static char block[1 << 16];
     while (size) {
         size_t want = size < sizeof(block) ? size : sizeof(block);
@@ -201,7 +207,8 @@ static void show_iovec(struct replayer *replayer, uint64_t address, uint64_t cou
                        enum event_stream stream) {
     for (uint64_t i = 0; i < count && size; i++) {
         struct iovec piece;
-        if (task_read(&replayer->puppet.task, address + i * sizeof(piece), &piece, sizeof(piece)) != sizeof(piece))
+        if (task_read(&replayer->puppet.task, address + i * sizeof(piece), &piece, sizeof(piece)) !=
+            sizeof(piece))
             return;
         uint64_t part = piece.iov_len < size ? piece.iov_len : size;
         show_memory(replayer, (uint64_t)piece.iov_base, part, stream);
@@ -209,7 +216,8 @@ static void show_iovec(struct replayer *replayer, uint64_t address, uint64_t cou
     }
 }
 
-static void show_message(struct replayer *replayer, uint64_t address, uint64_t size, enum event_stream stream) {
+static void show_message(struct replayer *replayer, uint64_t address, uint64_t size,
+                         enum event_stream stream) {
     struct msghdr message;
     if (task_read(&replayer->puppet.task, address, &message, sizeof(message)) == sizeof(message))
         show_iovec(replayer, (uint64_t)message.msg_iov, message.msg_iovlen, size, stream);
@@ -239,7 +247,8 @@ static void show_output(struct replayer *replayer, const struct event *event) {
         enum { ENTRY = 64 }; /* sizeof(struct mmsghdr): a msghdr and its length */
         for (uint64_t i = 0; i < size; i++) {
             uint32_t length = 0;
-            task_read(&replayer->puppet.task, args[1] + i * ENTRY + sizeof(struct msghdr), &length, sizeof(length));
+            task_read(&replayer->puppet.task, args[1] + i * ENTRY + sizeof(struct msghdr), &length,
+                      sizeof(length));
             show_message(replayer, args[1] + i * ENTRY, length, stream);
         }
         break;
@@ -260,8 +269,9 @@ static bool replaces_registers(const struct event *event) {
     return false;
 }
 
-/* An interrupted call that will be made again: the kernel puts the program back in front of the instruction, with the number in rax, which
- * is that of restart_syscall when the kernel keeps state of the call. When a handler runs first, its event brings its own registers. */
+/* An interrupted call that will be made again: the kernel puts the program back in front of the instruction,
+ * with the number in rax, which is that of restart_syscall when the kernel keeps state of the call. When a
+ * handler runs first, its event brings its own registers. */
 static void restart(struct user_regs_struct *regs, const struct event *event) {
     regs->rip -= 2;
     regs->rax = event->syscall.result == -516 ? SYS_restart_syscall : event->syscall.number;

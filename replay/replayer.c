@@ -77,7 +77,8 @@ static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
     return trace_get_registers(tid, &replayer->regs);
 }
 
-struct error *replay_run_to(struct replayer *replayer, const struct event *event, enum stop_kind kind, int signo) {
+struct error *replay_run_to(struct replayer *replayer, const struct event *event, enum stop_kind kind,
+                            int signo) {
     struct stop stop = {0};
     TRY(task_resume(&replayer->puppet.task, RESUME_SYSEMU, 0));
     TRY(wait_stop(replayer, &stop));
@@ -86,7 +87,8 @@ struct error *replay_run_to(struct replayer *replayer, const struct event *event
     if (stop.kind == STOP_SIGNAL) {
         siginfo_t info = {0};
         error_free(trace_get_siginfo(replayer->puppet.task.tid, &info));
-        return replay_diverged(replayer, event, "found %s (address %p)", signal_name(stop.signo), info.si_addr);
+        return replay_diverged(replayer, event, "found %s (address %p)", signal_name(stop.signo),
+                               info.si_addr);
     }
     const struct syscall_row *row = syscall_find(replayer->regs.orig_rax);
     return replay_diverged(replayer, event, "found %s of %s", stop_name(stop.kind), row ? row->name : "?");
@@ -96,6 +98,7 @@ static struct error *observe(struct replayer *replayer, const struct event *even
     if (!replayer->options->observe)
         return NULL;
     const struct memory_reader memory = task_memory(&replayer->puppet.task);
+    /* cppcheck-suppress returnDanglingLifetime ; an error holds no reader */
     return replayer->options->observe(replayer->options->context, event, &memory);
 }
 
@@ -114,8 +117,8 @@ static struct error *run_events(struct replayer *replayer) {
         if (event.number == replayer->options->to && !replayer->over) {
             char place[4200];
             describe_place(replayer, replayer->regs.rip, place, sizeof(place));
-            say("stopped after event %llu (%s) of %llu, at %s", (unsigned long long)event.number, event_name(&event),
-                (unsigned long long)replayer->tape.events, place);
+            say("stopped after event %llu (%s) of %llu, at %s", (unsigned long long)event.number,
+                event_name(&event), (unsigned long long)replayer->tape.events, place);
             return NULL;
         }
     }
@@ -128,7 +131,8 @@ static struct error *run(struct replayer *replayer) {
                           "record it with --check-memory");
     if (replayer->options->to > replayer->tape.events)
         return error_new(ERROR_USAGE, "--to %llu: the recording has %llu events",
-                         (unsigned long long)replayer->options->to, (unsigned long long)replayer->tape.events);
+                         (unsigned long long)replayer->options->to,
+                         (unsigned long long)replayer->tape.events);
     TRY(replay_begin_segment(replayer));
     return run_events(replayer);
 }

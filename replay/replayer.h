@@ -10,17 +10,19 @@
 #include <stdint.h>
 
 struct replayer_options {
-    const char *path;   /* of the recording */
-    bool quiet;         /* do not show the program's output again */
-    bool check_memory;  /* compare all writable memory at the end with what the recording kept */
-    uint64_t to;        /* stop after this event, 0: run to the end */
-    /* Called after each event has happened in the puppet, or NULL; memory is the puppet's at that point. An error ends the replay. */
+    const char *path;  /* of the recording */
+    bool quiet;        /* do not show the program's output again */
+    bool check_memory; /* compare all writable memory at the end with what the recording kept */
+    uint64_t to;       /* stop after this event, 0: run to the end */
+    /* Called after each event has happened in the puppet, or NULL; memory is the puppet's at that point. An
+     * error ends the replay. */
     struct error *(*observe)(void *context, const struct event *event, const struct memory_reader *memory);
     void *context;
 };
 
-/* Replay. *ret_status is what reel exits with: what the recorded program exited with, or 128 + its signal; 0 when the recording, or --to, ends
- * before the program does (stderr says so). ERROR_DIVERGED at the first difference: event number, expected, found, place. */
+/* Replay. *ret_status is what reel exits with: what the recorded program exited with, or 128 + its signal; 0
+ * when the recording, or --to, ends before the program does (stderr says so). ERROR_DIVERGED at the first
+ * difference: event number, expected, found, place. */
 struct error *replayer_run(const struct replayer_options *options, int *ret_status);
 
 #endif

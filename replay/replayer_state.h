@@ -23,18 +23,20 @@ struct replayer {
     bool restarting; /* the last call was interrupted and the registers are already those of its restart */
     struct attachment attachments[ATTACHMENTS_MOST];
     size_t attachment_count;
-    bool over;                    /* nothing more to replay */
-    int status;                   /* then: what reel exits with */
+    bool over;  /* nothing more to replay */
+    int status; /* then: what reel exits with */
 };
 
 /* Run the puppet to its next stop, which must be of this kind (and signal), and read its registers. */
-struct error *replay_run_to(struct replayer *replayer, const struct event *event, enum stop_kind kind, int signo);
+struct error *replay_run_to(struct replayer *replayer, const struct event *event, enum stop_kind kind,
+                            int signo);
 
 /* ERROR_DIVERGED at this event: "event N (what) at PLACE: expected ..., found ...". */
 struct error *replay_diverged(struct replayer *replayer, const struct event *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Compare all writable memory with the image that the recording keeps of this segment's end (--check-memory). */
+/* Compare all writable memory with the image that the recording keeps of this segment's end (--check-memory).
+ */
 struct error *replay_check_memory(struct replayer *replayer, const struct event *event);
 
 /* replay_syscall.c: the program is at, or runs to, this call. */
@@ -46,8 +48,8 @@ struct error *replay_event(struct replayer *replayer, const struct event *event)
 /* A fresh puppet with the snapshot of the tape's current segment. */
 struct error *replay_begin_segment(struct replayer *replayer);
 
-/* Make an event's effects happen in the puppet. EFFECT_MAP_FILE is left to the call that maps. Registers among them are also put into
- * replayer->regs. */
+/* Make an event's effects happen in the puppet. EFFECT_MAP_FILE is left to the call that maps. Registers
+ * among them are also put into replayer->regs. */
 struct error *replay_effects(struct replayer *replayer, const struct event *event);
 
 #endif

@@ -30,7 +30,8 @@ struct error *snapshot_add_mapping(struct snapshot *snapshot, const struct snaps
     return NULL;
 }
 
-struct error *snapshot_add_file(struct snapshot *snapshot, uint32_t id, uint64_t size, uint64_t hash, const char *path) {
+struct error *snapshot_add_file(struct snapshot *snapshot, uint32_t id, uint64_t size, uint64_t hash,
+                                const char *path) {
     for (size_t i = 0; i < snapshot->file_count; i++) {
         if (snapshot->files[i].id != id)
             continue;
@@ -45,11 +46,13 @@ struct error *snapshot_add_file(struct snapshot *snapshot, uint32_t id, uint64_t
     char *copy = strdup(path);
     if (!copy)
         return &error_no_memory;
-    files[snapshot->file_count++] = (struct snapshot_file){.id = id, .size = size, .hash = hash, .path = copy};
+    files[snapshot->file_count++] =
+        (struct snapshot_file){.id = id, .size = size, .hash = hash, .path = copy};
     return NULL;
 }
 
-/* Field 47 of /proc/PID/stat, start_brk (proc(5)); the command name in field 2 may hold anything, so count from its last ')'. */
+/* Field 47 of /proc/PID/stat, start_brk (proc(5)); the command name in field 2 may hold anything, so count
+ * from its last ')'. */
 static struct error *read_brk_start(pid_t pid, uint64_t *ret) {
     char path[64], text[2048];
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -91,7 +94,8 @@ static struct error *append(struct chunk_writer *writer, struct buffer *record) 
     return err;
 }
 
-static struct error *write_task(const struct snapshot *snapshot, struct chunk_writer *writer, struct buffer *record) {
+static struct error *write_task(const struct snapshot *snapshot, struct chunk_writer *writer,
+                                struct buffer *record) {
     buffer_put_u8(record, SNAPSHOT_TASK);
     buffer_put_varint(record, (uint32_t)snapshot->tid);
     buffer_put_varint(record, snapshot->brk_start);
@@ -101,7 +105,8 @@ static struct error *write_task(const struct snapshot *snapshot, struct chunk_wr
     return append(writer, record);
 }
 
-static struct error *write_file(const struct snapshot_file *file, struct chunk_writer *writer, struct buffer *record) {
+static struct error *write_file(const struct snapshot_file *file, struct chunk_writer *writer,
+                                struct buffer *record) {
     buffer_put_u8(record, SNAPSHOT_FILE);
     buffer_put_varint(record, file->id);
     buffer_put_varint(record, file->size);
@@ -133,8 +138,8 @@ static struct error *write_run(struct task *task, uint64_t address, size_t size,
     return append(writer, record);
 }
 
-static struct error *write_pages(const struct snapshot_mapping *mapping, struct task *task, struct chunk_writer *writer,
-                                 struct buffer *record) {
+static struct error *write_pages(const struct snapshot_mapping *mapping, struct task *task,
+                                 struct chunk_writer *writer, struct buffer *record) {
     if (mapping->shared && mapping->file)
         return NULL; /* the file is in the store */
     for (uint64_t address = mapping->start; address < mapping->end;) {
@@ -154,8 +159,8 @@ static struct error *write_pages(const struct snapshot_mapping *mapping, struct 
     return NULL;
 }
 
-static struct error *write_all(const struct snapshot *snapshot, struct task *task, struct chunk_writer *writer,
-                               struct buffer *record) {
+static struct error *write_all(const struct snapshot *snapshot, struct task *task,
+                               struct chunk_writer *writer, struct buffer *record) {
     TRY(write_task(snapshot, writer, record));
     for (size_t i = 0; i < snapshot->file_count; i++)
         TRY(write_file(&snapshot->files[i], writer, record));
@@ -257,7 +262,8 @@ static bool is_mapped(const struct snapshot *snapshot, uint64_t start, uint64_t 
     return start >= end;
 }
 
-static struct error *read_pages(struct cursor *cursor, struct snapshot *ret, snapshot_pages *pages, void *context) {
+static struct error *read_pages(struct cursor *cursor, struct snapshot *ret, snapshot_pages *pages,
+                                void *context) {
     uint64_t address = cursor_varint(cursor);
     size_t size;
     const void *bytes = cursor_blob(cursor, &size);
@@ -294,8 +300,8 @@ static struct error *read_record(struct cursor *cursor, struct snapshot *ret, en
     return cursor_check(cursor);
 }
 
-static struct error *read_all(struct chunk_reader *reader, const char *name, snapshot_pages *pages, void *context,
-                              struct snapshot *ret) {
+static struct error *read_all(struct chunk_reader *reader, const char *name, snapshot_pages *pages,
+                              void *context, struct snapshot *ret) {
     enum snapshot_record last = 0;
     for (;;) {
         const uint8_t *record;
@@ -315,7 +321,8 @@ static struct error *read_all(struct chunk_reader *reader, const char *name, sna
     return NULL;
 }
 
-struct error *snapshot_read(int dirfd, const char *name, snapshot_pages *pages, void *context, struct snapshot *ret) {
+struct error *snapshot_read(int dirfd, const char *name, snapshot_pages *pages, void *context,
+                            struct snapshot *ret) {
     memset(ret, 0, sizeof(*ret));
     struct chunk_reader *reader;
     TRY(chunk_reader_open(dirfd, name, CHUNK_FILE_SNAPSHOT, &reader));

@@ -1,7 +1,8 @@
 /* snapshot: a process at one instant, and how it is written to and read from `N.snapshot`.
  *
- * A snapshot refers to files of the store for what is mapped from files, and holds the contents of pages that the process has of its
- * own. Writer and reader stand in snapshot.c. reel-recording(5) documents the bytes. */
+ * A snapshot refers to files of the store for what is mapped from files, and holds the contents of pages that
+ * the process has of its own. Writer and reader stand in snapshot.c. reel-recording(5) documents the bytes.
+ */
 #ifndef REEL_REPLAY_SNAPSHOT_H
 #define REEL_REPLAY_SNAPSHOT_H
 
@@ -44,19 +45,22 @@ struct snapshot {
 void snapshot_deinit(struct snapshot *snapshot);
 struct error *snapshot_add_mapping(struct snapshot *snapshot, const struct snapshot_mapping *mapping);
 /* path is copied. A file that is listed already is updated. */
-struct error *snapshot_add_file(struct snapshot *snapshot, uint32_t id, uint64_t size, uint64_t hash, const char *path);
+struct error *snapshot_add_file(struct snapshot *snapshot, uint32_t id, uint64_t size, uint64_t hash,
+                                const char *path);
 
 /* Fill registers, xstate, brk_start and stack_limit from a stopped task. */
 struct error *snapshot_take_task(struct snapshot *snapshot, struct task *task);
 
-/* Write the snapshot, and of each mapping the pages that the task has of its own (of anonymous shared memory: all), as they
- * are now. */
+/* Write the snapshot, and of each mapping the pages that the task has of its own (of anonymous shared memory:
+ * all), as they are now. */
 struct error *snapshot_write(const struct snapshot *snapshot, struct task *task, int dirfd, const char *name,
                              struct size_budget *budget);
 
-/* Read a snapshot. For each run of pages `page` is called, after everything else has been read: ret is then complete. The values are checked
- * for sense (aligned, ordered, disjoint, in user space). */
-typedef struct error *snapshot_pages(void *context, const struct snapshot *snapshot, uint64_t address, const void *bytes, size_t size);
-struct error *snapshot_read(int dirfd, const char *name, snapshot_pages *pages, void *context, struct snapshot *ret);
+/* Read a snapshot. For each run of pages `page` is called, after everything else has been read: ret is then
+ * complete. The values are checked for sense (aligned, ordered, disjoint, in user space). */
+typedef struct error *snapshot_pages(void *context, const struct snapshot *snapshot, uint64_t address,
+                                     const void *bytes, size_t size);
+struct error *snapshot_read(int dirfd, const char *name, snapshot_pages *pages, void *context,
+                            struct snapshot *ret);
 
 #endif

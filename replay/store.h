@@ -1,9 +1,9 @@
 /* store: the mapped files that a recording keeps, NAME.reel/files/N.
  *
- * A program maps parts of files; what it can see through those mappings is kept, at the same offsets, in a sparse file:
- * cloned (FICLONE) where the file system can and the whole file is wanted, else copied (copy_file_range, holes kept). Hard links are
- * not used: a link follows later changes made in place. The contents are guarded by a hash that does not see holes, so a
- * recording can be copied by any tool. */
+ * A program maps parts of files; what it can see through those mappings is kept, at the same offsets, in a
+ * sparse file: cloned (FICLONE) where the file system can and the whole file is wanted, else copied
+ * (copy_file_range, holes kept). Hard links are not used: a link follows later changes made in place. The
+ * contents are guarded by a hash that does not see holes, so a recording can be copied by any tool. */
 #ifndef REEL_REPLAY_STORE_H
 #define REEL_REPLAY_STORE_H
 
@@ -21,9 +21,11 @@ struct stored_file {
     dev_t device;
     ino_t inode;
     struct timespec mtime, ctime;
-    uint64_t size;   /* of the original, and of the stored file (its tail may be a hole) */
-    char *path;      /* as the program knew it */
-    struct { uint64_t start, end; } *ranges; /* copied so far, sorted, disjoint, page aligned */
+    uint64_t size; /* of the original, and of the stored file (its tail may be a hole) */
+    char *path;    /* as the program knew it */
+    struct {
+        uint64_t start, end;
+    } * ranges; /* copied so far, sorted, disjoint, page aligned */
     size_t range_count;
 };
 
@@ -37,15 +39,15 @@ struct file_store {
 void file_store_init(struct file_store *store, int filesfd, struct size_budget *budget);
 void file_store_deinit(struct file_store *store);
 
-/* Make sure that bytes [offset, offset + size) of the file open at fd (readable or not: it is reopened through
- * /proc/self/fd) are in the store. *ret is owned by the store. *ret_changed says whether anything was copied now, so
- * that a new EVENT_FILE with the new hash must be logged. Disk full and limits as ERROR_SYSTEM / ERROR_LIMIT; a file
- * that is partly copied then does not matter, no event refers to it. */
-struct error *file_store_add(struct file_store *store, int fd, const char *path, uint64_t offset, uint64_t size,
-                             struct stored_file **ret, bool *ret_changed);
+/* Make sure that bytes [offset, offset + size) of the file open at fd (readable or not: it is reopened
+ * through /proc/self/fd) are in the store. *ret is owned by the store. *ret_changed says whether anything was
+ * copied now, so that a new EVENT_FILE with the new hash must be logged. Disk full and limits as ERROR_SYSTEM
+ * / ERROR_LIMIT; a file that is partly copied then does not matter, no event refers to it. */
+struct error *file_store_add(struct file_store *store, int fd, const char *path, uint64_t offset,
+                             uint64_t size, struct stored_file **ret, bool *ret_changed);
 
-/* Hash of a stored file: XXH3 64 over (page index as u64, 4096 bytes, zero-filled at the end) of every 4 KiB page that is not all
- * zeros, then the file size as u64. Holes are skipped with SEEK_DATA. */
+/* Hash of a stored file: XXH3 64 over (page index as u64, 4096 bytes, zero-filled at the end) of every 4 KiB
+ * page that is not all zeros, then the file size as u64. Holes are skipped with SEEK_DATA. */
 struct error *file_store_hash(int filesfd, uint32_t id, uint64_t *ret);
 
 /* Open stored file `id` for reading after checking its size and hash. ERROR_NOT_FOUND, ERROR_BAD_DATA. */

@@ -105,7 +105,8 @@ static struct error *survey_log(struct tape *tape, uint32_t segment, bool *ret_e
         *ret_exec = event.kind == EVENT_EXEC;
         note_changes(tape, &event);
         if (event.kind == EVENT_FILE)
-            TRY(note_file(tape, event.file.file, event.file.size, event.file.hash, event.file.path, event.file.path_size));
+            TRY(note_file(tape, event.file.file, event.file.size, event.file.hash, event.file.path,
+                          event.file.path_size));
     }
     if (chunk_reader_cut(tape->reader))
         tape->cut = true;
@@ -113,7 +114,8 @@ static struct error *survey_log(struct tape *tape, uint32_t segment, bool *ret_e
 }
 
 static struct error *cut_short(const struct tape *tape, const char *what) {
-    return error_hint(error_new(ERROR_BAD_DATA, "%s: %s", tape->recording.path, what), "the recording is damaged");
+    return error_hint(error_new(ERROR_BAD_DATA, "%s: %s", tape->recording.path, what),
+                      "the recording is damaged");
 }
 
 /* A killed recorder leaves a segment without a snapshot, or without a log, as the last one. */
@@ -128,7 +130,8 @@ static struct error *survey(struct tape *tape) {
                 tape->cut = true;
                 break;
             }
-        } else if (!complete && segment > 1 && (error_is(err, ERROR_NOT_FOUND) || error_is(err, ERROR_BAD_DATA))) {
+        } else if (!complete && segment > 1 &&
+                   (error_is(err, ERROR_NOT_FOUND) || error_is(err, ERROR_BAD_DATA))) {
             error_free(err); /* killed while it was written */
             tape->cut = true;
             break;
@@ -148,7 +151,8 @@ static struct error *survey(struct tape *tape) {
 static struct error *check_files(struct tape *tape) {
     for (size_t i = 0; i < tape->file_count; i++) {
         int fd;
-        TRY(file_store_open(tape->recording.filesfd, tape->files[i].id, tape->files[i].size, tape->files[i].hash, &fd));
+        TRY(file_store_open(tape->recording.filesfd, tape->files[i].id, tape->files[i].size,
+                            tape->files[i].hash, &fd));
         close(fd);
     }
     return NULL;

@@ -1,7 +1,8 @@
 /* tape: a recording as a sequence of events, read from its beginning to its end across segments.
  *
- * Opening reads all of it once, so that damage is found before anything runs, and so that it is known how many events there are, where the
- * recording ends, and what each mapped file contained in the end. Event numbers count from 1 through all segments. */
+ * Opening reads all of it once, so that damage is found before anything runs, and so that it is known how
+ * many events there are, where the recording ends, and what each mapped file contained in the end. Event
+ * numbers count from 1 through all segments. */
 #ifndef REEL_REPLAY_TAPE_H
 #define REEL_REPLAY_TAPE_H
 
@@ -15,7 +16,7 @@
 struct tape_file {
     uint32_t id;
     uint64_t size, hash;
-    char *path; /* as the program knew it; owned */
+    char *path;   /* as the program knew it; owned */
     bool changes; /* events write to it: see puppet_add_file() */
 };
 
@@ -39,7 +40,8 @@ struct tape {
 struct error *tape_open(const char *path, struct tape *ret);
 void tape_close(struct tape *tape);
 
-/* The next event of the current segment; *ret_more is false at its end. What ret points to is valid until the next call. */
+/* The next event of the current segment; *ret_more is false at its end. What ret points to is valid until the
+ * next call. */
 struct error *tape_next(struct tape *tape, struct event *ret, bool *ret_more);
 
 /* Go to the beginning of the next segment; *ret_more is false when there is none. */

@@ -398,7 +398,7 @@ import json
 rows = [json.loads(line) for line in open("all", encoding="utf-8")]
 assert len(rows) > 20, len(rows)
 assert [row["event"] for row in rows] == list(range(1, len(rows) + 1))
-assert any(row.get("name") == "write" and row["result"] == 9 for row in rows)
+assert any(row.get("name") == "write" and row["result"] == 11 for row in rows)
 assert rows[-1]["kind"] == "exit" and rows[-1]["status"] == 0, rows[-1]'
 }
 test_dump_to_a_closed_pipe() {

@@ -40,7 +40,7 @@ judge_refused() {
     if [ -n "$TIMED_OUT" ]; then
         echo "hangs"
     elif [ "$STATUS" != 125 ]; then
-        echo "status $STATUS instead of 125: $(words "$1.err")"
+        echo "status $STATUS instead of 125: $(first_line "$1.err")"
     elif ! is_one_line "$1.err"; then
         echo "not one line on stderr: $(head -c 300 "$1.err" | tr '\n' '|')"
     fi
@@ -266,7 +266,7 @@ test_future_version() {
 }
 test_future_feature() {
     record_small
-    edit 's/\("features":[[:space:]]*"\{0,1\}\)[0-9a-fx]*/\18/'
+    edit 's/\("feature_mask":[[:space:]]*"0x\)0/\18/'
     judge_damage "an unknown feature bit"
     no_problems 1
 }
@@ -359,7 +359,7 @@ test_terminate() {
     mkdir "$T/work"
     build ticker "$T/work"
     RECORDING=$T/terminated.reel
-    start "$REEL" record --quiet -o "$RECORDING" "$T/work/ticker"
+    start "$REEL" record --quiet --check-memory -o "$RECORDING" "$T/work/ticker"
     sleep 1
     kill -TERM "$PID"
     reap
@@ -527,7 +527,7 @@ test_threads_end_it() {
     step "$T/live" "$REEL" record --quiet -o "$RECORDING" /usr/bin/python3 -c '
 import threading
 print("before", flush=True)
-threads = [threading.Thread(target=print, args=("all",)) for i in range(3)]
+threads = [threading.Thread(target=print, args=("all done",)) for i in range(3)]
 for t in threads: t.start()
 for t in threads: t.join()
 raise SystemExit(7)'

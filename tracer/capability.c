@@ -365,13 +365,14 @@ static struct capability_result probe_cap_sys_ptrace(void) {
     return works();
 }
 
-/* As the puppet of replay does it: no seize, and no call is executed, _exit(2) included. */
+/* As the puppet of replay does it: no seize, and no call is executed, the last one included. That one is made
+ * bare, since sanitizers make calls of their own in _exit(2). */
 static void body_sysemu(int channel) {
     (void)channel;
     if (trace_me() < 0)
         _exit(errno);
     syscall(SYS_kill, syscall(SYS_getpid), SIGSTOP);
-    _exit(syscall(SYS_getppid) == ANSWER ? 0 : STATUS_IGNORED);
+    syscall(SYS_exit_group, syscall(SYS_getppid) == ANSWER ? 0 : STATUS_IGNORED);
 }
 
 static struct error *answer_call(void) {
@@ -391,6 +392,8 @@ static struct capability_result probe_sysemu(void) {
         errno = WEXITSTATUS(status);
         return missing("PTRACE_TRACEME");
     }
+    if (WIFSIGNALED(status))
+        return died(status);
     if (!stopped_by(status, SIGSTOP))
         return broken("a traced child does not stop");
     ATTEMPT("options", trace_set_options(subject));

@@ -82,7 +82,8 @@ struct error *engine_next(struct engine *engine, struct stop *ret) {
 }
 
 static void on_tick(int signo) {
-    (void)signo; /* its only purpose is to interrupt waitpid(); a tick that comes between two waits is made up by the next */
+    (void)signo; /* its only purpose is to interrupt waitpid(); a tick that comes between two waits is made up
+                    by the next */
 }
 
 struct error *engine_set_tick(unsigned milliseconds) {
@@ -129,7 +130,8 @@ struct error *engine_pass(const struct stop *stop) {
     return err;
 }
 
-struct error *engine_run(struct engine *engine, const struct consumer *consumers, size_t count, const bool *done) {
+struct error *engine_run(struct engine *engine, const struct consumer *consumers, size_t count,
+                         const bool *done) {
     while (!*done) {
         struct stop stop;
         TRY(engine_next(engine, &stop));

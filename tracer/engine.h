@@ -1,4 +1,5 @@
-/* engine: the loop `next stop, classify, dispatch`. It owns the tasks and knows nothing of what consumers do with stops.
+/* engine: the loop `next stop, classify, dispatch`. It owns the tasks and knows nothing of what consumers do
+ * with stops.
  *
  * One engine a process, since it waits for all children. */
 #ifndef REEL_TRACER_ENGINE_H
@@ -24,12 +25,13 @@ struct task *engine_task(struct engine *engine, pid_t tid);
 /* Wait for the next stop of any tracee. STOP_NONE when there are no tracees. */
 struct error *engine_next(struct engine *engine, struct stop *ret);
 
-/* Make engine_next() return STOP_TICK about every `milliseconds` while nothing else happens; 0 switches it off. Uses
- * ITIMER_REAL and SIGALRM of the tracer process. */
+/* Make engine_next() return STOP_TICK about every `milliseconds` while nothing else happens; 0 switches it
+ * off. Uses ITIMER_REAL and SIGALRM of the tracer process. */
 struct error *engine_set_tick(unsigned milliseconds);
 
-/* Keep this process, and the tracees it starts from now on, on the processor it runs on: a stop costs a third less when tracer and tracee
- * share one (no wake-up of another processor). Failure is no harm and is ignored. */
+/* Keep this process, and the tracees it starts from now on, on the processor it runs on: a stop costs a third
+ * less when tracer and tracee share one (no wake-up of another processor). Failure is no harm and is ignored.
+ */
 void engine_pin(void);
 
 /* Who deals with a stop. The first consumer that returns true has dealt with it (and resumed the task). */
@@ -38,11 +40,13 @@ struct consumer {
     void *context;
 };
 
-/* Dispatch until there are no tracees, a consumer reports an error, or *done becomes true. A stop that no consumer wants is
- * passed through with engine_pass(). */
-struct error *engine_run(struct engine *engine, const struct consumer *consumers, size_t count, const bool *done);
+/* Dispatch until there are no tracees, a consumer reports an error, or *done becomes true. A stop that no
+ * consumer wants is passed through with engine_pass(). */
+struct error *engine_run(struct engine *engine, const struct consumer *consumers, size_t count,
+                         const bool *done);
 
-/* Let a stop pass as if there were no tracer: signals are delivered, group stops kept. A task that is gone is no error. */
+/* Let a stop pass as if there were no tracer: signals are delivered, group stops kept. A task that is gone is
+ * no error. */
 struct error *engine_pass(const struct stop *stop);
 
 #endif

@@ -74,7 +74,8 @@ static struct error *exec_error(const char *program, const struct child_failure 
 }
 
 /* Pass the child's own calls until execve has loaded the program. */
-static struct error *run_to_exec(struct engine *engine, struct task *task, const char *program, int failure_fd) {
+static struct error *run_to_exec(struct engine *engine, struct task *task, const char *program,
+                                 int failure_fd) {
     for (bool loaded = false;;) {
         struct stop stop;
         TRY(engine_next(engine, &stop));

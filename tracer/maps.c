@@ -28,8 +28,8 @@ static struct error *parse_line(const char *line, struct mapping *ret) {
     unsigned device_major, device_minor;
     char flags[5];
     int name_at = 0;
-    if (sscanf(line, "%lx-%lx %4s %lx %x:%x %lu %n", &start, &end, flags, &offset, &device_major, &device_minor, &inode,
-               &name_at) != 7 ||
+    if (sscanf(line, "%lx-%lx %4s %lx %x:%x %lu %n", &start, &end, flags, &offset, &device_major,
+               &device_minor, &inode, &name_at) != 7 ||
         !name_at)
         return error_new(ERROR_BAD_DATA, "memory map: a line that makes no sense: %.80s", line);
     *ret = (struct mapping){

@@ -33,8 +33,9 @@ const struct mapping *maps_find(const struct maps *maps, uint64_t address);
 /* Kernel pages that a process cannot be given: [vvar], [vvar_vclock], [vsyscall]. */
 bool mapping_is_kernel_data(const struct mapping *mapping);
 
-/* Which pages of [start, start + count * 4096) the process has of its own: private pages that were written, and pages of anonymous memory.
- * Sets ret[i] for each page. Source: Documentation/admin-guide/mm/pagemap.rst. */
+/* Which pages of [start, start + count * 4096) the process has of its own: private pages that were written,
+ * and pages of anonymous memory. Sets ret[i] for each page. Source: Documentation/admin-guide/mm/pagemap.rst.
+ */
 struct error *maps_own_pages(pid_t pid, uint64_t start, size_t count, bool *ret);
 
 #endif

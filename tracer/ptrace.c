@@ -10,15 +10,17 @@
 #endif
 
 /* The kernel reports every failure to find a stopped tracee as ESRCH: error_system() makes that TASK_GONE. */
-static struct error *call(const char *what, enum __ptrace_request request, pid_t tid, void *address, void *data) {
+static struct error *call(const char *what, enum __ptrace_request request, pid_t tid, void *address,
+                          void *data) {
     if (ptrace(request, tid, address, data) == -1)
         return error_system(errno, "ptrace %s of task %d", what, tid);
     return NULL;
 }
 
 struct error *trace_seize(pid_t tid, bool kill_with_tracer) {
-    unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-                            PTRACE_O_TRACECLONE | PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACESECCOMP;
+    unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK |
+                            PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEVFORKDONE |
+                            PTRACE_O_TRACESECCOMP;
     if (kill_with_tracer)
         options |= PTRACE_O_EXITKILL;
     return call("SEIZE", PTRACE_SEIZE, tid, NULL, (void *)options);
@@ -34,9 +36,8 @@ struct error *trace_detach(pid_t tid, int signo) {
 
 struct error *trace_resume(pid_t tid, enum resume how, int signo) {
     static const enum __ptrace_request requests[] = {
-        [RESUME_CONT] = PTRACE_CONT,        [RESUME_SYSCALL] = PTRACE_SYSCALL,
-        [RESUME_SYSEMU] = PTRACE_SYSEMU,    [RESUME_STEP] = PTRACE_SINGLESTEP,
-        [RESUME_LISTEN] = PTRACE_LISTEN,
+        [RESUME_CONT] = PTRACE_CONT,       [RESUME_SYSCALL] = PTRACE_SYSCALL, [RESUME_SYSEMU] = PTRACE_SYSEMU,
+        [RESUME_STEP] = PTRACE_SINGLESTEP, [RESUME_LISTEN] = PTRACE_LISTEN,
     };
     return call("resume", requests[how], tid, NULL, (void *)(long)signo);
 }
@@ -98,5 +99,6 @@ int trace_me(void) {
 }
 
 struct error *trace_set_options(pid_t tid) {
-    return call("SETOPTIONS", PTRACE_SETOPTIONS, tid, NULL, (void *)(long)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
+    return call("SETOPTIONS", PTRACE_SETOPTIONS, tid, NULL,
+                (void *)(long)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
 }

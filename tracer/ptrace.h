@@ -1,8 +1,9 @@
 /* ptrace: the one place that calls ptrace(2).
  *
- * Thin, typed wrappers: each names the request it makes, returns errors as struct error, and says ERROR_TASK_GONE when the
- * tracee has died meanwhile (ESRCH), which every caller must expect: SIGKILL does not wait for stops.
- * All of them need the task to be stopped, except trace_seize() and trace_interrupt(). Source: ptrace(2). */
+ * Thin, typed wrappers: each names the request it makes, returns errors as struct error, and says
+ * ERROR_TASK_GONE when the tracee has died meanwhile (ESRCH), which every caller must expect: SIGKILL does
+ * not wait for stops. All of them need the task to be stopped, except trace_seize() and trace_interrupt().
+ * Source: ptrace(2). */
 #ifndef REEL_TRACER_PTRACE_H
 #define REEL_TRACER_PTRACE_H
 
@@ -48,7 +49,8 @@ struct error *trace_set_sigmask(pid_t tid, uint64_t mask);
 /* PTRACE_GETEVENTMSG: the new tid of a fork, the exit status, ... */
 struct error *trace_event_message(pid_t tid, unsigned long *ret);
 
-/* PTRACE_GET_SYSCALL_INFO of a task in a syscall stop: whether it is the entry, and of which call (at an entry only). */
+/* PTRACE_GET_SYSCALL_INFO of a task in a syscall stop: whether it is the entry, and of which call (at an
+ * entry only). */
 struct error *trace_get_syscall(pid_t tid, bool *ret_entry, uint64_t *ret_number);
 
 /* In a child that becomes a tracee of its parent at once: the puppet, the probes of capability.c. 0 or -1. */

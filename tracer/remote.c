@@ -5,8 +5,9 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-/* Step until the instruction pointer has left the syscall instruction. A step from a syscall stop may first report a stop where
- * nothing has moved yet, and our own seccomp filter reports the call: both are stepped from again. */
+/* Step until the instruction pointer has left the syscall instruction. A step from a syscall stop may first
+ * report a stop where nothing has moved yet, and our own seccomp filter reports the call: both are stepped
+ * from again. */
 static struct error *step_over(struct task *task, uint64_t instruction, struct user_regs_struct *ret) {
     for (;;) {
         TRY(task_resume(task, RESUME_STEP, 0));
@@ -15,7 +16,8 @@ static struct error *step_over(struct task *task, uint64_t instruction, struct u
             if (errno != EINTR)
                 return error_system(errno, "waiting for task %d", task->tid);
         if (!WIFSTOPPED(status))
-            /* its end has been consumed here, so the engine will not hear of it; the caller must give up on the task */
+            /* its end has been consumed here, so the engine will not hear of it; the caller must give up on
+             * the task */
             return error_system(ESRCH, "task %d", task->tid);
         task->stopped = true;
         if (status >> 16)
@@ -24,12 +26,13 @@ static struct error *step_over(struct task *task, uint64_t instruction, struct u
         if (ret->rip == instruction + 2)
             return NULL;
         if (WSTOPSIG(status) != SIGTRAP && WSTOPSIG(status) != (SIGTRAP | 0x80))
-            return error_new(ERROR_OTHER, "injected call in task %d: stopped by signal %d at 0x%llx", task->tid,
-                             WSTOPSIG(status), (unsigned long long)ret->rip);
+            return error_new(ERROR_OTHER, "injected call in task %d: stopped by signal %d at 0x%llx",
+                             task->tid, WSTOPSIG(status), (unsigned long long)ret->rip);
     }
 }
 
-struct error *remote_syscall(struct task *task, uint64_t instruction, long number, const uint64_t args[6], int64_t *ret) {
+struct error *remote_syscall(struct task *task, uint64_t instruction, long number, const uint64_t args[6],
+                             int64_t *ret) {
     struct user_regs_struct saved, regs;
     uint64_t mask;
     TRY(trace_get_registers(task->tid, &saved));

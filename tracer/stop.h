@@ -22,7 +22,8 @@ enum stop_kind {
 
 struct stop {
     enum stop_kind kind;
-    struct task *task; /* owned by the engine; after STOP_EXITED and STOP_KILLED valid until the next engine_next() */
+    struct task
+        *task; /* owned by the engine; after STOP_EXITED and STOP_KILLED valid until the next engine_next() */
     int signo;
     int status;
     bool core;

@@ -20,7 +20,7 @@
 /* What recorder and replayer do with a call. Twins: replay/record_syscall.c and replay/replay_syscall.c hold
  * one function for each of the irregular ones. */
 enum syscall_handler {
-    HANDLER_PLAIN,  /* recorded: run it, log result and outputs. Replayed: write the outputs, set the result */
+    HANDLER_PLAIN, /* recorded: run it, log result and outputs. Replayed: write the outputs, set the result */
     HANDLER_REFUSE, /* never run: answered ENOSYS, as a kernel without it would (io_uring, rseq, ...) */
     HANDLER_STOP,   /* run it; when it succeeds the recording ends cleanly: reel cannot replay its effects */
     HANDLER_MMAP,
@@ -41,11 +41,12 @@ enum syscall_handler {
     HANDLER_SIGRETURN,
     HANDLER_SIGACTION,
     HANDLER_SIGPROCMASK,
-    HANDLER_SETRLIMIT, /* setrlimit, prlimit64: the stack limit shapes the address space */
-    HANDLER_FILE_WRITE, /* writes to a descriptor: may be output to show, may change a mapped file.
-                           write, pwrite64, writev, pwritev, pwritev2, sendto, sendmsg, sendmmsg */
+    HANDLER_SETRLIMIT,     /* setrlimit, prlimit64: the stack limit shapes the address space */
+    HANDLER_FILE_WRITE,    /* writes to a descriptor: may be output to show, may change a mapped file.
+                              write, pwrite64, writev, pwritev, pwritev2, sendto, sendmsg, sendmmsg */
     HANDLER_FILE_RESIZE,   /* ftruncate, truncate, fallocate */
-    HANDLER_FILE_TRANSFER, /* sendfile, copy_file_range, splice, tee, vmsplice: bytes that never enter memory */
+    HANDLER_FILE_TRANSFER, /* sendfile, copy_file_range, splice, tee, vmsplice: bytes that never enter memory
+                            */
     HANDLER_CLOSE,         /* close, dup2, dup3, close_range: a descriptor number changes its meaning */
     HANDLER_PROCESS_VM_WRITEV,
 };
@@ -68,24 +69,26 @@ enum arg_type {
     TYPE_FD,
     TYPE_DIRFD, /* like TYPE_FD, AT_FDCWD by name */
     TYPE_PID,
-    TYPE_MODE,   /* octal */
-    TYPE_SIGNAL, /* by name */
-    TYPE_FLAGS,  /* row->constants names the table of bits or values */
-    TYPE_PATH,   /* NUL-terminated string */
-    TYPE_STRING, /* NUL-terminated string that is not a path */
+    TYPE_MODE,    /* octal */
+    TYPE_SIGNAL,  /* by name */
+    TYPE_FLAGS,   /* row->constants names the table of bits or values */
+    TYPE_PATH,    /* NUL-terminated string */
+    TYPE_STRING,  /* NUL-terminated string that is not a path */
     TYPE_STRINGS, /* NULL-terminated array of strings (argv) */
     TYPE_BYTES,   /* raw bytes */
-    TYPE_STRUCT,  /* a struct that the decoder prints as bytes or, where it knows `constants`, field by field */
-    TYPE_IOVEC,   /* array of struct iovec, their count in the next argument; for OUT the result is spread over it */
-    TYPE_MSGHDR,  /* struct msghdr */
+    TYPE_STRUCT,  /* a struct that the decoder prints as bytes or, where it knows `constants`, field by field
+                   */
+    TYPE_IOVEC,  /* array of struct iovec, their count in the next argument; for OUT the result is spread over
+                    it */
+    TYPE_MSGHDR, /* struct msghdr */
     TYPE_MMSGHDR, /* array of struct mmsghdr, count in the next argument, result says how many were filled */
     TYPE_SOCKADDR,
-    TYPE_FDSET,     /* fd_set of args[0] bits */
-    TYPE_POLLFDS,   /* struct pollfd array */
-    TYPE_IOCTL,     /* third argument of ioctl: shape by request, ioctls.def */
-    TYPE_FCNTL,     /* third argument of fcntl: shape by command */
-    TYPE_PRCTL,     /* second argument of prctl: shape by option */
-    TYPE_SPECIAL,   /* shape by another argument (bpf, keyctl, quotactl, ...): an `irregular` row handles it */
+    TYPE_FDSET,   /* fd_set of args[0] bits */
+    TYPE_POLLFDS, /* struct pollfd array */
+    TYPE_IOCTL,   /* third argument of ioctl: shape by request, ioctls.def */
+    TYPE_FCNTL,   /* third argument of fcntl: shape by command */
+    TYPE_PRCTL,   /* second argument of prctl: shape by option */
+    TYPE_SPECIAL, /* shape by another argument (bpf, keyctl, quotactl, ...): an `irregular` row handles it */
 };
 
 /* How many bytes an OUT or INOUT argument covers. `argument` is an index from 0, `unit` bytes an element. */
@@ -125,7 +128,8 @@ const struct syscall_row *syscall_find(uint64_t number);
 /* Number of the call with this name, or -1. */
 int syscall_number(const char *name);
 
-/* Highest number in the table plus one; numbers without a row have name == NULL and syscall_find() == NULL. */
+/* Highest number in the table plus one; numbers without a row have name == NULL and syscall_find() == NULL.
+ */
 unsigned syscall_table_size(void);
 
 /* A call as it was made, and (after it) its result as the kernel put it into rax: -4095..-1 are errors,
@@ -165,13 +169,15 @@ struct error *memory_ranges_add(struct memory_ranges *ranges, uint64_t address, 
  * harmless, they are logged as they are after the call. They never cover less.
  *
  * memory reads the caller's address space. ERROR_UNSUPPORTED when the table cannot tell (an unknown ioctl,
- * prctl or fcntl that did not fail in a way that proves it did nothing): the message names it and its number. */
+ * prctl or fcntl that did not fail in a way that proves it did nothing): the message names it and its number.
+ */
 struct error *syscall_outputs(const struct syscall_call *call, const struct memory_reader *memory,
                               struct memory_ranges *ret);
 
 /* Print a call in words, strace-like: `read(3, "\177ELF"..., 832) = 832`, as NUL-terminated text appended to
  * ret. memory reads the caller's memory as it was just after the call, as far as it is known (a log knows
- * outputs only: what cannot be read is printed as an address). max_string is the most bytes shown of a string. */
+ * outputs only: what cannot be read is printed as an address). max_string is the most bytes shown of a
+ * string. */
 void syscall_print(const struct syscall_call *call, const struct memory_reader *memory, size_t max_string,
                    struct buffer *ret);
 

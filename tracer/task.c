@@ -65,7 +65,8 @@ struct error *task_read_exact(struct task *task, uint64_t address, void *ret, si
     size_t got = task_read(task, address, ret, size);
     if (got == size)
         return NULL;
-    return error_system(EFAULT, "memory of task %d at 0x%llx", task->tid, (unsigned long long)(address + got));
+    return error_system(EFAULT, "memory of task %d at 0x%llx", task->tid,
+                        (unsigned long long)(address + got));
 }
 
 struct error *task_write(struct task *task, uint64_t address, const void *bytes, size_t size) {

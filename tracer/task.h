@@ -1,5 +1,5 @@
-/* task: a thread that reel traces. Knows only what every user of the engine needs; recorder, call tracer and others keep
- * tables of their own, keyed by tid. */
+/* task: a thread that reel traces. Knows only what every user of the engine needs; recorder, call tracer and
+ * others keep tables of their own, keyed by tid. */
 #ifndef REEL_TRACER_TASK_H
 #define REEL_TRACER_TASK_H
 
@@ -26,8 +26,8 @@ void task_deinit(struct task *task);
 /* Let a stopped task go on, delivering signo unless it is 0. */
 struct error *task_resume(struct task *task, enum resume how, int signo);
 
-/* Copy size bytes out of the task's memory; how many could be read before the first that could not. Ignores protections that
- * the task itself would meet. */
+/* Copy size bytes out of the task's memory; how many could be read before the first that could not. Ignores
+ * protections that the task itself would meet. */
 size_t task_read(struct task *task, uint64_t address, void *ret, size_t size);
 /* All of it, or an error that names the address. */
 struct error *task_read_exact(struct task *task, uint64_t address, void *ret, size_t size);

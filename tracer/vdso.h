@@ -1,8 +1,8 @@
 /* vdso: the kernel's code page in the program, which tells the time without a system call.
  *
- * Each function of it is overwritten by the system call it stands for, so that every answer goes through the log. getrandom
- * (vgetrandom, kernel 6.11) is made to answer ENOSYS, after which libc asks the kernel. Source: vdso(7),
- * arch/x86/entry/vdso. */
+ * Each function of it is overwritten by the system call it stands for, so that every answer goes through the
+ * log. getrandom (vgetrandom, kernel 6.11) is made to answer ENOSYS, after which libc asks the kernel.
+ * Source: vdso(7), arch/x86/entry/vdso. */
 #ifndef REEL_TRACER_VDSO_H
 #define REEL_TRACER_VDSO_H
 
@@ -20,9 +20,11 @@ struct vdso_patch {
 
 #define VDSO_PATCHES_MAX 16
 
-/* The patches for a vdso image (the bytes of the [vdso] mapping). *ret_count of them are filled. A function of the table that this vdso does not
- * have is skipped; a symbol named __vdso_* that reel does not know and that reads the clock cannot be seen, so unknown __vdso_* names are an
- * ERROR_UNSUPPORTED (except __vdso_sgx_enter_enclave and __vdso_rt_sigreturn-like trampolines, which are left alone). */
-struct error *vdso_patches(const uint8_t *image, size_t size, struct vdso_patch ret[VDSO_PATCHES_MAX], size_t *ret_count);
+/* The patches for a vdso image (the bytes of the [vdso] mapping). *ret_count of them are filled. A function
+ * of the table that this vdso does not have is skipped; a symbol named __vdso_* that reel does not know and
+ * that reads the clock cannot be seen, so unknown __vdso_* names are an ERROR_UNSUPPORTED (except
+ * __vdso_sgx_enter_enclave and __vdso_rt_sigreturn-like trampolines, which are left alone). */
+struct error *vdso_patches(const uint8_t *image, size_t size, struct vdso_patch ret[VDSO_PATCHES_MAX],
+                           size_t *ret_count);
 
 #endif

@@ -1,5 +1,4 @@
-/* Anonymous mappings land at the recorded addresses, with holes punched, protections changed, pages dropped.
- */
+/* Anonymous mappings: addresses, punched holes, changed protections and dropped pages. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <sys/mman.h>

@@ -1,5 +1,4 @@
-/* MADV_FREE pages that are read before being written: the kernel may drop them or not, the replay must agree.
- */
+/* MADV_FREE pages read before being written: dropped by the kernel or not, the replay agrees. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <sys/mman.h>

@@ -1,5 +1,4 @@
-/* With an unlimited stack the kernel lays memory out bottom-up; executed again like that, it still replays.
- */
+/* An unlimited stack makes the kernel lay memory out bottom-up; re-executed so, it replays. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <sys/mman.h>

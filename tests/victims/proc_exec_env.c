@@ -1,5 +1,4 @@
-/* Re-executed with a changed environment and argv of bytes that are not UTF-8, empty strings and a long one.
- */
+/* Re-executed with another environment and argv bytes that are not UTF-8, empty or long. */
 /* expect: exit 0 */
 #include "victim.h"
 

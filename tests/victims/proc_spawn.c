@@ -1,5 +1,4 @@
-/* vfork, posix_spawn, popen and system: children sharing this memory until they exec, failing ones included.
- */
+/* vfork, posix_spawn, popen, system: children sharing this memory until they exec, or fail to. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <spawn.h>

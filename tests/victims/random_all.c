@@ -1,5 +1,4 @@
-/* Random bytes from getrandom, /dev/urandom, the auxiliary vector and the stack guard are the recorded ones.
- */
+/* Random bytes of getrandom, /dev/urandom, the auxiliary vector and the stack guard. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <sys/auxv.h>

@@ -1,5 +1,4 @@
-/* A blocked read is restarted (SA_RESTART) until a later run of the handler writes the awaited bytes itself.
- */
+/* A read restarted by SA_RESTART until a later run of the handler writes the awaited bytes. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <signal.h>

@@ -1,0 +1,205 @@
+/* record_output: what the recorder does about descriptors: what goes to reel's own outputs and is shown again
+ * in the replay, and writes to files that are mapped. */
+#include "replay/recorder_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool succeeded(const struct recorder *recorder) {
+    return !syscall_failed(recorder->call.result);
+}
+
+/* Path of a descriptor of the program, through which reel can open or stat what it refers to. */
+static void fd_path(const struct recorder *recorder, uint64_t fd, char ret[64]) {
+    snprintf(ret, 64, "/proc/%d/fd/%d", recorder->pid, (int)fd);
+}
+
+/* The file offset of a descriptor, 0 when it has none. */
+static uint64_t fd_offset(const struct recorder *recorder, uint64_t fd) {
+    char path[64];
+    unsigned long long offset = 0;
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->pid, (int)fd);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    if (fscanf(file, "pos: %llu", &offset) != 1)
+        offset = 0;
+    fclose(file);
+    return offset;
+}
+
+#define KCMP_FILE_TYPE 0 /* KCMP_FILE of linux/kcmp.h */
+
+/* Is this descriptor of the program the very same open file as one of reel's outputs? The open file counts,
+ * not the file: what the program writes to a /dev/null that it opened itself is none of reel's output.
+ * Without kcmp(2) the file has to do. */
+static enum event_stream fd_stream(const struct recorder *recorder, uint64_t fd) {
+    char path[64];
+    struct stat info;
+    fd_path(recorder, fd, path);
+    if (stat(path, &info) < 0)
+        return STREAM_NONE;
+    enum event_stream found = STREAM_NONE;
+    for (int own = 1; own <= 2; own++) {
+        const struct stat *output = &recorder->own_output[own - 1];
+        if (!recorder->has_output[own - 1] || info.st_dev != output->st_dev || info.st_ino != output->st_ino)
+            continue;
+        long order = syscall(SYS_kcmp, getpid(), recorder->pid, KCMP_FILE_TYPE, own, (unsigned long)(int)fd);
+        if (order != 0 && order != -1)
+            continue;
+        if (found == STREAM_NONE || own == (int)fd)
+            found = own == 1 ? STREAM_STDOUT : STREAM_STDERR;
+    }
+    return found;
+}
+
+/* ---- writes ---- */
+
+/* Where the bytes of a successful write went in its file. */
+static uint64_t written_offset(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    switch (call->number) {
+    case SYS_pwrite64:
+    case SYS_pwritev:
+    case SYS_pwritev2:
+        if (call->number != SYS_pwritev2 || call->args[3] != (uint64_t)-1)
+            return call->args[3];
+        /* fallthrough */
+    default: {
+        uint64_t end = fd_offset(recorder, call->args[0]);
+        return end > (uint64_t)call->result ? end - (uint64_t)call->result : 0;
+    }
+    }
+}
+
+static bool is_socket_call(uint64_t number) {
+    return number == SYS_sendto || number == SYS_sendmsg || number == SYS_sendmmsg;
+}
+
+/* A write to /proc/PID/mem of its own is memory that changes without a trace. */
+static bool writes_memory_file(const struct recorder *recorder) {
+    static dev_t proc_device;
+    char path[64], target[64];
+    struct stat info;
+    if (!proc_device && stat("/proc", &info) == 0)
+        proc_device = info.st_dev;
+    fd_path(recorder, recorder->call.args[0], path);
+    if (stat(path, &info) < 0 || info.st_dev != proc_device)
+        return false;
+    ssize_t size = readlink(path, target, sizeof(target) - 1);
+    target[size > 0 ? size : 0] = 0;
+    return size > 4 && strcmp(target + size - 4, "/mem") == 0;
+}
+
+struct error *record_exit_file_write(struct recorder *recorder) {
+    if (succeeded(recorder) && !is_socket_call(recorder->call.number) && writes_memory_file(recorder)) {
+        recorder_stop(recorder, "the program writes to /proc/PID/mem, which cannot be recorded");
+        return NULL;
+    }
+    if (!succeeded(recorder) || !recorder->mapped_count || is_socket_call(recorder->call.number))
+        return NULL;
+    char path[64];
+    fd_path(recorder, recorder->call.args[0], path);
+    return record_file_written(recorder, path, written_offset(recorder), (uint64_t)recorder->call.result);
+}
+
+/* The file that truncate(2) names, as seen from here: the program may have another root or working folder. */
+static struct error *truncated_path(struct recorder *recorder, char *ret, size_t size) {
+    char name[4096];
+    size_t got = task_read(recorder->task, recorder->call.args[0], name, sizeof(name) - 1);
+    name[got] = 0;
+    snprintf(ret, size, "/proc/%d/%s/%s", recorder->pid, name[0] == '/' ? "root" : "cwd", name);
+    return NULL;
+}
+
+struct error *record_exit_file_resize(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    if (!succeeded(recorder) || !recorder->mapped_count)
+        return NULL;
+    char path[4200];
+    if (call->number == SYS_truncate)
+        TRY(truncated_path(recorder, path, sizeof(path)));
+    else
+        fd_path(recorder, call->args[0], path);
+    /* fallocate may punch or move: everything from its offset on may differ */
+    uint64_t offset = call->number == SYS_fallocate ? call->args[2] : call->args[1];
+    return record_file_written(recorder, path, offset, UINT64_MAX / 2);
+}
+
+/* Which argument is the descriptor that bytes go to, and the one that they come from. */
+static unsigned transfer_target(uint64_t number) {
+    return number == SYS_sendfile || number == SYS_vmsplice ? 0 : number == SYS_tee ? 1 : 2;
+}
+
+static unsigned transfer_source(uint64_t number) {
+    return number == SYS_sendfile ? 1 : 0;
+}
+
+/* splice and tee take their bytes out of a pipe, where reel cannot look: to its own outputs they are refused
+ * as on a file that cannot be spliced, and programs fall back to read and write. */
+struct error *record_entry_transfer(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    enum event_stream stream = fd_stream(recorder, call->args[transfer_target(call->number)]);
+    if (stream == STREAM_NONE)
+        return NULL;
+    if (call->number == SYS_splice || call->number == SYS_tee) {
+        recorder->refused = true;
+        return NULL;
+    }
+    recorder->offset_before = 0;
+    uint64_t pointer = call->number == SYS_sendfile ? call->args[2] : call->args[1];
+    if (call->number == SYS_vmsplice)
+        return NULL;
+    if (pointer)
+        task_read(recorder->task, pointer, &recorder->offset_before, sizeof(recorder->offset_before));
+    else
+        recorder->offset_before = fd_offset(recorder, call->args[transfer_source(call->number)]);
+    return NULL;
+}
+
+/* The bytes that went to the output without passing through memory, read again from where they came. */
+static struct error *show_transfer(struct recorder *recorder, uint64_t size) {
+    char path[64];
+    fd_path(recorder, recorder->call.args[transfer_source(recorder->call.number)], path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    void *bytes = fd >= 0 ? malloc(size ? size : 1) : NULL;
+    ssize_t got = bytes ? pread(fd, bytes, size, (off_t)recorder->offset_before) : -1;
+    struct error *err = NULL;
+    if (got >= 0)
+        err = effects_add(&recorder->effects, EFFECT_SHOW, 0, 0, bytes, (size_t)got);
+    free(bytes);
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
+
+struct error *record_exit_transfer(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    uint64_t target = call->args[transfer_target(call->number)];
+    if (!succeeded(recorder) || call->result == 0)
+        return NULL;
+    if (call->number != SYS_vmsplice && fd_stream(recorder, target) != STREAM_NONE)
+        TRY(show_transfer(recorder, (uint64_t)call->result));
+    char path[64];
+    fd_path(recorder, target, path);
+    return record_file_written(recorder, path, 0, UINT64_MAX / 2);
+}
+
+static bool shows_output(const struct recorder *recorder) {
+    if (!recorder->row || !succeeded(recorder))
+        return false;
+    return recorder->row->handler == HANDLER_FILE_WRITE || recorder->row->handler == HANDLER_FILE_TRANSFER;
+}
+
+enum event_stream record_output_stream(const struct recorder *recorder) {
+    if (!shows_output(recorder))
+        return STREAM_NONE;
+    const struct syscall_call *call = &recorder->call;
+    bool transfer = recorder->row->handler == HANDLER_FILE_TRANSFER;
+    return fd_stream(recorder, call->args[transfer ? transfer_target(call->number) : 0]);
+}
