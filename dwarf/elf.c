@@ -8,11 +8,6 @@
 
 #define IMAGE_NAME "ELF image"
 
-/* DW_EH_PE_*: how a pointer in .eh_frame_hdr is stored (LSB Core, section 10.5). */
-#define ENCODING_OMIT           0xff
-#define ENCODING_FORMAT(byte)   ((byte)&0x0f)
-#define ENCODING_DATAREL_SDATA4 0x3b
-
 static struct error *read_segments(struct elf_image *image, struct cursor *cursor, size_t count) {
     /* The headers must be there before memory for them is: a count alone proves nothing. */
     if (count > cursor_left(cursor) / sizeof(Elf64_Phdr)) {
@@ -93,7 +88,13 @@ bool elf_vaddr_to_offset(const struct elf_image *image, uint64_t vaddr, uint64_t
     return false;
 }
 
-static const struct elf_segment *find_segment(const struct elf_image *image, uint32_t type) {
+const void *elf_bytes(const struct elf_image *image, uint64_t offset, uint64_t size) {
+    if (offset > image->size || size > image->size - offset)
+        return NULL;
+    return image->data + offset;
+}
+
+const struct elf_segment *elf_find_segment(const struct elf_image *image, uint32_t type) {
     for (size_t i = 0; i < image->segment_count; i++)
         if (image->segments[i].type == type)
             return &image->segments[i];
@@ -110,93 +111,60 @@ static void segment_cursor(struct cursor *cursor, const struct elf_image *image,
         cursor_init(cursor, bytes, segment->filesz, IMAGE_NAME);
 }
 
-/* Read a number in one of the formats of DW_EH_PE_*; what it is relative to does not matter here. */
-static uint64_t read_encoded(struct cursor *cursor, uint8_t encoding) {
-    if (encoding == ENCODING_OMIT)
-        return 0;
-    switch (ENCODING_FORMAT(encoding)) {
-    case 0x1: /* uleb128 */
-    case 0x9: /* sleb128 */
-        return cursor_varint(cursor);
-    case 0x2: /* udata2 */
-    case 0xa: /* sdata2 */
-        return cursor_u16(cursor);
-    case 0x3: /* udata4 */
-    case 0xb: /* sdata4 */
-        return cursor_u32(cursor);
-    case 0x0: /* absptr */
-    case 0x4: /* udata8 */
-    case 0xc: /* sdata8 */
-        return cursor_u64(cursor);
-    default:
-        cursor_fail(cursor);
-        return 0;
-    }
+size_t elf_section_count(const struct elf_image *image) {
+    Elf64_Ehdr header;
+    memcpy(&header, image->data, sizeof(header));
+    size_t count = header.e_shentsize == sizeof(Elf64_Shdr) ? header.e_shnum : 0;
+    return elf_bytes(image, header.e_shoff, count * sizeof(Elf64_Shdr)) ? count : 0;
 }
 
-/* Read the table header up to its first row; returns the number of rows, 0 if there is no table that can be
- * used. */
-static size_t read_table_header(struct cursor *cursor) {
-    uint8_t version = cursor_u8(cursor);
-    uint8_t frame_encoding = cursor_u8(cursor);
-    uint8_t count_encoding = cursor_u8(cursor);
-    uint8_t table_encoding = cursor_u8(cursor);
-    if (version != 1 || count_encoding == ENCODING_OMIT || table_encoding != ENCODING_DATAREL_SDATA4)
-        return 0;
-    read_encoded(cursor, frame_encoding);
-    uint64_t count = read_encoded(cursor, count_encoding);
-    /* A row is two 4-byte numbers. */
-    return count <= cursor_left(cursor) / 8 ? count : 0;
+bool elf_section(const struct elf_image *image, size_t index, struct elf_section *ret) {
+    if (index >= elf_section_count(image))
+        return false;
+    Elf64_Ehdr header;
+    Elf64_Shdr section;
+    memcpy(&header, image->data, sizeof(header));
+    memcpy(&section, image->data + header.e_shoff + index * sizeof(section), sizeof(section));
+    *ret = (struct elf_section){.name = section.sh_name,
+                                .type = section.sh_type,
+                                .flags = section.sh_flags,
+                                .vaddr = section.sh_addr,
+                                .offset = section.sh_offset,
+                                .size = section.sh_size};
+    return true;
 }
 
-struct error *elf_function_starts(const struct elf_image *image, uint64_t **ret, size_t *ret_count) {
-    *ret = NULL;
-    *ret_count = 0;
-    const struct elf_segment *segment = find_segment(image, PT_GNU_EH_FRAME);
-    if (!segment)
-        return NULL;
-    struct cursor cursor;
-    segment_cursor(&cursor, image, segment);
-    size_t count = read_table_header(&cursor);
-    if (!count)
-        return NULL;
-
-    uint64_t *starts = malloc(count * sizeof(*starts));
-    if (!starts)
-        return &error_no_memory;
-    for (size_t i = 0; i < count; i++) {
-        starts[i] = segment->vaddr + (uint64_t)(int32_t)cursor_u32(&cursor);
-        cursor_u32(&cursor); /* where its FDE is */
-        /* The unwinder searches this table by bisection: unsorted, it is damaged. */
-        if (i && starts[i] < starts[i - 1]) {
-            free(starts);
-            return NULL;
+bool elf_find_section(const struct elf_image *image, const char *name, struct elf_section *ret) {
+    Elf64_Ehdr header;
+    struct elf_section names, section;
+    memcpy(&header, image->data, sizeof(header));
+    if (!elf_section(image, header.e_shstrndx, &names))
+        return false;
+    const uint8_t *strings = elf_bytes(image, names.offset, names.size);
+    size_t size = strlen(name) + 1; /* the NUL is compared, too */
+    for (size_t i = 1; strings && elf_section(image, i, &section); i++)
+        if (section.name < names.size && names.size - section.name >= size &&
+            memcmp(strings + section.name, name, size) == 0) {
+            *ret = section;
+            return true;
         }
-    }
-    *ret = starts;
-    *ret_count = count;
-    return NULL;
+    return false;
 }
 
 static bool is_inside(const struct elf_image *image, const struct elf_range *range) {
-    return range->size && range->offset <= image->size && range->size <= image->size - range->offset &&
+    return range->size && elf_bytes(image, range->offset, range->size) &&
            range->vaddr <= UINT64_MAX - range->size;
 }
 
 /* Put the executable sections into ranges, which has room for all sections; returns how many, 0 when the
  * table is not sound. */
-static size_t read_code_sections(const struct elf_image *image, struct cursor *cursor, size_t section_count,
-                                 struct elf_range *ranges) {
+static size_t read_code_sections(const struct elf_image *image, struct elf_range *ranges) {
     size_t count = 0;
-    for (size_t i = 0; i < section_count; i++) {
-        Elf64_Shdr section;
-        const void *bytes = cursor_bytes(cursor, sizeof(section));
-        if (!bytes)
-            return 0;
-        memcpy(&section, bytes, sizeof(section));
-        if (section.sh_type != SHT_PROGBITS || !(section.sh_flags & SHF_EXECINSTR) || !section.sh_size)
+    struct elf_section section;
+    for (size_t i = 0; elf_section(image, i, &section); i++) {
+        if (section.type != SHT_PROGBITS || !(section.flags & SHF_EXECINSTR) || !section.size)
             continue;
-        ranges[count] = (struct elf_range){section.sh_offset, section.sh_addr, section.sh_size};
+        ranges[count] = (struct elf_range){section.offset, section.vaddr, section.size};
         if (!is_inside(image, &ranges[count++]))
             return 0;
     }
@@ -216,17 +184,11 @@ static size_t read_code_segments(const struct elf_image *image, struct elf_range
 }
 
 struct error *elf_code_ranges(const struct elf_image *image, struct elf_range **ret, size_t *ret_count) {
-    Elf64_Ehdr header;
-    memcpy(&header, image->data, sizeof(header));
-    struct cursor cursor;
-    cursor_init(&cursor, image->data, image->size, IMAGE_NAME);
-    cursor_seek(&cursor, header.e_shoff);
-    size_t section_count = header.e_shentsize == sizeof(Elf64_Shdr) ? header.e_shnum : 0;
-    size_t room = section_count + image->segment_count;
+    size_t room = elf_section_count(image) + image->segment_count;
     struct elf_range *ranges = calloc(room ? room : 1, sizeof(*ranges));
     if (!ranges)
         return &error_no_memory;
-    size_t count = read_code_sections(image, &cursor, section_count, ranges);
+    size_t count = read_code_sections(image, ranges);
     if (!count)
         count = read_code_segments(image, ranges);
     *ret = ranges;
@@ -252,7 +214,7 @@ static struct error *damaged(const char *what) {
 }
 
 static struct error *read_dynamic(const struct elf_image *image, struct dynamic *ret) {
-    const struct elf_segment *segment = find_segment(image, PT_DYNAMIC);
+    const struct elf_segment *segment = elf_find_segment(image, PT_DYNAMIC);
     if (!segment)
         return error_new(ERROR_NOT_FOUND, "%s: no dynamic section", IMAGE_NAME);
     struct cursor cursor;
@@ -369,7 +331,10 @@ static bool symbol_table_read(const struct symbol_table *table, size_t index, st
         return false;
     if (ELF64_ST_TYPE(symbol.st_info) == STT_TLS || symbol.st_shndx == SHN_ABS)
         return false;
-    *ret = (struct elf_symbol){table->strings + symbol.st_name, symbol.st_value, symbol.st_size};
+    *ret = (struct elf_symbol){.name = table->strings + symbol.st_name,
+                               .value = symbol.st_value,
+                               .size = symbol.st_size,
+                               .type = ELF64_ST_TYPE(symbol.st_info)};
     return true;
 }
 

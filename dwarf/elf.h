@@ -35,9 +35,32 @@ bool elf_offset_to_vaddr(const struct elf_image *image, uint64_t offset, uint64_
 /* The other way. */
 bool elf_vaddr_to_offset(const struct elf_image *image, uint64_t vaddr, uint64_t *ret);
 
-/* Function starts from the binary search table of .eh_frame_hdr (found through PT_GNU_EH_FRAME; Linux Standard Base
- * Core, section 10.6.2): virtual addresses as linked, sorted, fresh array for the caller to free. An image without the table, or
- * with a damaged one, yields zero starts and no error: the caller then has less to go by. */
+/* Bytes [offset, offset + size) of the file, or NULL when they are not all there. */
+const void *elf_bytes(const struct elf_image *image, uint64_t offset, uint64_t size);
+
+/* The first segment of this type (PT_*), or NULL. */
+const struct elf_segment *elf_find_segment(const struct elf_image *image, uint32_t type);
+
+/* An entry of the section table. Nothing of it is checked: get at its bytes with elf_bytes(). */
+struct elf_section {
+    uint32_t name, type;                 /* offset in the section names, SHT_* */
+    uint64_t flags, vaddr, offset, size; /* SHF_*; as linked; in the file; bytes */
+};
+
+/* The number of sections; 0 when the section table is missing or not all there. */
+size_t elf_section_count(const struct elf_image *image);
+/* Section number index; false when there is no such section. */
+bool elf_section(const struct elf_image *image, size_t index, struct elf_section *ret);
+/* The first section of this name; false when there is none. */
+bool elf_find_section(const struct elf_image *image, const char *name, struct elf_section *ret);
+
+/* Where functions are known to start: virtual addresses as linked, sorted, each once, all of them in elf_code_ranges();
+ * fresh array for the caller to free. All of these together:
+ * - the binary search table of .eh_frame_hdr (found through PT_GNU_EH_FRAME; Linux Standard Base Core, section 10.6.2),
+ *   or, without a table that can be used, the frames of .eh_frame;
+ * - functions in .symtab and among the dynamic symbols;
+ * - the entry point.
+ * What is missing or damaged adds nothing and is no error: the caller then has less to go by. (dwarf/starts.c) */
 struct error *elf_function_starts(const struct elf_image *image, uint64_t **ret, size_t *ret_count);
 
 /* A piece of a file that holds instructions. */
@@ -58,6 +81,7 @@ struct error *elf_dynamic_symbol(const struct elf_image *image, const char *name
 struct elf_symbol {
     const char *name;     /* in the image's bytes, NUL-terminated; not owned */
     uint64_t value, size; /* address as linked, bytes */
+    uint8_t type;         /* STT_* */
 };
 
 /* All defined dynamic symbols that are addresses (not thread-local, not absolute): fresh array for the caller to

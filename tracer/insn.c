@@ -31,6 +31,10 @@
 /* A branch may leave the code that is looked at by so much, in bytes, before it is taken for nonsense. */
 #define BRANCH_SLACK (64ll << 20)
 
+/* Up to this size, in bytes, control is followed through all code before a candidate is given up. Small programs without
+ * .eh_frame (no C library, stripped) have nothing but their entry point to begin from. A bound on time and memory. */
+#define REACH_SIZE_MAX (1 << 20)
+
 #define NOWHERE SIZE_MAX
 
 const char *trapped_instruction_name(enum trapped_instruction kind) {
@@ -243,6 +247,9 @@ struct scan {
     unsigned gap_evidence; /* that gap_position is the start of an instruction */
     bool gap_ended;        /* control does not go on at gap_position */
 
+    /* What control reaches from the starts; made when it is first needed, NULL until then. */
+    uint8_t *reached; /* bit i: an instruction begins at i */
+
     struct insn_sites found;
 };
 
@@ -447,14 +454,81 @@ static struct error *take(struct scan *scan, size_t position, size_t candidate, 
     return append(&scan->found, &site);
 }
 
+/* Following control through all branches and direct calls */
+
+/* Positions to go on from: each is pushed once at most, when it is marked as reached. */
+struct worklist {
+    uint32_t *positions; /* as many as the code has bytes */
+    size_t count;
+};
+
+static bool is_reached(const struct scan *scan, size_t position) {
+    return scan->reached[position / 8] >> position % 8 & 1;
+}
+
+/* False when it was marked before, or is outside. */
+static bool mark_reached(struct scan *scan, size_t position) {
+    if (position >= scan->size || is_reached(scan, position))
+        return false;
+    scan->reached[position / 8] |= (uint8_t)(1 << position % 8);
+    return true;
+}
+
+static void push(struct scan *scan, struct worklist *list, size_t position) {
+    if (mark_reached(scan, position))
+        list->positions[list->count++] = (uint32_t)position;
+}
+
+/* Mark what follows the instruction at position, which is marked; branch targets go to the list. */
+static void reach_from(struct scan *scan, struct worklist *list, size_t position) {
+    ZydisDecodedInstruction instruction;
+    do {
+        if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&scan->minimal, NULL, scan->code + position,
+                                                      scan->size - position, &instruction)))
+            return;
+        position += instruction.length;
+        if (instruction.raw.imm[0].is_relative) /* may wrap: then it is outside, too */
+            push(scan, list, position + (size_t)instruction.raw.imm[0].value.s);
+    } while (!ends_flow(&instruction) && mark_reached(scan, position));
+}
+
+static struct error *reach(struct scan *scan) {
+    struct worklist list = {.positions = malloc(scan->size * sizeof(*list.positions))};
+    scan->reached = calloc(scan->size / 8 + 1, 1);
+    if (!list.positions || !scan->reached) {
+        free(list.positions);
+        return &error_no_memory;
+    }
+    for (size_t i = 0; i < scan->start_count; i++)
+        push(scan, &list, scan->starts[i] - scan->address);
+    while (list.count)
+        reach_from(scan, &list, list.positions[--list.count]);
+    free(list.positions);
+    return NULL;
+}
+
+/* Take the candidate if control reaches it. It may be known to be reached and yet be data (behind a call that does not
+ * return): what follows has to be plausible. */
+static struct error *take_reached(struct scan *scan, size_t candidate) {
+    if (!scan->start_count || scan->size > REACH_SIZE_MAX)
+        return NULL;
+    if (!scan->reached)
+        TRY(reach(scan));
+    /* The instruction begins at the candidate, or at prefixes before it. */
+    for (size_t back = 0; back < INSN_MAX && back <= candidate; back++)
+        if (is_reached(scan, candidate - back))
+            return take(scan, candidate - back, candidate, EVIDENCE_ENOUGH);
+    return NULL;
+}
+
 static struct error *consider(struct scan *scan, size_t candidate) {
-    size_t start = start_before(scan, candidate);
+    size_t start = start_before(scan, candidate), count = scan->found.count;
     if (walk_to(scan, start, candidate))
         return take(scan, scan->position, candidate, CERTAIN);
     sweep_to(scan, start, candidate);
-    if (scan->gap_position > candidate)
-        return NULL;
-    return take(scan, scan->gap_position, candidate, scan->gap_evidence);
+    if (scan->gap_position <= candidate)
+        TRY(take(scan, scan->gap_position, candidate, scan->gap_evidence));
+    return scan->found.count == count ? take_reached(scan, candidate) : NULL;
 }
 
 static struct error *scan_candidates(struct scan *scan) {
@@ -488,6 +562,7 @@ struct error *insn_scan(const uint8_t *code, size_t size, uint64_t address, cons
     if (!err)
         err = merge(sites, &scan.found);
     insn_sites_deinit(&scan.found);
+    free(scan.reached);
     return err;
 }
 

@@ -47,7 +47,6 @@ enum syscall_handler {
     HANDLER_FILE_RESIZE,   /* ftruncate, truncate, fallocate */
     HANDLER_FILE_TRANSFER, /* sendfile, copy_file_range, splice, tee, vmsplice: bytes that never enter memory
                             */
-    HANDLER_CLOSE,         /* close, dup2, dup3, close_range: a descriptor number changes its meaning */
     HANDLER_PROCESS_VM_WRITEV,
 };
 
