@@ -151,21 +151,27 @@ bool elf_find_section(const struct elf_image *image, const char *name, struct el
     return false;
 }
 
-static bool is_inside(const struct elf_image *image, const struct elf_range *range) {
-    return range->size && elf_bytes(image, range->offset, range->size) &&
-           range->vaddr <= UINT64_MAX - range->size;
+/* Is the range inside the image, and are there so many bytes left to give out? Thousands of ranges that
+ * overlap would make work without end. */
+static bool claim(const struct elf_image *image, const struct elf_range *range, uint64_t *left) {
+    if (!range->size || !elf_bytes(image, range->offset, range->size) ||
+        range->vaddr > UINT64_MAX - range->size || range->size > *left)
+        return false;
+    *left -= range->size;
+    return true;
 }
 
 /* Put the executable sections into ranges, which has room for all sections; returns how many, 0 when the
  * table is not sound. */
 static size_t read_code_sections(const struct elf_image *image, struct elf_range *ranges) {
     size_t count = 0;
+    uint64_t left = image->size;
     struct elf_section section;
     for (size_t i = 0; elf_section(image, i, &section); i++) {
         if (section.type != SHT_PROGBITS || !(section.flags & SHF_EXECINSTR) || !section.size)
             continue;
         ranges[count] = (struct elf_range){section.offset, section.vaddr, section.size};
-        if (!is_inside(image, &ranges[count++]))
+        if (!claim(image, &ranges[count++], &left))
             return 0;
     }
     return count;
@@ -173,12 +179,13 @@ static size_t read_code_sections(const struct elf_image *image, struct elf_range
 
 static size_t read_code_segments(const struct elf_image *image, struct elf_range *ranges) {
     size_t count = 0;
+    uint64_t left = image->size;
     for (size_t i = 0; i < image->segment_count; i++) {
         const struct elf_segment *segment = &image->segments[i];
         if (segment->type != PT_LOAD || !(segment->flags & PF_X))
             continue;
         ranges[count] = (struct elf_range){segment->offset, segment->vaddr, segment->filesz};
-        count += is_inside(image, &ranges[count]);
+        count += claim(image, &ranges[count], &left);
     }
     return count;
 }

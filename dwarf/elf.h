@@ -15,7 +15,8 @@ struct elf_segment {
     uint64_t offset, vaddr, filesz, memsz;
 };
 
-/* An ELF file or memory image; initialise with elf_image_init(), the bytes are not owned and must outlive it. */
+/* An ELF file or memory image; initialise with elf_image_init(), the bytes are not owned and must outlive it.
+ */
 struct elf_image {
     const uint8_t *data;
     size_t size;
@@ -25,8 +26,8 @@ struct elf_image {
     size_t segment_count;
 };
 
-/* Read the headers. ERROR_BAD_DATA when this is no ELF file or is damaged, ERROR_UNSUPPORTED when it is not 64-bit
- * x86-64 little endian. */
+/* Read the headers. ERROR_BAD_DATA when this is no ELF file or is damaged, ERROR_UNSUPPORTED when it is not
+ * 64-bit x86-64 little endian. */
 struct error *elf_image_init(struct elf_image *image, const void *data, size_t size, const char *name);
 void elf_image_deinit(struct elf_image *image);
 
@@ -54,13 +55,14 @@ bool elf_section(const struct elf_image *image, size_t index, struct elf_section
 /* The first section of this name; false when there is none. */
 bool elf_find_section(const struct elf_image *image, const char *name, struct elf_section *ret);
 
-/* Where functions are known to start: virtual addresses as linked, sorted, each once, all of them in elf_code_ranges();
- * fresh array for the caller to free. All of these together:
- * - the binary search table of .eh_frame_hdr (found through PT_GNU_EH_FRAME; Linux Standard Base Core, section 10.6.2),
- *   or, without a table that can be used, the frames of .eh_frame;
+/* Where functions are known to start: virtual addresses as linked, sorted, each once, all of them in
+ * elf_code_ranges(); fresh array for the caller to free. All of these together:
+ * - the binary search table of .eh_frame_hdr (found through PT_GNU_EH_FRAME; Linux Standard Base Core,
+ * section 10.6.2), or, without a table that can be used, the frames of .eh_frame;
  * - functions in .symtab and among the dynamic symbols;
  * - the entry point.
- * What is missing or damaged adds nothing and is no error: the caller then has less to go by. (dwarf/starts.c) */
+ * What is missing or damaged adds nothing and is no error: the caller then has less to go by.
+ * (dwarf/starts.c) */
 struct error *elf_function_starts(const struct elf_image *image, uint64_t **ret, size_t *ret_count);
 
 /* A piece of a file that holds instructions. */
@@ -68,13 +70,15 @@ struct elf_range {
     uint64_t offset, vaddr, size; /* in the file; as linked; bytes */
 };
 
-/* Where the instructions are: the executable sections, or the executable segments when there is no (sound) section
- * table. The sections tell more: gold puts .rodata into the executable segment, too, and lld begins segments within a
- * page, so that an address as linked is best found with vaddr and offset of these. Every range lies inside the bytes of
- * the image. Fresh array for the caller to free, in the order of the file. */
+/* Where the instructions are: the executable sections, or the executable segments when there is no (sound)
+ * section table. The sections tell more: gold puts .rodata into the executable segment, too, and lld begins
+ * segments within a page, so that an address as linked is best found with vaddr and offset of these. Every
+ * range lies inside the bytes of the image, and together they are no larger. Fresh array for the caller to
+ * free, in the order of the file. */
 struct error *elf_code_ranges(const struct elf_image *image, struct elf_range **ret, size_t *ret_count);
 
-/* Value of a defined dynamic symbol (PT_DYNAMIC: DT_SYMTAB, DT_STRTAB, DT_HASH or DT_GNU_HASH), as linked. ERROR_NOT_FOUND. */
+/* Value of a defined dynamic symbol (PT_DYNAMIC: DT_SYMTAB, DT_STRTAB, DT_HASH or DT_GNU_HASH), as linked.
+ * ERROR_NOT_FOUND. */
 struct error *elf_dynamic_symbol(const struct elf_image *image, const char *name, uint64_t *ret);
 
 /* A defined dynamic symbol. */
@@ -84,8 +88,8 @@ struct elf_symbol {
     uint8_t type;         /* STT_* */
 };
 
-/* All defined dynamic symbols that are addresses (not thread-local, not absolute): fresh array for the caller to
- * free. ERROR_NOT_FOUND when the image has no dynamic symbol table, ERROR_BAD_DATA when it is damaged. */
+/* All defined dynamic symbols that are addresses (not thread-local, not absolute): fresh array for the caller
+ * to free. ERROR_NOT_FOUND when the image has no dynamic symbol table, ERROR_BAD_DATA when it is damaged. */
 struct error *elf_dynamic_symbols(const struct elf_image *image, struct elf_symbol **ret, size_t *ret_count);
 
 #endif

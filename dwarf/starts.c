@@ -105,7 +105,8 @@ static struct error *add_table(struct starts *starts, const struct elf_image *im
 
 /* The records of .eh_frame (LSB Core, section 10.6.1): CIEs, and FDEs that refer to them */
 
-/* Find in the data of a CIE how its FDEs store where their functions are; false when it is of no known kind. */
+/* Find in the data of a CIE how its FDEs store where their functions are; false when it is of no known kind.
+ */
 static bool read_augmentation(struct cursor *cursor, const char *letters, uint8_t *ret_encoding) {
     cursor_varint(cursor); /* size of the data */
     for (; *letters; letters++)
@@ -155,8 +156,8 @@ static bool read_cie(struct cursor cursor, size_t offset, uint8_t *ret_encoding)
     return !cursor.failed && !letters[0];
 }
 
-/* Read a pointer; vaddr is where the cursor's data begins. False when it is stored in a way that is not used for
- * functions. */
+/* Read a pointer; vaddr is where the cursor's data begins. False when it is stored in a way that is not used
+ * for functions. */
 static bool read_pointer(struct cursor *cursor, uint8_t encoding, uint64_t vaddr, uint64_t *ret) {
     uint64_t here = vaddr + cursor->offset;
     switch (ENCODING_FORMAT(encoding)) {
@@ -214,7 +215,8 @@ static struct error *add_symbol(struct starts *starts, unsigned type, uint64_t v
 }
 
 /* The first section of this type: there may be one at most, and more would multiply the work. */
-static struct error *add_section_symbols(struct starts *starts, const struct elf_image *image, uint32_t type) {
+static struct error *add_section_symbols(struct starts *starts, const struct elf_image *image,
+                                         uint32_t type) {
     struct elf_section section;
     size_t index = 0;
     do {

@@ -124,7 +124,9 @@ struct error *record_delivered(struct recorder *recorder, const struct stop *sto
     TRY(trace_get_registers(recorder->task->tid, &regs));
     *ret_handled = stop->signo == SIGTRAP;
     if (!*ret_handled) {
-        /* There was no room for the frame: the kernel makes it a SIGSEGV, which kills. */
+        /* There was no room for the frame: the kernel makes it a SIGSEGV, which kills. It comes where the
+         * signal came. */
+        recorder->frame_failed = recorder->delivering_place != SIGNAL_SYNCHRONOUS;
         recorder->last = regs;
         return NULL;
     }
@@ -209,6 +211,10 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
         TRY(record_instruction(recorder, recorder->task, &imitated));
     if (imitated)
         return task_resume(recorder->task, RESUME_CONT, 0);
+    if (recorder->frame_failed) {
+        recorder->frame_failed = false;
+        return deliver(recorder, &info, recorder->delivering_place, &regs);
+    }
     if (is_synchronous(&info))
         return deliver(recorder, &info, SIGNAL_SYNCHRONOUS, &regs);
     return record_asynchronous(recorder, &info, &regs);

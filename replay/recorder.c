@@ -152,11 +152,21 @@ static struct error *pass(struct recorder *recorder, const struct stop *stop) {
 
 /* ---- stops of the recorded task ---- */
 
-/* The whole job was stopped from the terminal: stop with it, so that the shell sees what it would have seen.
- */
-static void stop_like_program(int signo) {
-    if (signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
-        raise(SIGSTOP);
+/* The terminal stops whole jobs, reel included. reel waits until the program has stopped, and then stops
+ * itself: so the shell sees what it would have seen, and reel is there for as long as the program needs it. A
+ * stop that was sent to the program alone leaves reel running. */
+static volatile sig_atomic_t stopped_by_terminal;
+
+static void on_terminal_stop(int signo) {
+    (void)signo;
+    stopped_by_terminal = 1;
+}
+
+static void stop_like_program(void) {
+    if (!stopped_by_terminal)
+        return;
+    stopped_by_terminal = 0;
+    raise(SIGSTOP);
 }
 
 static struct error *on_gone(struct recorder *recorder, const struct stop *stop) {
@@ -249,7 +259,7 @@ static struct error *on_stop(struct recorder *recorder, const struct stop *stop)
     case STOP_GROUP: {
         struct error *err = task_resume(stop->task, RESUME_LISTEN, 0);
         if (!err)
-            stop_like_program(stop->signo);
+            stop_like_program();
         return err;
     }
     case STOP_EXITED:
@@ -289,6 +299,12 @@ static bool handle(void *context, const struct stop *stop, struct error **ret_er
     if (error_is(err, ERROR_TASK_GONE)) { /* SIGKILL between two requests: the end is the next stop */
         error_free(err);
         err = NULL;
+    }
+    /* whatever goes wrong while recording ends the recording, never the program */
+    if (err && recorder->mode == RECORDER_RECORDING) {
+        recorder_stop(recorder, "%s", err->message);
+        error_free(err);
+        err = stop->task && stop->task->stopped ? engine_pass(stop) : NULL;
     }
     *ret_error = err;
     return true;
@@ -342,13 +358,18 @@ static struct error *open_recording(struct recorder *recorder) {
         return err;
     TRY(describe(recorder));
     file_store_init(&recorder->store, recorder->recording.filesfd, &recorder->recording.budget);
-    TRY(recording_write_info(&recorder->recording, &recorder->info));
-    return record_segment(recorder);
+    /* last: what has a recording.json can be replayed, whenever the recorder is killed */
+    TRY(record_segment(recorder));
+    return recording_write_info(&recorder->recording, &recorder->info);
 }
 
 /* What the user types at the terminal is for the program; reel lives on until the program ends. */
 static void prepare_signals(void) {
-    static const int ignored[] = {SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGXFSZ, SIGPIPE};
+    static const int ignored[] = {SIGINT, SIGQUIT, SIGXFSZ, SIGPIPE},
+                     stopping[] = {SIGTSTP, SIGTTIN, SIGTTOU};
+    struct sigaction action = {.sa_handler = on_terminal_stop};
+    for (size_t i = 0; i < sizeof(stopping) / sizeof(stopping[0]); i++)
+        sigaction(stopping[i], &action, NULL);
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         signal(ignored[i], SIG_IGN);
 }

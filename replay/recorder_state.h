@@ -86,6 +86,7 @@ struct recorder {
     siginfo_t delivering;    /* in PHASE_DELIVERING and PHASE_INJECTING */
     enum signal_place delivering_place;
     struct user_regs_struct delivering_at;
+    bool frame_failed; /* the signal delivered last found no room for its frame */
 
     uint64_t sigmask;          /* of the program, as far as known: see record_signal.c */
     uint8_t sigill_action[32]; /* its struct kernel_sigaction for SIGILL */

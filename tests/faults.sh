@@ -26,15 +26,6 @@ doze() {
     sleep "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))"
 }
 
-is_prefix() {
-    local size
-    size=$(stat -c %s "$1")
-    ((size <= $(stat -c %s "$2"))) && cmp -s -n "$size" "$1" "$2"
-}
-
-# One line `reel: ...` on the stderr in $1 and nothing else.
-is_one_line() { [ "$(wc -l <"$1")" = 1 ] && grep -q '^reel: .' "$1" && [ "$(tail -c 1 "$1" | od -An -c | tr -d ' ')" = '\n' ]; }
-
 # Say what is wrong with the way in which a damaged recording was refused (after a step to $1), or nothing.
 judge_refused() {
     if [ -n "$TIMED_OUT" ]; then
@@ -53,19 +44,6 @@ refused() {
     step "$T/refused" "$@"
     why=$(judge_refused "$T/refused")
     [ -z "$why" ] || fail "$what: $why"
-}
-
-# The recording replays without divergence up to where it ends before its program did, and what it shows is a beginning of
-# the live output $1. $2: the least number of lines that it shows.
-ends_early() {
-    local live=$1 least=${2:-0}
-    step "$T/replay" "$REEL" replay "$RECORDING"
-    [ -z "$TIMED_OUT" ] || fail "the replay hung"
-    [ "$STATUS" = 0 ] || fail "replay: status $STATUS: $(words "$T/replay.err")"
-    is_one_line "$T/replay.err" || fail "replay: not one line on stderr: $(head -c 300 "$T/replay.err" | tr '\n' '|')"
-    grep -q 'the recording ends here' "$T/replay.err" || fail "replay: $(words "$T/replay.err")"
-    is_prefix "$T/replay.out" "$live" || fail "the replay shows what the program never printed"
-    (($(wc -l <"$T/replay.out") >= least)) || fail "the replay shows $(wc -l <"$T/replay.out") lines, not even $least"
 }
 
 # The program that was recorded into $T/live.* with a fault was not harmed: status 7, all of its output, one warning.

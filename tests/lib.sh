@@ -211,6 +211,8 @@ replays_alike() {
     for ((i = 1; i <= count; i++)); do
         step "$T/replay" "$@" "$REEL" replay --check-memory "$recording"
         REASON=''
+        # nobody knows at which instruction SIGKILL struck, and the replay says so
+        [ "$RECORDED" != 137 ] || sed -i '/^reel: the recorded program was killed by SIGKILL/d' "$T/replay.err"
         if [ -n "$TIMED_OUT" ]; then
             REASON="replay $i hung"
         elif ! cmp -s "$to.err" "$T/replay.err"; then
@@ -226,4 +228,28 @@ replays_alike() {
         [ -z "$REASON" ] || return 1
     done
     return 0
+}
+
+# ---- recordings that end before their program ----
+
+is_prefix() {
+    local size
+    size=$(stat -c %s "$1")
+    ((size <= $(stat -c %s "$2"))) && cmp -s -n "$size" "$1" "$2"
+}
+
+# One line `reel: ...` on the stderr in $1 and nothing else.
+is_one_line() { [ "$(wc -l <"$1")" = 1 ] && grep -q '^reel: .' "$1" && [ "$(tail -c 1 "$1" | od -An -c | tr -d ' ')" = '\n' ]; }
+
+# The recording replays without divergence up to where it ends before its program did, and what it shows is a beginning of
+# the live output $1. $2: the least number of lines that it shows.
+ends_early() {
+    local live=$1 least=${2:-0}
+    step "$T/replay" "$REEL" replay "$RECORDING"
+    [ -z "$TIMED_OUT" ] || fail "the replay hung"
+    [ "$STATUS" = 0 ] || fail "replay: status $STATUS: $(words "$T/replay.err")"
+    is_one_line "$T/replay.err" || fail "replay: not one line on stderr: $(head -c 300 "$T/replay.err" | tr '\n' '|')"
+    grep -q 'the recording ends here' "$T/replay.err" || fail "replay: $(words "$T/replay.err")"
+    is_prefix "$T/replay.out" "$live" || fail "the replay shows what the program never printed"
+    (($(wc -l <"$T/replay.out") >= least)) || fail "the replay shows $(wc -l <"$T/replay.out") lines, not even $least"
 }

@@ -31,8 +31,9 @@
 /* A branch may leave the code that is looked at by so much, in bytes, before it is taken for nonsense. */
 #define BRANCH_SLACK (64ll << 20)
 
-/* Up to this size, in bytes, control is followed through all code before a candidate is given up. Small programs without
- * .eh_frame (no C library, stripped) have nothing but their entry point to begin from. A bound on time and memory. */
+/* Up to this size, in bytes, control is followed through all code before a candidate is given up. Small
+ * programs without .eh_frame (no C library, stripped) have nothing but their entry point to begin from. A
+ * bound on time and memory. */
 #define REACH_SIZE_MAX (1 << 20)
 
 #define NOWHERE SIZE_MAX
@@ -507,8 +508,8 @@ static struct error *reach(struct scan *scan) {
     return NULL;
 }
 
-/* Take the candidate if control reaches it. It may be known to be reached and yet be data (behind a call that does not
- * return): what follows has to be plausible. */
+/* Take the candidate if control reaches it. It may be known to be reached and yet be data (behind a call that
+ * does not return): what follows has to be plausible. */
 static struct error *take_reached(struct scan *scan, size_t candidate) {
     if (!scan->start_count || scan->size > REACH_SIZE_MAX)
         return NULL;

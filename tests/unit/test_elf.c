@@ -87,7 +87,8 @@ START_TEST(function_starts_of_this_program) {
     ck_assert_ptr_null(elf_function_starts(&file.image, &starts, &count));
     ck_assert_uint_gt(count, 10);
     for (size_t i = 1; i < count; i++)
-        ck_assert_uint_le(starts[i - 1], starts[i]);
+        ck_assert_uint_lt(starts[i - 1], starts[i]);
+    ck_assert(has_value(starts, count, file.image.entry));
     int (*function)(int) = some_function;
     uint64_t address;
     memcpy(&address, &function, sizeof(address));
@@ -190,9 +191,28 @@ END_TEST
 
 enum { ROWS = 3, SYMBOLS = 4, LINKED_AT = 0x10000 };
 
+/* Its code, and what says that a function starts there. */
+enum {
+    CODE = LINKED_AT + 0x40,
+    CODE_SIZE = 0x20,
+    FROM_DYNAMIC = CODE,
+    FROM_TABLE = CODE + 1, /* ROWS of them */
+    FROM_FRAMES = CODE + 8,
+    FROM_MORE_FRAMES = CODE + 9,
+    FROM_SYMBOLS = CODE + 16,
+    FROM_ENTRY = CODE + CODE_SIZE - 1,
+};
+
+/* Of the section table. */
+enum { TEXT = 1, NAMES, EH_FRAME, SYMTAB, SECTIONS };
+
 struct tiny {
     Elf64_Ehdr header;
     Elf64_Phdr segments[3];
+    Elf64_Shdr sections[SECTIONS];
+    char names[16];
+    uint8_t eh_frame[128];
+    Elf64_Sym local_symbols[SYMBOLS];
     struct {
         uint8_t version, frame_encoding, count_encoding, table_encoding;
         int32_t frame;
@@ -207,7 +227,6 @@ struct tiny {
     uint32_t hash[2 + 1 + SYMBOLS];
     uint32_t gnu_hash[4 + 2 + 2 + 3];
     char strings[32];
-    Elf64_Shdr sections[2];
 };
 
 #define VADDR(member) (LINKED_AT + offsetof(struct tiny, member))
@@ -232,20 +251,109 @@ static void make_hashes(struct tiny *tiny) {
 
 static void make_symbols(struct tiny *tiny) {
     memcpy(tiny->strings, "\0first\0absent\0second", 21);
-    tiny->symbols[1] = (Elf64_Sym){.st_name = 1, .st_shndx = 1, .st_value = 0x10040, .st_size = 8};
-    tiny->symbols[2] = (Elf64_Sym){.st_name = 7, .st_shndx = SHN_UNDEF};
-    tiny->symbols[3] = (Elf64_Sym){.st_name = 14, .st_shndx = 1, .st_value = 0x10080, .st_size = 9};
+    tiny->symbols[1] = (Elf64_Sym){
+        .st_name = 1, .st_info = STT_FUNC, .st_shndx = TEXT, .st_value = FROM_DYNAMIC, .st_size = 8};
+    tiny->symbols[2] = (Elf64_Sym){.st_name = 7, .st_info = STT_FUNC, .st_shndx = SHN_UNDEF};
+    tiny->symbols[3] = (Elf64_Sym){.st_name = 14, .st_shndx = TEXT, .st_value = 0x10080, .st_size = 9};
+    tiny->local_symbols[1] =
+        (Elf64_Sym){.st_info = STT_FUNC, .st_shndx = TEXT, .st_value = FROM_SYMBOLS, .st_size = 4};
+}
+
+/* Sections of all types have their bytes where they are linked. */
+static Elf64_Shdr section(uint32_t name, uint32_t type, uint64_t flags, size_t offset, size_t size) {
+    return (Elf64_Shdr){.sh_name = name,
+                        .sh_type = type,
+                        .sh_flags = flags,
+                        .sh_addr = LINKED_AT + offset,
+                        .sh_offset = offset,
+                        .sh_size = size};
+}
+
+static void make_sections(struct tiny *tiny) {
+    memcpy(tiny->names, "\0.eh_frame", 11);
+    tiny->sections[TEXT] = section(0, SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, CODE - LINKED_AT, CODE_SIZE);
+    tiny->sections[NAMES] = section(0, SHT_STRTAB, 0, offsetof(struct tiny, names), sizeof(tiny->names));
+    tiny->sections[EH_FRAME] =
+        section(1, SHT_PROGBITS, SHF_ALLOC, offsetof(struct tiny, eh_frame), sizeof(tiny->eh_frame));
+    tiny->sections[SYMTAB] =
+        section(0, SHT_SYMTAB, 0, offsetof(struct tiny, local_symbols), sizeof(tiny->local_symbols));
+}
+
+/* ---- writing .eh_frame ---- */
+
+/* A record; its length, multiple of 4, is written by record_end(). */
+struct record {
+    uint8_t *bytes;
+    size_t size;
+};
+
+static void put(struct record *record, uint64_t value, size_t width) {
+    memcpy(record->bytes + record->size, &value, width);
+    record->size += width;
+}
+
+static size_t record_end(struct record *record) {
+    while (record->size % 4)
+        put(record, 0, 1);
+    uint32_t length = (uint32_t)record->size - 4;
+    memcpy(record->bytes, &length, 4);
+    return record->size;
+}
+
+/* The CIE has the augmentation "zR", or "zPLR" when it is long. */
+static size_t write_cie(uint8_t *bytes, uint8_t encoding, bool is_long) {
+    struct record record = {.bytes = bytes, .size = 4};
+    put(&record, 0, 4); /* a CIE */
+    put(&record, is_long ? 3 : 1, 1);
+    memcpy(bytes + record.size, is_long ? "zPLR" : "zR", is_long ? 5 : 3);
+    record.size += is_long ? 5 : 3;
+    put(&record, 0x107801, 3);        /* factors of code and data, register of the return address */
+    put(&record, is_long ? 7 : 1, 1); /* bytes that follow */
+    if (is_long) {
+        put(&record, 0x9b, 1); /* personality routine, and where it is */
+        put(&record, 0x12345678, 4);
+        put(&record, 0x1b, 1); /* language specific data */
+    }
+    put(&record, encoding, 1);
+    return record_end(&record);
+}
+
+static size_t pointer_width(uint8_t encoding) {
+    return (encoding & 7) == 3 ? 4 : 8;
+}
+
+/* At this offset of tiny's .eh_frame, for the CIE at offset 0. */
+static size_t write_fde(struct tiny *tiny, size_t offset, uint8_t encoding, uint64_t start) {
+    struct record record = {.bytes = tiny->eh_frame + offset, .size = 4};
+    put(&record, offset + 4, 4); /* back to the CIE */
+    bool relative = encoding & 0x10;
+    put(&record, start - (relative ? VADDR(eh_frame) + offset + record.size : 0), pointer_width(encoding));
+    put(&record, 4, pointer_width(encoding)); /* size of the function */
+    put(&record, 0, 1);                       /* no augmentation data */
+    return record_end(&record);
+}
+
+/* Two frames; the rest is zeros, which end the section. Returns where the last frame begins. */
+static size_t write_frames(struct tiny *tiny, uint8_t encoding, bool is_long) {
+    memset(tiny->eh_frame, 0, sizeof(tiny->eh_frame));
+    size_t first = write_cie(tiny->eh_frame, encoding, is_long);
+    size_t second = first + write_fde(tiny, first, encoding, FROM_FRAMES);
+    ck_assert_uint_lt(second + write_fde(tiny, second, encoding, FROM_MORE_FRAMES) + 4,
+                      sizeof(tiny->eh_frame));
+    return second;
 }
 
 static struct tiny make_tiny(void) {
     struct tiny tiny = {.header = {.e_type = ET_DYN,
                                    .e_machine = EM_X86_64,
+                                   .e_entry = FROM_ENTRY,
                                    .e_phoff = offsetof(struct tiny, segments),
                                    .e_phentsize = sizeof(Elf64_Phdr),
                                    .e_phnum = 3,
                                    .e_shoff = offsetof(struct tiny, sections),
                                    .e_shentsize = sizeof(Elf64_Shdr),
-                                   .e_shnum = 2}};
+                                   .e_shnum = SECTIONS,
+                                   .e_shstrndx = NAMES}};
     memcpy(tiny.header.e_ident, ELFMAG, SELFMAG);
     tiny.header.e_ident[EI_CLASS] = ELFCLASS64;
     tiny.header.e_ident[EI_DATA] = ELFDATA2LSB;
@@ -258,7 +366,7 @@ static struct tiny make_tiny(void) {
     tiny.frames.table_encoding = 0x3b;
     tiny.frames.count = ROWS;
     for (int32_t i = 0; i < ROWS; i++)
-        tiny.frames.rows[i].start = 0x100 * (i - 1);
+        tiny.frames.rows[i].start = FROM_TABLE + i - (int32_t)VADDR(frames);
     Elf64_Dyn dynamic[6] = {{DT_SYMTAB, {VADDR(symbols)}},
                             {DT_STRTAB, {VADDR(strings)}},
                             {DT_STRSZ, {sizeof(tiny.strings)}},
@@ -267,11 +375,8 @@ static struct tiny make_tiny(void) {
     memcpy(tiny.dynamic, dynamic, sizeof(dynamic));
     make_hashes(&tiny);
     make_symbols(&tiny);
-    tiny.sections[1] = (Elf64_Shdr){.sh_type = SHT_PROGBITS,
-                                    .sh_flags = SHF_ALLOC | SHF_EXECINSTR,
-                                    .sh_addr = LINKED_AT + 0x40,
-                                    .sh_offset = 0x40,
-                                    .sh_size = 0x20};
+    make_sections(&tiny);
+    write_frames(&tiny, 0x1b, false);
     return tiny;
 }
 
@@ -281,16 +386,35 @@ static struct elf_image image_of(const struct tiny *tiny) {
     return image;
 }
 
-static size_t starts_of(const struct tiny *tiny) {
-    struct elf_image image = image_of(tiny);
-    uint64_t *starts;
+struct starts {
+    uint64_t *values;
     size_t count;
-    ck_assert_ptr_null(elf_function_starts(&image, &starts, &count));
-    if (count)
-        ck_assert_uint_eq(starts[0], VADDR(frames) - 0x100);
-    free(starts);
+};
+
+static struct starts starts_of(const struct tiny *tiny) {
+    struct elf_image image = image_of(tiny);
+    struct starts starts;
+    ck_assert_ptr_null(elf_function_starts(&image, &starts.values, &starts.count));
     elf_image_deinit(&image);
-    return count;
+    for (size_t i = 0; i < starts.count; i++) {
+        ck_assert_uint_lt(starts.values[i] - CODE, CODE_SIZE);
+        if (i)
+            ck_assert_uint_lt(starts.values[i - 1], starts.values[i]);
+    }
+    return starts;
+}
+
+static bool starts_at(const struct tiny *tiny, uint64_t address) {
+    struct starts starts = starts_of(tiny);
+    bool found = has_value(starts.values, starts.count, address);
+    free(starts.values);
+    return found;
+}
+
+static size_t count_starts(const struct tiny *tiny) {
+    struct starts starts = starts_of(tiny);
+    free(starts.values);
+    return starts.count;
 }
 
 /* The error of looking up "second", whose value is checked when it is found. */
@@ -316,7 +440,7 @@ static bool lookup_succeeds(const struct tiny *tiny) {
 
 START_TEST(the_tiny_image_is_sound) {
     struct tiny tiny = make_tiny();
-    ck_assert_uint_eq(starts_of(&tiny), ROWS);
+    ck_assert_uint_eq(count_starts(&tiny), ROWS + 3); /* a dynamic symbol, a local one, the entry point */
     ck_assert(lookup_succeeds(&tiny));
     struct elf_image image = image_of(&tiny);
     struct elf_symbol *symbols;
@@ -398,7 +522,7 @@ START_TEST(every_truncation_is_harmless) {
         memcpy(bytes, &tiny, size);
         struct elf_image image;
         struct error *err = elf_image_init(&image, bytes, size, "cut");
-        if (size < offsetof(struct tiny, frames))
+        if (size < offsetof(struct tiny, sections))
             ck_assert(error_is(err, ERROR_BAD_DATA));
         else
             ck_assert_ptr_null(err);
@@ -407,14 +531,16 @@ START_TEST(every_truncation_is_harmless) {
             struct elf_range *ranges;
             size_t count;
             ck_assert_ptr_null(elf_function_starts(&image, &starts, &count));
-            ck_assert_uint_eq(count, size < offsetof(struct tiny, padding) ? 0 : ROWS);
+            /* No section table, and the segment is longer than the file: then there is no code. */
+            bool has_code = size >= offsetof(struct tiny, names);
+            ck_assert(has_value(starts, count, FROM_ENTRY) == has_code);
+            ck_assert(has_value(starts, count, FROM_TABLE) == (size >= offsetof(struct tiny, padding)));
             free(starts);
             struct error *lookup = elf_dynamic_symbol(&image, "second", &value);
-            if (size < offsetof(struct tiny, sections))
-                ck_assert(error_is(lookup, ERROR_BAD_DATA));
+            ck_assert(error_is(lookup, ERROR_BAD_DATA));
             error_free(lookup);
             ck_assert_ptr_null(elf_code_ranges(&image, &ranges, &count));
-            ck_assert_uint_eq(count, 0); /* no section table, and the segment is longer than the file */
+            ck_assert_uint_eq(count, has_code);
             free(ranges);
             elf_image_deinit(&image);
         }
@@ -424,30 +550,179 @@ START_TEST(every_truncation_is_harmless) {
 }
 END_TEST
 
+/* Then the frames themselves count. */
+static bool table_is_useless(const struct tiny *tiny) {
+    return !starts_at(tiny, FROM_TABLE) && starts_at(tiny, FROM_FRAMES) && starts_at(tiny, FROM_MORE_FRAMES);
+}
+
 START_TEST(a_useless_frame_table_yields_no_starts) {
     struct tiny tiny = make_tiny();
-    tiny.frames.count = ROWS + 1;
-    ck_assert_uint_eq(starts_of(&tiny), 0);
+    ck_assert(!table_is_useless(&tiny));
     tiny.frames.count = UINT32_MAX;
-    ck_assert_uint_eq(starts_of(&tiny), 0);
+    ck_assert(table_is_useless(&tiny));
+    tiny.frames.count = sizeof(tiny);
+    ck_assert(table_is_useless(&tiny));
     tiny = make_tiny();
     tiny.frames.table_encoding = 0x1b;
-    ck_assert_uint_eq(starts_of(&tiny), 0);
+    ck_assert(table_is_useless(&tiny));
     tiny = make_tiny();
     tiny.frames.count_encoding = 0xff; /* omitted */
-    ck_assert_uint_eq(starts_of(&tiny), 0);
+    ck_assert(table_is_useless(&tiny));
     tiny = make_tiny();
     tiny.frames.version = 2;
-    ck_assert_uint_eq(starts_of(&tiny), 0);
+    ck_assert(table_is_useless(&tiny));
     tiny = make_tiny();
     tiny.frames.rows[1].start = 0x10000; /* not sorted */
-    ck_assert_uint_eq(starts_of(&tiny), 0);
+    ck_assert(table_is_useless(&tiny));
     tiny = make_tiny();
     tiny.segments[1].p_filesz = UINT64_MAX;
-    ck_assert_uint_eq(starts_of(&tiny), 0);
+    ck_assert(table_is_useless(&tiny));
     tiny = make_tiny();
     tiny.segments[1].p_type = PT_NULL;
-    ck_assert_uint_eq(starts_of(&tiny), 0);
+    ck_assert(table_is_useless(&tiny));
+}
+END_TEST
+
+/* The entry point and the two symbols. */
+enum { OTHER_STARTS = 3 };
+
+static struct tiny make_without_table(void) {
+    struct tiny tiny = make_tiny();
+    tiny.segments[1].p_type = PT_NULL;
+    return tiny;
+}
+
+START_TEST(frames_are_read_in_each_encoding) {
+    static const uint8_t encodings[] = {0x1b, 0x1c, 0x10, 0x13, 0x14, 0x00, 0x03, 0x04, 0x0b, 0x0c};
+    for (size_t i = 0; i < 2 * sizeof(encodings); i++) {
+        struct tiny tiny = make_without_table();
+        size_t last = write_frames(&tiny, encodings[i / 2], i % 2);
+        if ((encodings[i / 2] & 0x1f) == 0x13) { /* udata4 reaches forwards only, the code is before */
+            ck_assert_uint_eq(count_starts(&tiny), OTHER_STARTS);
+            continue;
+        }
+        ck_assert_uint_eq(count_starts(&tiny), OTHER_STARTS + 2);
+        ck_assert(starts_at(&tiny, FROM_FRAMES));
+        ck_assert(starts_at(&tiny, FROM_MORE_FRAMES));
+        memset(tiny.eh_frame + last, 0, 4); /* the end */
+        ck_assert(!starts_at(&tiny, FROM_MORE_FRAMES));
+        write_frames(&tiny, encodings[i / 2], i % 2);
+        tiny.sections[EH_FRAME].sh_size = last + 8; /* cut short */
+        ck_assert_uint_eq(count_starts(&tiny), OTHER_STARTS + 1);
+    }
+}
+END_TEST
+
+static const struct odd_row {
+    size_t offset; /* in .eh_frame: where the value goes, at which reading stops */
+    uint64_t value;
+    size_t width;
+} odd_rows[] = {
+    {0, UINT32_MAX, 4},  {0, 3, 4},          {0, 0x1000, 4},
+    {0, 0, 4},                                                    /* length */
+    {4, 1, 4},           {4, UINT32_MAX, 4},                      /* neither a CIE nor an FDE of one */
+    {8, 2, 1},           {8, 0, 1},          {8, 4, 1},           /* version */
+    {9, 'e', 1},         {9, 0x6869, 2},     {10, 'x', 1},        /* augmentation */
+    {9, ~0ull, 8},       {17, ~0ull, 4},     {12, UINT64_MAX, 7}, /* no end to it, or to numbers */
+    {16, 0x9b, 1},       {16, 0xff, 1},      {16, 0x50, 1},
+    {16, 0x3b, 1},       {16, 0x19, 1}, /* encoding */
+    {24, 0, 4},          {24, 22, 4},        {24, 1000, 4},
+    {24, UINT32_MAX, 4}, /* distance to the CIE */
+};
+
+START_TEST(odd_frames_end_the_section) {
+    const struct odd_row *row = &odd_rows[_i];
+    struct tiny tiny = make_without_table();
+    ck_assert_uint_eq(tiny.eh_frame[16], 0x1b); /* the offsets above are right */
+    ck_assert_uint_eq(tiny.eh_frame[24], 24);
+    memcpy(tiny.eh_frame + row->offset, &row->value, row->width);
+    size_t count = count_starts(&tiny);
+    ck_assert_uint_ge(count, OTHER_STARTS);
+    if (row->offset != 17 && !(row->offset == 24 && row->value == 0))
+        ck_assert_uint_eq(count, OTHER_STARTS);
+}
+END_TEST
+
+START_TEST(unreachable_frames_yield_no_starts) {
+    struct tiny tiny = make_without_table();
+    tiny.names[1] = 'x';
+    ck_assert_uint_eq(count_starts(&tiny), OTHER_STARTS);
+    tiny = make_without_table();
+    tiny.sections[EH_FRAME].sh_name = sizeof(tiny.names) - 3;
+    ck_assert_uint_eq(count_starts(&tiny), OTHER_STARTS);
+    tiny.sections[EH_FRAME].sh_name = UINT32_MAX;
+    ck_assert_uint_eq(count_starts(&tiny), OTHER_STARTS);
+    tiny = make_without_table();
+    tiny.sections[EH_FRAME].sh_type = SHT_NOBITS;
+    ck_assert_uint_eq(count_starts(&tiny), OTHER_STARTS);
+    tiny = make_without_table();
+    tiny.sections[EH_FRAME].sh_size = UINT64_MAX;
+    ck_assert_uint_eq(count_starts(&tiny), OTHER_STARTS);
+    tiny.header.e_shstrndx = SECTIONS;
+    ck_assert_uint_eq(count_starts(&tiny), OTHER_STARTS);
+    tiny = make_without_table();
+    tiny.sections[NAMES].sh_offset = UINT64_MAX;
+    ck_assert_uint_eq(count_starts(&tiny), OTHER_STARTS);
+    tiny = make_without_table();
+    tiny.sections[EH_FRAME].sh_addr += 0x10000; /* the functions are not in the code */
+    ck_assert_uint_eq(count_starts(&tiny), OTHER_STARTS);
+}
+END_TEST
+
+START_TEST(functions_among_symbols_are_starts) {
+    struct tiny tiny = make_tiny();
+    Elf64_Sym *symbol = &tiny.local_symbols[2];
+    ck_assert(starts_at(&tiny, FROM_SYMBOLS));
+    *symbol = (Elf64_Sym){.st_info = STT_GNU_IFUNC, .st_shndx = TEXT, .st_value = FROM_SYMBOLS + 1};
+    ck_assert(starts_at(&tiny, FROM_SYMBOLS + 1));
+    symbol->st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
+    ck_assert(starts_at(&tiny, FROM_SYMBOLS + 1));
+    size_t count = count_starts(&tiny);
+    symbol->st_info = STT_OBJECT;
+    ck_assert_uint_eq(count_starts(&tiny), count - 1);
+    symbol->st_info = STT_FUNC;
+    symbol->st_value = CODE + CODE_SIZE; /* behind the code */
+    ck_assert_uint_eq(count_starts(&tiny), count - 1);
+    symbol->st_value = FROM_SYMBOLS; /* once more */
+    ck_assert_uint_eq(count_starts(&tiny), count - 1);
+    tiny.sections[SYMTAB].sh_size = UINT64_MAX;
+    ck_assert(!starts_at(&tiny, FROM_SYMBOLS));
+}
+END_TEST
+
+START_TEST(functions_among_dynamic_symbols_are_starts) {
+    struct tiny tiny = make_tiny();
+    ck_assert(starts_at(&tiny, FROM_DYNAMIC));
+    tiny.sections[SYMTAB].sh_type = SHT_NULL; /* neither that nor names are needed */
+    tiny.header.e_shstrndx = 0;
+    ck_assert(starts_at(&tiny, FROM_DYNAMIC));
+    tiny.segments[2].p_type = PT_NULL; /* without a dynamic segment: .dynsym */
+    ck_assert(!starts_at(&tiny, FROM_DYNAMIC));
+    tiny.sections[SYMTAB] =
+        section(0, SHT_DYNSYM, SHF_ALLOC, offsetof(struct tiny, symbols), sizeof(tiny.symbols));
+    ck_assert(starts_at(&tiny, FROM_DYNAMIC));
+}
+END_TEST
+
+START_TEST(the_entry_point_is_a_start) {
+    struct tiny tiny = make_without_table();
+    tiny.segments[2].p_type = PT_NULL;
+    tiny.header.e_shstrndx = 0;
+    tiny.sections[SYMTAB].sh_type = SHT_NULL;
+    ck_assert_uint_eq(count_starts(&tiny), 1);
+    ck_assert(starts_at(&tiny, FROM_ENTRY));
+    tiny.header.e_entry = 0; /* a library has none */
+    ck_assert_uint_eq(count_starts(&tiny), 0);
+    tiny.header.e_entry = FROM_ENTRY;
+    tiny.header.e_shnum = 0; /* all of the segment is code then */
+    struct elf_image image = image_of(&tiny);
+    uint64_t *starts;
+    size_t count;
+    ck_assert_ptr_null(elf_function_starts(&image, &starts, &count));
+    ck_assert_uint_eq(count, 1);
+    ck_assert_uint_eq(starts[0], FROM_ENTRY);
+    free(starts);
+    elf_image_deinit(&image);
 }
 END_TEST
 
@@ -499,7 +774,7 @@ START_TEST(code_ranges_fall_back_to_segments) {
     ck_assert_uint_eq(ranges[0].size, 0x20);
     free(ranges);
     /* The image does not copy the bytes: each of these makes the section table unsound. */
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         tiny = make_tiny();
         if (i == 0)
             tiny.header.e_shnum = 0;
@@ -509,6 +784,9 @@ START_TEST(code_ranges_fall_back_to_segments) {
             tiny.sections[1].sh_size = UINT64_MAX;
         if (i == 3)
             tiny.header.e_shnum = 0xffff;
+        if (i == 4) /* the same code twice: more than there is in the file */
+            tiny.sections[TEXT] = tiny.sections[EH_FRAME] =
+                section(0, SHT_PROGBITS, SHF_EXECINSTR, 0, sizeof(tiny) / 2 + 1);
         ck_assert_ptr_null(elf_code_ranges(&image, &ranges, &count));
         ck_assert_uint_eq(count, 1);
         ck_assert_uint_eq(ranges[0].offset, 0);
@@ -551,6 +829,12 @@ int main(void) {
     tcase_add_test(made, bad_program_headers_are_refused);
     tcase_add_test(made, every_truncation_is_harmless);
     tcase_add_test(made, a_useless_frame_table_yields_no_starts);
+    tcase_add_test(made, frames_are_read_in_each_encoding);
+    tcase_add_loop_test(made, odd_frames_end_the_section, 0, sizeof(odd_rows) / sizeof(odd_rows[0]));
+    tcase_add_test(made, unreachable_frames_yield_no_starts);
+    tcase_add_test(made, functions_among_symbols_are_starts);
+    tcase_add_test(made, functions_among_dynamic_symbols_are_starts);
+    tcase_add_test(made, the_entry_point_is_a_start);
     tcase_add_test(made, hostile_symbol_tables_are_refused);
     tcase_add_test(made, code_ranges_fall_back_to_segments);
     tcase_add_test(made, translation_does_not_overflow);
