@@ -198,21 +198,15 @@ static struct error *scan_bytes(struct recorder *recorder, const uint8_t *bytes,
     return err;
 }
 
-/* Search code mapped from a stored file: [address, address + size) shows it from offset on. */
-static struct error *scan_code(struct recorder *recorder, uint32_t file, uint64_t address, uint64_t size,
+/* Search code mapped from the file open at fd: [address, address + size) shows it from offset on. The file
+ * itself is read, not what is stored of it: tables that tell code from data lie in parts that are mapped
+ * later, or never. */
+static struct error *scan_code(struct recorder *recorder, int fd, uint64_t address, uint64_t size,
                                uint64_t offset) {
-    char name[16];
     struct stat info;
-    snprintf(name, sizeof(name), "%u", file);
-    int fd = openat(recorder->recording.filesfd, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &info) < 0) {
-        struct error *err = error_system(errno, "stored file %u", file);
-        if (fd >= 0)
-            close(fd);
-        return err;
-    }
+    if (fstat(fd, &info) < 0)
+        return error_system(errno, "mapped code");
     void *bytes = info.st_size ? mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    close(fd);
     if (bytes == MAP_FAILED)
         return NULL;
     struct error *err = scan_bytes(recorder, bytes, (size_t)info.st_size, address, size, offset);
@@ -276,7 +270,7 @@ static struct error *map_regular(struct recorder *recorder, uint64_t address, ui
         mapped->changing = true;
     TRY(effects_add(&recorder->effects, EFFECT_MAP_FILE, 0, mapped->file, NULL, 0));
     if (protection & PROT_EXEC)
-        TRY(scan_code(recorder, mapped->file, address, size, offset));
+        TRY(scan_code(recorder, fd, address, size, offset));
     return NULL;
 }
 
@@ -362,8 +356,8 @@ static struct error *visit_file_mappings(struct recorder *recorder, uint64_t add
 
 static struct error *scan_part(struct recorder *recorder, const struct mapping *part, int fd,
                                struct stored_file *stored) {
-    (void)fd;
-    return scan_code(recorder, stored->id, part->start, part->end - part->start, part->offset);
+    (void)stored;
+    return scan_code(recorder, fd, part->start, part->end - part->start, part->offset);
 }
 
 struct error *record_executable(struct recorder *recorder, uint64_t address, uint64_t size) {
@@ -451,6 +445,8 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
         return error_new(ERROR_UNSUPPORTED, "%s: is mapped and cannot be opened", mapping->name);
     }
     struct error *err = store_file(recorder, fd, mapping->name, mapping->offset, size, &stored);
+    if (!err && mapping->protection & PROT_EXEC)
+        err = scan_code(recorder, fd, mapping->start, size, mapping->offset);
     close(fd);
     if (!err && !find_mapped(recorder, &info))
         err = note_mapped(recorder, &info, stored->id, &mapped);
@@ -458,8 +454,6 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
         err = file_store_hash(recorder->recording.filesfd, stored->id, &hash);
     if (!err)
         err = snapshot_add_file(snapshot, stored->id, stored->size, hash, stored->path);
-    if (!err && mapping->protection & PROT_EXEC)
-        err = scan_code(recorder, stored->id, mapping->start, size, mapping->offset);
     if (!err)
         *ret_file = stored->id;
     return err;

@@ -34,7 +34,10 @@ if [ -z "${RESULTS:-}" ]; then
     chmod 755 "$SCRATCH" # tests as an ordinary user pass through
     RESULTS=$SCRATCH/results
     : >"$RESULTS"
-    export RESULTS SCRATCH
+    # A copy: a build in the middle of a run of the tests does no harm.
+    REEL_SHOWN=$REEL
+    [ ! -x "$REEL" ] || { cp "$REEL" "$SCRATCH/reel" && REEL=$SCRATCH/reel; }
+    export RESULTS SCRATCH REEL REEL_SHOWN
     trap 'clean_up' EXIT
     trap 'exit 130' INT TERM
 fi
@@ -65,7 +68,7 @@ fail() {
     if [ -n "${RECORDING:-}" ] && [ -d "$RECORDING" ]; then
         mkdir -p "$BUILD/failed"
         rm -rf "$kept"
-        cp -r --sparse=always "$RECORDING" "$kept" && text+=$'\n'"     replay it: $REEL replay --check-memory $kept"
+        cp -r --sparse=always "$RECORDING" "$kept" && text+=$'\n'"     replay it: $REEL_SHOWN replay --check-memory $kept"
     fi
     for line in "$@"; do
         [ -z "$line" ] || text+=$'\n'"     $line"
@@ -100,7 +103,7 @@ finish() {
 need_reel() {
     [ -x "$REEL" ] && return
     NAME=$SUITE
-    (fail "$REEL is not there" "build it: make")
+    (fail "$REEL_SHOWN is not there" "build it: make")
     finish
     exit 1
 }
@@ -216,8 +219,8 @@ replays_alike() {
         if [ -n "$TIMED_OUT" ]; then
             REASON="replay $i hung"
         elif ! cmp -s "$to.err" "$T/replay.err"; then
-            REASON="replay $i: stderr differs: $(words "$T/replay.err")"
-            [ -n "$(words "$T/replay.err")" ] || REASON+=$(difference "$to.err" "$T/replay.err")
+            REASON="replay $i: stderr differs, status $STATUS: $(words "$T/replay.err")"
+            [ -n "$(words "$T/replay.err")" ] || REASON+="$(first_line "$T/replay.err") ($(difference "$to.err" "$T/replay.err"))"
         elif [ "$STATUS" != "$RECORDED" ]; then
             REASON="replay $i: status $STATUS, recorded $RECORDED"
         elif ! cmp -s "$to.out" "$T/replay.out"; then
