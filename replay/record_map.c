@@ -315,8 +315,7 @@ struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_
 }
 
 /* Do something with each file mapping in [start, end). */
-typedef struct error *mapping_visitor(struct recorder *recorder, const struct mapping *mapping, int fd,
-                                      struct stored_file *stored);
+typedef struct error *mapping_visitor(struct recorder *recorder, const struct mapping *mapping, int fd);
 
 static struct error *visit_mapping(struct recorder *recorder, const struct mapping *mapping, uint64_t start,
                                    uint64_t end, mapping_visitor *visit) {
@@ -333,7 +332,7 @@ static struct error *visit_mapping(struct recorder *recorder, const struct mappi
         part.end = end;
     struct error *err = store_file(recorder, fd, mapping->name, part.offset, part.end - part.start, &stored);
     if (!err && visit)
-        err = visit(recorder, &part, fd, stored);
+        err = visit(recorder, &part, fd);
     close(fd);
     /* cppcheck-suppress returnDanglingLifetime ; an error holds no mapping */
     return err;
@@ -354,9 +353,7 @@ static struct error *visit_file_mappings(struct recorder *recorder, uint64_t add
     return stop_on_error(recorder, err);
 }
 
-static struct error *scan_part(struct recorder *recorder, const struct mapping *part, int fd,
-                               struct stored_file *stored) {
-    (void)stored;
+static struct error *scan_part(struct recorder *recorder, const struct mapping *part, int fd) {
     return scan_code(recorder, fd, part->start, part->end - part->start, part->offset);
 }
 
