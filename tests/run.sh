@@ -137,20 +137,25 @@ victims() {
         run_all
 }
 
-# ---- fuzz: what the Makefile built as $BUILD/tests/fuzz/fuzz_*, each for a short while from a fixed seed ----
+# ---- fuzz: $BUILD/asan/tests/fuzz/fuzz_*, built with sanitizers; each mutates seeds from a fixed number on ----
+
+# Files to begin with: none for recordings (the fuzzer makes its own), small real programs for ELF.
+fuzz_seeds() {
+    case $1 in
+    fuzz_elf) printf '%s\n' "$BUILD/tests/unit/test_base" /usr/bin/true ;;
+    esac
+}
 
 fuzz() {
-    local binary corpus found="" seconds=15
-    [ -z "$SOAK" ] || seconds=600
-    for binary in "$BUILD"/tests/fuzz/fuzz_*; do
+    local binary found="" rounds seeds
+    rounds=$(soak_or 1000000 20000)
+    for binary in "$BUILD"/asan/tests/fuzz/fuzz_*; do
         [ -f "$binary" ] && [ -x "$binary" ] || continue
         found=1
         NAME=fuzz-${binary##*/fuzz_} RECORDING=''
         wanted "$NAME" || continue
-        corpus=$SCRATCH/$NAME.corpus
-        mkdir "$corpus"
-        cp "$ROOT/tests/fuzz/${binary##*/}.corpus"/* "$corpus"/ 2>/dev/null
-        STEP_SECONDS=3600 step "$SCRATCH/$NAME" "$binary" "-max_total_time=$seconds" -seed=1 "$corpus"
+        mapfile -t seeds < <(fuzz_seeds "${binary##*/}")
+        STEP_SECONDS=3600 step "$SCRATCH/$NAME" "$binary" 1 "$rounds" "${seeds[@]}"
         if [ "$STATUS" = 0 ]; then
             ok
         else
@@ -159,7 +164,7 @@ fuzz() {
     done
     if [ -z "$found" ]; then
         NAME=fuzz
-        (skip "nothing is built in $BUILD/tests/fuzz (it needs clang)")
+        (skip "nothing is built in $BUILD/asan/tests/fuzz (make ASAN=1 fuzzers)")
     fi
 }
 

@@ -4,7 +4,7 @@
  * is one encoded event. With libFuzzer (clang -fsanitize=fuzzer,address) the mutator below repairs checksums,
  * else nothing would get behind them. With -DFUZZ_SMOKE there is a main() that needs no libFuzzer:
  *
- *     fuzz_recording [FILE...] SEED ROUNDS
+ *     fuzz_recording SEED ROUNDS [FILE...]
  *
  * mutates the files, and examples of its own, in the same way on every run. */
 #include "replay/chunk.h"
@@ -352,14 +352,14 @@ int main(int argc, char **argv) {
     struct buffer seeds[64] = {0};
     size_t count = 3;
     if (argc < 3 || argc > 60) {
-        fprintf(stderr, "usage: fuzz_recording [FILE...] SEED ROUNDS\n");
+        fprintf(stderr, "usage: fuzz_recording SEED ROUNDS [FILE...]\n");
         return 2;
     }
-    random_state = strtoull(argv[argc - 2], NULL, 0) * 2 + 1;
+    random_state = strtoull(argv[1], NULL, 0) * 2 + 1;
     make_seeds(seeds);
-    for (int i = 1; i < argc - 2; i++)
+    for (int i = 3; i < argc; i++)
         read_seed(argv[i], &seeds[count++]);
-    run(seeds, count, strtoull(argv[argc - 1], NULL, 0));
+    run(seeds, count, strtoull(argv[2], NULL, 0));
     for (size_t i = 0; i < count; i++)
         buffer_deinit(&seeds[i]);
     return 0;

@@ -1,5 +1,5 @@
-/* flood BLOCKS: reads so many blocks of 4 KiB of random bytes, which fill a recording because they cannot be compressed; says
- * "BLOCK HASH" after each, and at last "all BLOCKS"; exits 7. */
+/* flood BLOCKS: reads so many blocks of 4 KiB of random bytes, which fill a recording because they cannot be
+ * compressed; says "BLOCK HASH" after each, and at last "all BLOCKS"; exits 7. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdint.h>

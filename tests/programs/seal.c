@@ -1,5 +1,5 @@
-/* seal FILE: make the checksum of a recording.json right again after an edit: XXH3 64 over the text with zeros in place of the 16 digits
- * of the last "checksum". */
+/* seal FILE: make the checksum of a recording.json right again after an edit: XXH3 64 over the text with
+ * zeros in place of the 16 digits of the last "checksum". */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* ticker [COUNT]: says its process id, then numbered lines of random bits and the time, COUNT of them or for ever. Now and then
- * it rests, so that a recorder that is killed is met at work as well as waiting. Output is written line by line. */
+/* ticker [COUNT]: says its process id, then numbered lines of random bits and the time, COUNT of them or for
+ * ever. Now and then it rests, so that a recorder that is killed is met at work as well as waiting. Output is
+ * written line by line. */
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
