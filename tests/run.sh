@@ -139,9 +139,14 @@ victims() {
 
 # ---- fuzz: $BUILD/asan/tests/fuzz/fuzz_*, built with sanitizers; each mutates seeds from a fixed number on ----
 
-# Files to begin with: none for recordings (the fuzzer makes its own), small real programs for ELF.
+# Files to begin with: those of a small recording, small real programs for ELF.
 fuzz_seeds() {
+    local recording=$SCRATCH/fuzz.reel
     case $1 in
+    fuzz_recording)
+        "$REEL" record --quiet --check-memory -o "$recording" true &&
+            printf '%s\n' "$recording"/d1/1.* "$recording/recording.json"
+        ;;
     fuzz_elf) printf '%s\n' "$BUILD/tests/unit/test_base" /usr/bin/true ;;
     esac
 }

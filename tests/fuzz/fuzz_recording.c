@@ -1,4 +1,5 @@
-/* Fuzzes what reads a recording: chunk files with the events in them, single events, recording.json.
+/* Fuzzes what reads a recording: chunk files with the events in them, snapshots, images, single events,
+ * recording.json.
  *
  * An input is a file as it stands in a recording: it begins with the magic of a chunk file, with '{', or it
  * is one encoded event. With libFuzzer (clang -fsanitize=fuzzer,address) the mutator below repairs checksums,
@@ -9,7 +10,9 @@
  * mutates the files, and examples of its own, in the same way on every run. */
 #include "replay/chunk.h"
 #include "replay/event.h"
+#include "replay/image.h"
 #include "replay/recording.h"
+#include "replay/snapshot.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -61,6 +64,26 @@ static void try_event(const uint8_t *data, size_t size) {
 
 static size_t records_seen; /* so that the smoke test knows that it reached the depths */
 
+static void try_snapshot(const char *path) {
+    struct snapshot *snapshot = malloc(sizeof(*snapshot));
+    require(snapshot, "out of memory");
+    struct error *err = snapshot_read(AT_FDCWD, path, NULL, NULL, snapshot);
+    if (!err)
+        snapshot_deinit(snapshot);
+    error_free(err);
+    free(snapshot);
+}
+
+static void try_image(const char *path) {
+    struct image image;
+    struct error *err = image_read(AT_FDCWD, path, &image);
+    if (!err) {
+        error_free(image_check(&image, &image));
+        image_deinit(&image);
+    }
+    error_free(err);
+}
+
 static void try_chunk_file(const uint8_t *data, size_t size) {
     char path[64];
     int fd = memfd_create("fuzz", MFD_CLOEXEC);
@@ -82,6 +105,8 @@ static void try_chunk_file(const uint8_t *data, size_t size) {
         error_free(err);
         chunk_reader_close(reader);
     }
+    try_snapshot(path);
+    try_image(path);
     close(fd);
 }
 
