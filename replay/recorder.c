@@ -42,6 +42,32 @@ static void finish(struct recorder *recorder, enum recording_end end, int status
     say_error(recording_write_info(&recorder->recording, info));
 }
 
+/* ---- children: not recorded, but theirs is the patched code, and the filter ---- */
+
+static bool shares_code(const struct recorder *recorder, pid_t tid) {
+    for (size_t i = 0; i < recorder->sharing_count; i++)
+        if (recorder->sharing[i] == tid)
+            return true;
+    return false;
+}
+
+static struct error *add_sharing(struct recorder *recorder, pid_t tid) {
+    pid_t *sharing = realloc(recorder->sharing, (recorder->sharing_count + 1) * sizeof(*sharing));
+    if (!sharing)
+        return &error_no_memory;
+    recorder->sharing = sharing;
+    sharing[recorder->sharing_count++] = tid;
+    return NULL;
+}
+
+static void drop_sharing(struct recorder *recorder, pid_t tid) {
+    for (size_t i = 0; i < recorder->sharing_count; i++)
+        if (recorder->sharing[i] == tid)
+            recorder->sharing[i--] = recorder->sharing[--recorder->sharing_count];
+}
+
+/* ---- the end ---- */
+
 void recorder_stop(struct recorder *recorder, const char *format, ...) {
     if (recorder->mode != RECORDER_RECORDING)
         return;
@@ -52,6 +78,7 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
     va_end(args);
     recorder->mode = RECORDER_PASSING;
     recorder->phase = PHASE_RUNNING;
+    error_free(add_sharing(recorder, recorder->pid)); /* its code is still patched */
     record_signal_release(recorder);
     if (recorder->log) {
         struct event event = {.kind = EVENT_STOPPED, .tid = recorder->pid};
@@ -104,32 +131,6 @@ struct error *recorder_append_syscall(struct recorder *recorder, int64_t result,
     event.syscall.registers_hash = registers_hash(&recorder->entry);
     event.syscall.stream = stream;
     return recorder_append(recorder, &event);
-}
-
-/* ---- children: not recorded by this recorder, but theirs is the patched code and the filter ---- */
-
-static bool shares_code(const struct recorder *recorder, pid_t tid) {
-    if (recorder->mode == RECORDER_PASSING && recorder->task && tid == recorder->task->tid)
-        return true;
-    for (size_t i = 0; i < recorder->sharing_count; i++)
-        if (recorder->sharing[i] == tid)
-            return true;
-    return false;
-}
-
-static struct error *add_sharing(struct recorder *recorder, pid_t tid) {
-    pid_t *sharing = realloc(recorder->sharing, (recorder->sharing_count + 1) * sizeof(*sharing));
-    if (!sharing)
-        return &error_no_memory;
-    recorder->sharing = sharing;
-    sharing[recorder->sharing_count++] = tid;
-    return NULL;
-}
-
-static void drop_sharing(struct recorder *recorder, pid_t tid) {
-    for (size_t i = 0; i < recorder->sharing_count; i++)
-        if (recorder->sharing[i] == tid)
-            recorder->sharing[i--] = recorder->sharing[--recorder->sharing_count];
 }
 
 /* A stop of a task that is not recorded. */

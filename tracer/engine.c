@@ -57,12 +57,22 @@ static void forget(struct engine *engine, struct task *task) {
     engine->gone = task;
 }
 
+/* The timer fired: seen at once when engine_next() waits (waitpid() is interrupted), else when it is called
+ * next. */
+static volatile sig_atomic_t ticked;
+
+static void on_tick(int signo) {
+    (void)signo;
+    ticked = 1;
+}
+
 struct error *engine_next(struct engine *engine, struct stop *ret) {
     task_destroy(engine->gone);
     engine->gone = NULL;
     int status;
-    pid_t tid = waitpid(-1, &status, __WALL);
-    if (tid < 0 && errno == EINTR) {
+    pid_t tid = ticked ? -1 : waitpid(-1, &status, __WALL);
+    if (ticked || (tid < 0 && errno == EINTR)) {
+        ticked = 0;
         *ret = (struct stop){.kind = STOP_TICK};
         return NULL;
     }
@@ -79,11 +89,6 @@ struct error *engine_next(struct engine *engine, struct stop *ret) {
     if (ret->kind == STOP_EXITED || ret->kind == STOP_KILLED)
         forget(engine, task);
     return NULL;
-}
-
-static void on_tick(int signo) {
-    (void)signo; /* its only purpose is to interrupt waitpid(); a tick that comes between two waits is made up
-                    by the next */
 }
 
 struct error *engine_set_tick(unsigned milliseconds) {
