@@ -6,7 +6,11 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cd "$place" || exit 1
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-run() { printf '$ %s\n' "$*"; "$@"; }
+exec 3>&1 # what is shown, also while a program's output goes to a file
+run() {
+    printf '$ %s\n' "${*/#"$reel"/reel}" >&3
+    "$@"
+}
 
 mkdir shop
 for i in 1 2 3 4 5 6 7 8; do echo "order $i: $((RANDOM % 90 + 10)) EUR" >shop/$i.txt; done
