@@ -70,8 +70,11 @@ struct error *engine_next(struct engine *engine, struct stop *ret) {
     task_destroy(engine->gone);
     engine->gone = NULL;
     int status;
-    pid_t tid = ticked ? -1 : waitpid(-1, &status, __WALL);
-    if (ticked || (tid < 0 && errno == EINTR)) {
+    pid_t tid = -1;
+    errno = EINTR;
+    if (!ticked) /* a tick after this is for the next call: a stop that has been consumed must be returned */
+        tid = waitpid(-1, &status, __WALL);
+    if (tid < 0 && errno == EINTR) {
         ticked = 0;
         *ret = (struct stop){.kind = STOP_TICK};
         return NULL;
