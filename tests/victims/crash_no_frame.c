@@ -1,4 +1,4 @@
-/* A signal whose handler cannot run, because there is no stack for its frame, kills with SIGSEGV where it arrived. */
+/* A signal whose handler cannot run, with no stack for its frame, kills with SIGSEGV where it arrived. */
 /* expect: signal SIGSEGV */
 #include "victim.h"
 #include <signal.h>
