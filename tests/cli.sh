@@ -460,4 +460,10 @@ test_replay_elsewhere() {
     [ "$(head -n 1 "$T/out.out")" = "$(head -n 1 "$T/recorded")" ] || fail "stdout is: $(first_line "$T/out.out")"
 }
 
+# The README's first command, but for the installing.
+test_demo() {
+    try 0 bash "$ROOT/tests/demo.sh" "$REEL"
+    out_has 'What you saw'
+}
+
 functions_main "$@"
