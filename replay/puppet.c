@@ -205,6 +205,15 @@ static struct error *fd_for_mapping(struct puppet *puppet, uint32_t id, bool sha
     return NULL;
 }
 
+/* A mapping needs no descriptor; programs map more files than some limits allow to be open. */
+static void close_file(struct puppet *puppet, uint32_t id) {
+    struct puppet_file *file = find_file(puppet, id);
+    if (file && file->fd >= 0) {
+        close(file->fd);
+        file->fd = -1;
+    }
+}
+
 struct error *puppet_file_write(struct puppet *puppet, uint32_t id, uint64_t offset, const void *bytes,
                                 size_t size) {
     struct puppet_file *file = find_file(puppet, id);
@@ -271,9 +280,13 @@ struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size,
         TRY(fd_for_mapping(puppet, file, shared, &fd));
     else
         flags |= MAP_ANONYMOUS;
-    return puppet_call(puppet, SYS_mmap,
-                       (const uint64_t[6]){address, size, (uint64_t)protection, flags, (uint64_t)fd, offset},
-                       (int64_t)address);
+    struct error *err =
+        puppet_call(puppet, SYS_mmap,
+                    (const uint64_t[6]){address, size, (uint64_t)protection, flags, (uint64_t)fd, offset},
+                    (int64_t)address);
+    if (file)
+        close_file(puppet, file);
+    return err;
 }
 
 struct error *puppet_unmap(struct puppet *puppet, uint64_t address, uint64_t size) {

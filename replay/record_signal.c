@@ -24,6 +24,9 @@
 /* A signal for a handler that found no system call for so many ticks cannot be placed. */
 #define DEFERRED_TICKS_MOST 8
 
+/* First real-time signal as the kernel numbers them; libc keeps two for itself. */
+#define SIGRTMIN_KERNEL 32
+
 static uint64_t signal_bit(int signo) {
     return 1ull << (signo - 1);
 }
@@ -169,6 +172,9 @@ static struct error *defer(struct recorder *recorder, const siginfo_t *info) {
         recorder_stop(recorder, "more than %d signals came between two system calls", DEFERRED_MAX);
         return task_resume(recorder->task, RESUME_CONT, info->si_signo);
     }
+    for (size_t i = 0; i < recorder->deferred_count; i++) /* ordinary signals do not queue */
+        if (info->si_signo < SIGRTMIN_KERNEL && recorder->deferred[i].signo == info->si_signo)
+            return task_resume(recorder->task, RESUME_CONT, 0);
     if (!recorder->deferred_count)
         recorder->deferred_ticks = 0;
     recorder->deferred[recorder->deferred_count++] =
@@ -188,10 +194,22 @@ static struct error *record_asynchronous(struct recorder *recorder, const siginf
     return task_resume(recorder->task, RESUME_CONT, info->si_signo);
 }
 
-/* The signal that resuming the cancelled call's exit stop with a signal has made: ours to give the true
- * siginfo. */
-static struct error *record_injected_signal(struct recorder *recorder, const struct user_regs_struct *regs) {
+/* Resuming the cancelled call's exit stop with a signal makes a signal from reel: a token for the deferred
+ * one, whose siginfo it is given. When a true signal of that number is pending as well, an ordinary token is
+ * lost in it, which serves as well. A real-time one comes later; the true one has then taken its place, and
+ * waits. */
+static bool is_token(const struct recorder *recorder, const siginfo_t *info) {
+    return recorder->tokens && info->si_code == SI_USER && info->si_pid == getpid();
+}
+
+static struct error *record_injected_signal(struct recorder *recorder, const siginfo_t *found,
+                                            const struct user_regs_struct *regs) {
     recorder->phase = PHASE_RUNNING;
+    if (is_token(recorder, found) || found->si_signo < SIGRTMIN_KERNEL)
+        recorder->tokens--;
+    else if (recorder->deferred_count < DEFERRED_MAX)
+        recorder->deferred[recorder->deferred_count++] =
+            (struct deferred_signal){.signo = found->si_signo, .info = *found};
     TRY(trace_set_siginfo(recorder->task->tid, &recorder->delivering));
     siginfo_t info = recorder->delivering;
     return deliver(recorder, &info, SIGNAL_BEFORE_SYSCALL, regs);
@@ -204,9 +222,12 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
     (void)stop;
     TRY(trace_get_siginfo(recorder->task->tid, &info));
     TRY(trace_get_registers(recorder->task->tid, &regs));
-    if (recorder->phase == PHASE_INJECTING && info.si_signo == recorder->delivering.si_signo &&
-        info.si_pid == getpid())
-        return record_injected_signal(recorder, &regs);
+    if (recorder->phase == PHASE_INJECTING && info.si_signo == recorder->delivering.si_signo)
+        return record_injected_signal(recorder, &info, &regs);
+    if (is_token(recorder, &info)) { /* its place has been taken: what it stood for is deferred */
+        recorder->tokens--;
+        return task_resume(recorder->task, RESUME_CONT, 0);
+    }
     if (info.si_signo == SIGILL)
         TRY(record_instruction(recorder, recorder->task, &imitated));
     if (imitated)
@@ -234,6 +255,7 @@ struct error *record_inject(struct recorder *recorder) {
     memmove(recorder->deferred, recorder->deferred + 1,
             recorder->deferred_count * sizeof(recorder->deferred[0]));
     recorder->phase = PHASE_INJECTING;
+    recorder->tokens++;
     return task_resume(recorder->task, RESUME_SYSCALL, 0);
 }
 

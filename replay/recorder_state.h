@@ -82,6 +82,7 @@ struct recorder {
 
     struct deferred_signal deferred[DEFERRED_MAX];
     size_t deferred_count;
+    unsigned tokens;         /* signals of reel's own making that have not come back: see record_signal.c */
     unsigned deferred_ticks; /* how long the first has waited */
     siginfo_t delivering;    /* in PHASE_DELIVERING and PHASE_INJECTING */
     enum signal_place delivering_place;

@@ -31,6 +31,12 @@ static struct error *replay_mmap(struct replayer *replayer, const struct event *
     uint64_t address = (uint64_t)event->syscall.result;
     /* /dev/zero and the like have no stored file: shared or not, they are anonymous memory */
     bool shared = (args[3] & MAP_TYPE) != MAP_PRIVATE;
+    if (args[3] & MAP_GROWSDOWN) /* the program's own accesses will make it grow */
+        return puppet_call(&replayer->puppet, SYS_mmap,
+                           (const uint64_t[6]){address, args[1], args[2],
+                                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN,
+                                               (uint64_t)-1},
+                           (int64_t)address);
     return puppet_map(&replayer->puppet, address, args[1],
                       (int)(args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC)), shared, mapped_file(event),
                       mapped_file(event) ? args[5] : 0);

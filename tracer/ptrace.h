@@ -53,7 +53,7 @@ struct error *trace_event_message(pid_t tid, unsigned long *ret);
  * entry only). */
 struct error *trace_get_syscall(pid_t tid, bool *ret_entry, uint64_t *ret_number);
 
-/* In a child that becomes a tracee of its parent at once: the puppet, the probes of capability.c. 0 or -1. */
+/* In a child that becomes a tracee of its parent at once: the puppet, the probes of probes.c. 0 or -1. */
 int trace_me(void);
 /* For such a child: syscall stops marked, killed with its tracer. */
 struct error *trace_set_options(pid_t tid);

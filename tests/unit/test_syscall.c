@@ -151,6 +151,7 @@ START_TEST(ioctl_numbers) {
     ck_assert_uint_eq(input.size, 256);
     ck_assert(!ioctl_find(0x80104592, &input)); /* EVIOCGMASK follows a pointer */
 }
+END_TEST
 
 START_TEST(names) {
     ck_assert_str_eq(signal_name(SIGSEGV), "SIGSEGV");
@@ -160,6 +161,7 @@ START_TEST(names) {
     ck_assert_ptr_null(errno_name(4000));
     ck_assert_ptr_null(errno_name(-1));
 }
+END_TEST
 
 int main(void) {
     Suite *suite = suite_create("syscall");
