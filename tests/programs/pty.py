@@ -28,11 +28,12 @@ class Session:
         self.transcript = open(transcript, "wb")
         self.master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        mode = termios.tcgetattr(slave)
+        mode[3] |= termios.NOFLSH  # Ctrl-C must not throw away output that has not been read yet
         if not cooked:
-            mode = termios.tcgetattr(slave)
             mode[1] &= ~termios.OPOST
             mode[3] &= ~termios.ECHO
-            termios.tcsetattr(slave, termios.TCSANOW, mode)
+        termios.tcsetattr(slave, termios.TCSANOW, mode)
         self.pid = os.fork()
         if self.pid == 0:
             self.become(slave, command)
