@@ -505,7 +505,7 @@ test_threads_end_it() {
     step "$T/live" "$REEL" record --quiet -o "$RECORDING" /usr/bin/python3 -c '
 import threading
 print("before", flush=True)
-threads = [threading.Thread(target=print, args=("all done",)) for i in range(3)]
+threads = [threading.Thread(target=print, args=("all done\n",), kwargs={"end": ""}) for i in range(3)]
 for t in threads: t.start()
 for t in threads: t.join()
 raise SystemExit(7)'

@@ -180,17 +180,21 @@ suite() {
     esac
 }
 
-case $WHAT in
---one) victim "$2" ;;
-unit | victims | programs | faults | cli | fuzz) suite "$WHAT" ;;
-all)
-    for each in unit cli victims programs faults fuzz; do
-        suite "$each"
-    done
-    ;;
-*)
-    printf 'usage: tests/run.sh [unit|victims|programs|faults|cli|fuzz|all] [FILTER-GLOB]\n' >&2
-    exit 2
-    ;;
-esac
-finish
+# One command, read as a whole: an edit of this file in the middle of a run does no harm.
+{
+    case $WHAT in
+    --one) victim "$2" ;;
+    unit | victims | programs | faults | cli | fuzz) suite "$WHAT" ;;
+    all)
+        for each in unit cli victims programs faults fuzz; do
+            suite "$each"
+        done
+        ;;
+    *)
+        printf 'usage: tests/run.sh [unit|victims|programs|faults|cli|fuzz|all] [FILTER-GLOB]\n' >&2
+        exit 2
+        ;;
+    esac
+    finish
+    exit
+}
