@@ -133,7 +133,7 @@ lint: layers
 	@$(MAKE) --no-print-directory CC=clang BUILD=build/clang all >/dev/null
 
 format:
-	$(CLANG_FORMAT) -i $(ALL_C) $(ALL_H) $(TEST_C)
+	@$(CLANG_FORMAT) -i $(ALL_C) $(ALL_H) $(TEST_C)
 
 install: all
 	install -D -m 755 $(BUILD)/reel $(DESTDIR)$(PREFIX)/bin/reel

@@ -75,7 +75,7 @@ struct error *effects_add_registers(struct effects *effects, const struct user_r
 }
 
 struct error *effects_add_xstate(struct effects *effects, struct task *task) {
-    uint8_t xstate[XSTATE_MAX];
+    static uint8_t xstate[XSTATE_MAX]; /* too large for a small stack */
     size_t size;
     TRY(trace_get_xstate(task->tid, xstate, &size));
     return effects_add(effects, EFFECT_XSTATE, 0, 0, xstate, size);

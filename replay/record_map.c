@@ -1,12 +1,10 @@
-/* record_map: what the recorder does about memory that is mapped: files into the store, code searched for
- * instructions that must be trapped, snapshots, and mapped files that change. */
+/* record_map: what the recorder does about memory that is mapped: files into the store, snapshots, and mapped
+ * files that change. record_code.c deals with what is in mapped code. */
 #include "replay/recorder_state.h"
 
-#include "dwarf/elf.h"
 #include "replay/puppet.h"
 #include "replay/snapshot.h"
 #include "tracer/maps.h"
-#include "tracer/vdso.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -109,111 +108,6 @@ static struct error *store_file(struct recorder *recorder, int fd, const char *p
     return changed && recorder->log ? append_file_event(recorder, *ret) : NULL;
 }
 
-/* ---- trapped instructions ---- */
-
-static const uint8_t trap_code[2] = {0x0f, 0x0b}; /* ud2 */
-
-/* Overwrite the sites in [start, end), which were found just now. */
-static struct error *patch_sites(struct recorder *recorder, const struct insn_sites *found) {
-    for (size_t i = 0; i < found->count; i++) {
-        const struct insn_site *site = &found->sites[i];
-        uint8_t code[INSN_MAX];
-        if (insn_sites_find(&recorder->sites, site->address))
-            continue; /* trapped already: mprotect made the same code executable once more */
-        if (task_read(recorder->task, site->address, code, site->length) != site->length ||
-            memcmp(code, site->bytes, site->length) != 0)
-            continue; /* the program has changed its copy of this code: it is not what was found in the file
-                       */
-        TRY(task_write(recorder->task, site->address, trap_code, sizeof(trap_code)));
-        TRY(insn_sites_add(&recorder->sites, site));
-        TRY(effects_add(&recorder->effects, EFFECT_PATCH, site->address, 0, trap_code, sizeof(trap_code)));
-    }
-    return NULL;
-}
-
-/* A view of a mapped ELF file: file offset `offset`, for `size` bytes, is at `address`. */
-struct code_view {
-    const uint8_t *bytes; /* of the whole file */
-    uint64_t address, size, offset;
-    const uint64_t *starts; /* of functions, as linked */
-    size_t start_count;
-};
-
-/* Search what the view shows of one range of code. */
-static struct error *scan_range(const struct code_view *view, const struct elf_range *range,
-                                struct insn_sites *found) {
-    uint64_t from = range->offset > view->offset ? range->offset : view->offset;
-    uint64_t view_end = view->offset + view->size, range_end = range->offset + range->size;
-    uint64_t to = range_end < view_end ? range_end : view_end;
-    if (from >= to)
-        return NULL;
-    uint64_t bias = view->address + (range->offset - view->offset) - range->vaddr;
-    uint64_t *starts = malloc((view->start_count + 1) * sizeof(*starts));
-    if (!starts)
-        return &error_no_memory;
-    for (size_t i = 0; i < view->start_count; i++)
-        starts[i] = view->starts[i] + bias;
-    struct error *err = insn_scan(view->bytes + from, to - from, view->address + (from - view->offset),
-                                  starts, view->start_count, found);
-    free(starts);
-    return err;
-}
-
-static struct error *scan_image(const struct elf_image *image, struct code_view *view,
-                                struct insn_sites *found) {
-    struct elf_range *ranges = NULL;
-    uint64_t *starts = NULL;
-    size_t count = 0;
-    struct error *err = elf_function_starts(image, &starts, &view->start_count);
-    view->starts = starts;
-    if (!err)
-        err = elf_code_ranges(image, &ranges, &count);
-    for (size_t i = 0; !err && i < count; i++)
-        err = scan_range(view, &ranges[i], found);
-    free(ranges);
-    free(starts);
-    return err;
-}
-
-/* Code that is in no ELF file is left alone: nothing tells instructions from data there. */
-static struct error *scan_bytes(struct recorder *recorder, const uint8_t *bytes, size_t file_size,
-                                uint64_t address, uint64_t size, uint64_t offset) {
-    struct elf_image image;
-    struct insn_sites found = {0};
-    struct code_view view = {.bytes = bytes, .address = address, .size = size, .offset = offset};
-    struct error *err = elf_image_init(&image, bytes, file_size, "mapped code");
-    if (err) {
-        error_free(err);
-        return NULL;
-    }
-    err = scan_image(&image, &view, &found);
-    if (error_is(err, ERROR_BAD_DATA)) { /* a damaged file that runs all the same: what was found counts */
-        error_free(err);
-        err = NULL;
-    }
-    if (!err)
-        err = patch_sites(recorder, &found);
-    insn_sites_deinit(&found);
-    elf_image_deinit(&image);
-    return err;
-}
-
-/* Search code mapped from the file open at fd: [address, address + size) shows it from offset on. The file
- * itself is read, not what is stored of it: tables that tell code from data lie in parts that are mapped
- * later, or never. */
-static struct error *scan_code(struct recorder *recorder, int fd, uint64_t address, uint64_t size,
-                               uint64_t offset) {
-    struct stat info;
-    if (fstat(fd, &info) < 0)
-        return error_system(errno, "mapped code");
-    void *bytes = info.st_size ? mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    if (bytes == MAP_FAILED)
-        return NULL;
-    struct error *err = scan_bytes(recorder, bytes, (size_t)info.st_size, address, size, offset);
-    munmap(bytes, (size_t)info.st_size);
-    return err;
-}
-
 /* ---- mmap, mprotect, mremap ---- */
 
 /* Contents of the file in [offset, offset + size) as they are now, for the puppet's shared copy. */
@@ -270,7 +164,7 @@ static struct error *map_regular(struct recorder *recorder, uint64_t address, ui
         mapped->changing = true;
     TRY(effects_add(&recorder->effects, EFFECT_MAP_FILE, 0, mapped->file, NULL, 0));
     if (protection & PROT_EXEC)
-        TRY(scan_code(recorder, fd, address, size, offset));
+        TRY(record_code(recorder, fd, address, size, offset));
     return NULL;
 }
 
@@ -354,7 +248,7 @@ static struct error *visit_file_mappings(struct recorder *recorder, uint64_t add
 }
 
 static struct error *scan_part(struct recorder *recorder, const struct mapping *part, int fd) {
-    return scan_code(recorder, fd, part->start, part->end - part->start, part->offset);
+    return record_code(recorder, fd, part->start, part->end - part->start, part->offset);
 }
 
 struct error *record_executable(struct recorder *recorder, uint64_t address, uint64_t size) {
@@ -405,30 +299,6 @@ struct error *record_has_shared_memory(struct recorder *recorder, bool *ret) {
 
 /* ---- segments ---- */
 
-/* Turn the vdso's functions into system calls. */
-static struct error *patch_vdso(struct recorder *recorder, const struct maps *maps) {
-    recorder->vdso_syscall = 0;
-    for (size_t i = 0; i < maps->count; i++) {
-        const struct mapping *mapping = &maps->mappings[i];
-        if (strcmp(mapping->name, "[vdso]") != 0)
-            continue;
-        uint8_t image[4 * PAGE];
-        struct vdso_patch patches[VDSO_PATCHES_MAX];
-        size_t count, size = mapping->end - mapping->start;
-        if (size > sizeof(image))
-            return error_new(ERROR_UNSUPPORTED, "vdso: larger than expected");
-        TRY(task_read_exact(recorder->task, mapping->start, image, size));
-        TRY(vdso_patches(image, size, patches, &count));
-        for (size_t k = 0; k < count; k++) {
-            TRY(task_write(recorder->task, mapping->start + patches[k].offset, patches[k].code,
-                           patches[k].size));
-            if (patches[k].code[5] == 0x0f && patches[k].code[6] == 0x05) /* mov eax, number; syscall */
-                recorder->vdso_syscall = mapping->start + patches[k].offset + 5;
-        }
-    }
-    return NULL;
-}
-
 static struct error *snapshot_file_mapping(struct recorder *recorder, struct snapshot *snapshot,
                                            const struct mapping *mapping, uint32_t *ret_file) {
     struct stat info;
@@ -443,7 +313,7 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
     }
     struct error *err = store_file(recorder, fd, mapping->name, mapping->offset, size, &stored);
     if (!err && mapping->protection & PROT_EXEC)
-        err = scan_code(recorder, fd, mapping->start, size, mapping->offset);
+        err = record_code(recorder, fd, mapping->start, size, mapping->offset);
     close(fd);
     if (!err && !find_mapped(recorder, &info))
         err = note_mapped(recorder, &info, stored->id, &mapped);
@@ -483,17 +353,27 @@ static struct error *snapshot_mappings(struct recorder *recorder, struct snapsho
 static struct error *check_program(struct recorder *recorder) {
     struct user_regs_struct regs;
     TRY(trace_get_registers(recorder->task->tid, &regs));
+    unsigned persona = 0;
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/personality", recorder->pid);
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%x", &persona) != 1)
+        persona = 0;
+    if (file)
+        fclose(file);
+    if (persona & READ_IMPLIES_EXEC)
+        return error_new(ERROR_UNSUPPORTED, "program with READ_IMPLIES_EXEC: cannot be recorded");
     if (regs.cs != 0x33)
         return error_hint(error_new(ERROR_UNSUPPORTED, "32-bit program: cannot be recorded"),
                           "reel records x86-64 programs");
     return NULL;
 }
 
-static struct error *take_snapshot(struct recorder *recorder, struct snapshot *snapshot) {
+static struct error *take_snapshot(struct recorder *recorder, struct snapshot *snapshot, uint32_t number) {
     struct maps maps;
     char name[32];
     TRY(maps_read(recorder->pid, &maps));
-    struct error *err = patch_vdso(recorder, &maps);
+    struct error *err = record_patch_vdso(recorder, &maps);
     if (!err)
         err = snapshot_mappings(recorder, snapshot, &maps);
     maps_deinit(&maps);
@@ -502,33 +382,41 @@ static struct error *take_snapshot(struct recorder *recorder, struct snapshot *s
         return err;
     TRY(snapshot_take_task(snapshot, recorder->task));
     recorder->last = snapshot->registers;
-    recording_segment_name(recorder->segment, "snapshot", name);
+    recording_segment_name(number, "snapshot", name);
     return snapshot_write(snapshot, recorder->task, recorder->recording.domainfd, name,
                           &recorder->recording.budget);
 }
 
-struct error *record_segment(struct recorder *recorder) {
+static struct error *open_segment(struct recorder *recorder, uint32_t number) {
     char name[32];
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
     if (!snapshot)
         return &error_no_memory;
-    insn_sites_deinit(&recorder->sites);
-    recorder->mapped_count = 0;
-    memset(recorder->known_calls, 0, sizeof(recorder->known_calls));
-    recorder->check_cursor = 0;
-    recorder->segment++;
-    recorder->events_before = recorder->events;
     struct error *err = check_program(recorder);
     if (!err)
-        err = take_snapshot(recorder, snapshot);
+        err = take_snapshot(recorder, snapshot, number);
     snapshot_deinit(snapshot);
     free(snapshot);
     if (err)
         return err;
     TRY(record_signal_reset(recorder));
-    recording_segment_name(recorder->segment, "log", name);
+    recording_segment_name(number, "log", name);
     return chunk_writer_create(recorder->recording.domainfd, name, CHUNK_FILE_LOG,
                                &recorder->recording.budget, &recorder->log);
+}
+
+struct error *record_segment(struct recorder *recorder, uint32_t number) {
+    char name[32];
+    insn_sites_deinit(&recorder->sites);
+    recorder->mapped_count = 0;
+    memset(recorder->known_calls, 0, sizeof(recorder->known_calls));
+    recorder->check_cursor = 0;
+    struct error *err = open_segment(recorder, number);
+    if (err) {
+        recording_segment_name(number, "snapshot", name);
+        unlinkat(recorder->recording.domainfd, name, 0);
+    }
+    return err;
 }
 
 /* ---- checks ---- */

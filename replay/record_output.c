@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static bool succeeded(const struct recorder *recorder) {
@@ -33,27 +36,38 @@ static uint64_t fd_offset(const struct recorder *recorder, uint64_t fd) {
     return offset;
 }
 
+#define MEMORY_DEVICES 1 /* major number of /dev/null and its kin */
 #define KCMP_FILE_TYPE 0 /* KCMP_FILE of linux/kcmp.h */
 
-/* Is this descriptor of the program the very same open file as one of reel's outputs? The open file counts,
- * not the file: what the program writes to a /dev/null that it opened itself is none of reel's output.
- * Without kcmp(2) the file has to do. */
+/* How surely the program's descriptor is reel's output `own`. The very same open file is; what the program
+ * writes to a /dev/null that it opened itself is not. Any other that was opened anew (/dev/stdout) leads to
+ * the same reader. */
+enum { OUTPUT_NOT, OUTPUT_OPENED_ANEW, OUTPUT_SAME_FILE };
+
+static int compare_output(const struct recorder *recorder, uint64_t fd, const struct stat *info, int own) {
+    const struct stat *output = &recorder->own_output[own - 1];
+    if (!recorder->has_output[own - 1] || info->st_dev != output->st_dev || info->st_ino != output->st_ino)
+        return OUTPUT_NOT;
+    long order = syscall(SYS_kcmp, getpid(), recorder->pid, KCMP_FILE_TYPE, own, (unsigned long)(int)fd);
+    if (order == 0 || order == -1) /* without kcmp(2) the file has to do */
+        return OUTPUT_SAME_FILE;
+    return S_ISCHR(info->st_mode) && major(info->st_rdev) == MEMORY_DEVICES ? OUTPUT_NOT : OUTPUT_OPENED_ANEW;
+}
+
 static enum event_stream fd_stream(const struct recorder *recorder, uint64_t fd) {
     char path[64];
     struct stat info;
     fd_path(recorder, fd, path);
     if (stat(path, &info) < 0)
         return STREAM_NONE;
+    int best = OUTPUT_NOT;
     enum event_stream found = STREAM_NONE;
     for (int own = 1; own <= 2; own++) {
-        const struct stat *output = &recorder->own_output[own - 1];
-        if (!recorder->has_output[own - 1] || info.st_dev != output->st_dev || info.st_ino != output->st_ino)
-            continue;
-        long order = syscall(SYS_kcmp, getpid(), recorder->pid, KCMP_FILE_TYPE, own, (unsigned long)(int)fd);
-        if (order != 0 && order != -1)
-            continue;
-        if (found == STREAM_NONE || own == (int)fd)
+        int sure = compare_output(recorder, fd, &info, own);
+        if (sure > best || (sure && sure == best && own == (int)fd)) {
+            best = sure;
             found = own == 1 ? STREAM_STDOUT : STREAM_STDERR;
+        }
     }
     return found;
 }
@@ -140,6 +154,20 @@ static unsigned transfer_source(uint64_t number) {
     return number == SYS_sendfile ? 1 : 0;
 }
 
+/* Can the source be read once more and give the same? Devices, pipes and the kernel's own files cannot. */
+static bool reads_again(const struct recorder *recorder) {
+    char path[64];
+    struct stat info;
+    struct statfs system;
+    fd_path(recorder, recorder->call.args[transfer_source(recorder->call.number)], path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool again = fd >= 0 && fstat(fd, &info) == 0 && fstatfs(fd, &system) == 0 && S_ISREG(info.st_mode) &&
+                 info.st_size > 0 && system.f_type != PROC_SUPER_MAGIC && system.f_type != SYSFS_MAGIC;
+    if (fd >= 0)
+        close(fd);
+    return again;
+}
+
 /* splice and tee take their bytes out of a pipe, where reel cannot look: to its own outputs they are refused
  * as on a file that cannot be spliced, and programs fall back to read and write. */
 struct error *record_entry_transfer(struct recorder *recorder) {
@@ -147,7 +175,8 @@ struct error *record_entry_transfer(struct recorder *recorder) {
     enum event_stream stream = fd_stream(recorder, call->args[transfer_target(call->number)]);
     if (stream == STREAM_NONE)
         return NULL;
-    if (call->number == SYS_splice || call->number == SYS_tee) {
+    bool by_file = call->number == SYS_sendfile || call->number == SYS_copy_file_range;
+    if (call->number != SYS_vmsplice && !(by_file && reads_again(recorder))) {
         recorder->refused = true;
         return NULL;
     }
@@ -170,8 +199,10 @@ static struct error *show_transfer(struct recorder *recorder, uint64_t size) {
     void *bytes = fd >= 0 ? malloc(size ? size : 1) : NULL;
     ssize_t got = bytes ? pread(fd, bytes, size, (off_t)recorder->offset_before) : -1;
     struct error *err = NULL;
-    if (got >= 0)
-        err = effects_add(&recorder->effects, EFFECT_SHOW, 0, 0, bytes, (size_t)got);
+    if (got == (ssize_t)size)
+        err = effects_add(&recorder->effects, EFFECT_SHOW, 0, 0, bytes, size);
+    else
+        recorder_stop(recorder, "%s: what it wrote cannot be read again", recorder->row->name);
     free(bytes);
     if (fd >= 0)
         close(fd);

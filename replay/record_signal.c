@@ -11,6 +11,7 @@
  * instruction. */
 #include "replay/recorder_state.h"
 
+#include "tracer/maps.h"
 #include "tracer/remote.h"
 
 #include <errno.h>
@@ -41,15 +42,33 @@ static uint64_t status_mask(const char *status, const char *key) {
     return line ? strtoull(line + strlen(key), NULL, 16) : 0;
 }
 
-static struct error *find_disposition(const struct recorder *recorder, int signo, enum disposition *ret) {
-    char path[64], status[4096];
+#define STATUS_SIZE 4096
+
+static struct error *read_status(const struct recorder *recorder, char ret[STATUS_SIZE]) {
+    char path[64];
     snprintf(path, sizeof(path), "/proc/%d/status", recorder->task->tid);
     FILE *file = fopen(path, "re");
     if (!file)
         return error_system(errno == ENOENT ? ESRCH : errno, "%s", path);
-    size_t size = fread(status, 1, sizeof(status) - 1, file);
+    size_t size = fread(ret, 1, STATUS_SIZE - 1, file);
     fclose(file);
-    status[size] = 0;
+    ret[size] = 0;
+    return NULL;
+}
+
+struct error *record_bad_frame(struct recorder *recorder) {
+    char status[STATUS_SIZE];
+    TRY(read_status(recorder, status));
+    if (status_mask(status, "\nSigPnd:") & signal_bit(SIGSEGV)) {
+        recorder->frame_failed = true;
+        recorder->delivering_place = SIGNAL_AFTER_EVENT;
+    }
+    return NULL;
+}
+
+static struct error *find_disposition(const struct recorder *recorder, int signo, enum disposition *ret) {
+    char status[STATUS_SIZE];
+    TRY(read_status(recorder, status));
     if (status_mask(status, "\nSigCgt:") & signal_bit(signo))
         *ret = DISPOSITION_HANDLED;
     else if (status_mask(status, "\nSigIgn:") & signal_bit(signo))
@@ -127,9 +146,14 @@ struct error *record_delivered(struct recorder *recorder, const struct stop *sto
     TRY(trace_get_registers(recorder->task->tid, &regs));
     *ret_handled = stop->signo == SIGTRAP;
     if (!*ret_handled) {
-        /* There was no room for the frame: the kernel makes it a SIGSEGV, which kills. It comes where the
-         * signal came. */
-        recorder->frame_failed = recorder->delivering_place != SIGNAL_SYNCHRONOUS;
+        /* There was no room for the frame: the kernel makes it a SIGSEGV, which kills, where the signal came.
+         * One that the program's own instruction raised comes first, and does nothing more. */
+        if (recorder->delivering_place == SIGNAL_SYNCHRONOUS) {
+            TRY(append_signal(recorder, &recorder->delivering, SIGNAL_SYNCHRONOUS, SIGNAL_IGNORED,
+                              &recorder->delivering_at));
+            recorder->delivering_place = SIGNAL_AFTER_EVENT;
+        }
+        recorder->frame_failed = true;
         recorder->last = regs;
         return NULL;
     }
@@ -194,22 +218,16 @@ static struct error *record_asynchronous(struct recorder *recorder, const siginf
     return task_resume(recorder->task, RESUME_CONT, info->si_signo);
 }
 
-/* Resuming the cancelled call's exit stop with a signal makes a signal from reel: a token for the deferred
- * one, whose siginfo it is given. When a true signal of that number is pending as well, an ordinary token is
- * lost in it, which serves as well. A real-time one comes later; the true one has then taken its place, and
- * waits. */
-static bool is_token(const struct recorder *recorder, const siginfo_t *info) {
-    return recorder->tokens && info->si_code == SI_USER && info->si_pid == getpid();
+/* A signal is put in by resuming the exit stop of the cancelled call with its number: the kernel then makes
+ * one that bears no sender (send_sig() in kernel/signal.c), and its siginfo is replaced at the stop that
+ * follows. An ordinary one may be lost in a true one that is pending, which serves as well. Real-time signals
+ * queue: a true one that comes first has to wait its turn. */
+static bool is_injected(const siginfo_t *info) {
+    return info->si_signo < SIGRTMIN_KERNEL || (info->si_code == SI_KERNEL && info->si_pid == 0);
 }
 
-static struct error *record_injected_signal(struct recorder *recorder, const siginfo_t *found,
-                                            const struct user_regs_struct *regs) {
+static struct error *record_injected_signal(struct recorder *recorder, const struct user_regs_struct *regs) {
     recorder->phase = PHASE_RUNNING;
-    if (is_token(recorder, found) || found->si_signo < SIGRTMIN_KERNEL)
-        recorder->tokens--;
-    else if (recorder->deferred_count < DEFERRED_MAX)
-        recorder->deferred[recorder->deferred_count++] =
-            (struct deferred_signal){.signo = found->si_signo, .info = *found};
     TRY(trace_set_siginfo(recorder->task->tid, &recorder->delivering));
     siginfo_t info = recorder->delivering;
     return deliver(recorder, &info, SIGNAL_BEFORE_SYSCALL, regs);
@@ -223,13 +241,9 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
     TRY(trace_get_siginfo(recorder->task->tid, &info));
     TRY(trace_get_registers(recorder->task->tid, &regs));
     if (recorder->phase == PHASE_INJECTING && info.si_signo == recorder->delivering.si_signo)
-        return record_injected_signal(recorder, &info, &regs);
-    if (is_token(recorder, &info)) { /* its place has been taken: what it stood for is deferred */
-        recorder->tokens--;
-        return task_resume(recorder->task, RESUME_CONT, 0);
-    }
+        return is_injected(&info) ? record_injected_signal(recorder, &regs) : defer(recorder, &info);
     if (info.si_signo == SIGILL)
-        TRY(record_instruction(recorder, recorder->task, &imitated));
+        TRY(record_instruction(recorder, recorder->task, &recorder->sites, &imitated));
     if (imitated)
         return task_resume(recorder->task, RESUME_CONT, 0);
     if (recorder->frame_failed) {
@@ -241,21 +255,37 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
     return record_asynchronous(recorder, &info, &regs);
 }
 
+/* The first deferred signal that the program does not block now (a handler's mask may), or deferred_count. */
+static struct error *first_deliverable(struct recorder *recorder, size_t *ret) {
+    uint64_t mask;
+    TRY(trace_get_sigmask(recorder->task->tid, &mask));
+    for (*ret = 0; *ret < recorder->deferred_count; ++*ret)
+        if (!(mask & signal_bit(recorder->deferred[*ret].signo)))
+            break;
+    return NULL;
+}
+
 /* At the entry of a call: cancel it, and go back in front of its instruction. The kernel skips a call whose
  * number is -1; its exit stop is where a signal can be put in. */
-struct error *record_inject(struct recorder *recorder) {
+struct error *record_inject(struct recorder *recorder, bool *ret_done) {
     struct user_regs_struct regs;
+    size_t index;
+    *ret_done = false;
+    TRY(first_deliverable(recorder, &index));
+    if (index == recorder->deferred_count)
+        return NULL;
     TRY(trace_get_registers(recorder->task->tid, &regs));
     regs.rax = regs.orig_rax;
     regs.orig_rax = (unsigned long long)-1;
     regs.rip -= 2;
     TRY(trace_set_registers(recorder->task->tid, &regs));
-    recorder->delivering = recorder->deferred[0].info;
+    recorder->delivering = recorder->deferred[index].info;
     recorder->deferred_count--;
-    memmove(recorder->deferred, recorder->deferred + 1,
-            recorder->deferred_count * sizeof(recorder->deferred[0]));
+    memmove(recorder->deferred + index, recorder->deferred + index + 1,
+            (recorder->deferred_count - index) * sizeof(recorder->deferred[0]));
+    recorder->deferred_ticks = 0;
     recorder->phase = PHASE_INJECTING;
-    recorder->tokens++;
+    *ret_done = true;
     return task_resume(recorder->task, RESUME_SYSCALL, 0);
 }
 
@@ -273,10 +303,29 @@ struct error *record_signal_tick(struct recorder *recorder) {
     return NULL;
 }
 
+/* Make the signals that wait come once more; record_late_signal() gives them their siginfo back. */
 void record_signal_release(struct recorder *recorder) {
+    if (recorder->phase == PHASE_INJECTING && recorder->deferred_count < DEFERRED_MAX)
+        recorder->deferred[recorder->deferred_count++] =
+            (struct deferred_signal){.signo = recorder->delivering.si_signo, .info = recorder->delivering};
     for (size_t i = 0; i < recorder->deferred_count; i++)
         syscall(SYS_tgkill, recorder->pid, recorder->pid, recorder->deferred[i].signo);
-    recorder->deferred_count = 0;
+}
+
+struct error *record_late_signal(struct recorder *recorder, struct task *task) {
+    siginfo_t info;
+    TRY(trace_get_siginfo(task->tid, &info));
+    if (info.si_code != SI_TKILL || info.si_pid != getpid())
+        return NULL;
+    for (size_t i = 0; i < recorder->deferred_count; i++) {
+        if (recorder->deferred[i].signo != info.si_signo)
+            continue;
+        siginfo_t wanted = recorder->deferred[i].info;
+        memmove(recorder->deferred + i, recorder->deferred + i + 1,
+                (--recorder->deferred_count - i) * sizeof(recorder->deferred[0]));
+        return trace_set_siginfo(task->tid, &wanted);
+    }
+    return NULL;
 }
 
 /* ---- trapped instructions ----
@@ -305,16 +354,35 @@ struct error *record_signal_reset(struct recorder *recorder) {
     return trace_get_sigmask(recorder->task->tid, &recorder->sigmask);
 }
 
+static bool is_syscall(struct recorder *recorder, uint64_t address) {
+    uint8_t code[2];
+    return address && task_read(recorder->task, address, code, sizeof(code)) == sizeof(code) &&
+           code[0] == 0x0f && code[1] == 0x05;
+}
+
+/* A syscall instruction in the program: in the vdso, or, when that is gone, where a call came from. 0 when
+ * there is none. */
+static uint64_t find_syscall(struct recorder *recorder) {
+    if (is_syscall(recorder, recorder->vdso_syscall))
+        return recorder->vdso_syscall;
+    for (size_t i = 0; i < KNOWN_CALLS; i++)
+        if (recorder->known_calls[i] && is_syscall(recorder, recorder->known_calls[i] - 2))
+            return recorder->known_calls[i] - 2;
+    return 0;
+}
+
 /* Call rt_sigaction(SIGILL) in the program with the action that it had set. The struct goes below the red
  * zone for that moment. */
 static struct error *restore_action(struct recorder *recorder, uint64_t rsp) {
     uint8_t saved[sizeof(recorder->sigill_action)];
     uint64_t place = (rsp - 512) & ~15ull;
     int64_t result;
+    uint64_t instruction = find_syscall(recorder);
+    if (!instruction)
+        return error_new(ERROR_UNSUPPORTED, "SIGILL is blocked or ignored, and its state cannot be put back");
     TRY(task_read_exact(recorder->task, place, saved, sizeof(saved)));
     TRY(task_write(recorder->task, place, recorder->sigill_action, sizeof(saved)));
-    TRY(REMOTE_SYSCALL(recorder->task, recorder->vdso_syscall, SYS_rt_sigaction, &result, SIGILL, place, 0, 8,
-                       0, 0));
+    TRY(REMOTE_SYSCALL(recorder->task, instruction, SYS_rt_sigaction, &result, SIGILL, place, 0, 8, 0, 0));
     return task_write(recorder->task, place, saved, sizeof(saved));
 }
 
@@ -342,24 +410,90 @@ static struct error *append_instruction(struct recorder *recorder, const struct 
     return recorder_append(recorder, &event);
 }
 
-struct error *record_instruction(struct recorder *recorder, struct task *task, bool *ret_done) {
+/* A copy is known by the bytes around it: so many must be the same, of those that lie this near. */
+enum { CONTEXT_NEAR = 16, CONTEXT_ENOUGH = 8, TRAP_SIZE = 2 };
+
+/* Bytes around the site and around address that are alike, without the trap itself. */
+static unsigned context_alike(struct task *task, const struct insn_site *site, uint64_t address) {
+    uint8_t original, copy;
+    unsigned alike = 0;
+    for (int way = -1; way <= 1; way += 2)
+        for (int i = 1; i <= CONTEXT_NEAR; i++, alike++) {
+            int64_t offset = way < 0 ? -i : TRAP_SIZE - 1 + i;
+            if (task_read(task, site->address + (uint64_t)offset, &original, 1) != 1 ||
+                task_read(task, address + (uint64_t)offset, &copy, 1) != 1 || original != copy)
+                break;
+        }
+    return alike;
+}
+
+/* Code of no file: what the program made itself. */
+static bool is_own_code(struct task *task, uint64_t address) {
+    struct maps maps;
+    struct error *err = maps_read(task->tid, &maps);
+    if (err) {
+        error_free(err);
+        return false;
+    }
+    const struct mapping *mapping = maps_find(&maps, address);
+    bool own = mapping && !mapping->inode;
+    maps_deinit(&maps);
+    return own;
+}
+
+/* The patched site that the code at address is a copy of, or NULL. */
+static const struct insn_site *find_copied(struct task *task, const struct insn_sites *sites,
+                                           uint64_t address) {
+    const struct insn_site *best = NULL;
+    unsigned most = CONTEXT_ENOUGH - 1;
+    if (!is_own_code(task, address))
+        return NULL;
+    for (size_t i = 0; i < sites->count; i++) {
+        unsigned alike = context_alike(task, &sites->sites[i], address);
+        if (alike > most) {
+            most = alike;
+            best = &sites->sites[i];
+        }
+    }
+    return best;
+}
+
+/* The trapped instruction at address: one that was patched there, or, in code that the program has copied,
+ * the like of one that was patched elsewhere. */
+static bool find_site(struct task *task, const struct insn_sites *sites, uint64_t address,
+                      struct insn_site *ret) {
+    static const uint8_t trap[2] = {0x0f, 0x0b}; /* ud2 */
+    uint8_t code[2];
+    if (task_read(task, address, code, sizeof(code)) != sizeof(code) || memcmp(code, trap, sizeof(code)) != 0)
+        return false;
+    const struct insn_site *site = insn_sites_find(sites, address);
+    if (!site)
+        site = find_copied(task, sites, address);
+    if (!site)
+        return false;
+    *ret = *site;
+    ret->address = address;
+    return true;
+}
+
+struct error *record_instruction(struct recorder *recorder, struct task *task, const struct insn_sites *sites,
+                                 bool *ret_done) {
     struct user_regs_struct before, after;
-    *ret_done = false;
+    struct insn_site site;
     siginfo_t info;
+    *ret_done = false;
     TRY(trace_get_siginfo(task->tid, &info));
     TRY(trace_get_registers(task->tid, &before));
-    const struct insn_site *site =
-        info.si_signo == SIGILL && info.si_code > 0 ? insn_sites_find(&recorder->sites, before.rip) : NULL;
-    if (!site)
+    if (info.si_signo != SIGILL || info.si_code <= 0 || !find_site(task, sites, before.rip, &site))
         return NULL;
     after = before;
-    insn_imitate(site, &after);
+    insn_imitate(&site, &after);
     TRY(trace_set_registers(task->tid, &after));
     *ret_done = true;
     if (task != recorder->task || recorder->mode != RECORDER_RECORDING)
         return NULL;
     TRY(undo_forced_signal(recorder, after.rsp));
-    TRY(append_instruction(recorder, site, &before, &after));
+    TRY(append_instruction(recorder, &site, &before, &after));
     recorder->last = after;
     return NULL;
 }

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
@@ -78,7 +79,8 @@ static struct error *exit_munmap(struct recorder *recorder) {
 }
 
 static struct error *exit_mprotect(struct recorder *recorder) {
-    if (succeeded(recorder) && recorder->call.args[2] & PROT_EXEC)
+    bool partly = recorder->call.result == -ENOMEM; /* up to a hole it was done */
+    if ((succeeded(recorder) || partly) && recorder->call.args[2] & PROT_EXEC)
         return record_executable(recorder, recorder->call.args[0], recorder->call.args[1]);
     return NULL;
 }
@@ -159,6 +161,14 @@ static struct error *exit_setrlimit(struct recorder *recorder) {
             err = effects_add(&recorder->effects, EFFECT_STACK, maps.mappings[i].start, 0, NULL, 0);
     maps_deinit(&maps);
     return err;
+}
+
+/* With READ_IMPLIES_EXEC all that is readable becomes executable: nothing says so in the calls. */
+static struct error *entry_personality(struct recorder *recorder) {
+    uint64_t persona = recorder->call.args[0];
+    if (persona != 0xffffffff && persona & READ_IMPLIES_EXEC)
+        recorder_stop(recorder, "the program sets READ_IMPLIES_EXEC, which cannot be recorded");
+    return NULL;
 }
 
 /* ---- processes ---- */
@@ -251,6 +261,7 @@ static struct error *exit_sigreturn(struct recorder *recorder) {
     TRY(trace_get_registers(recorder->task->tid, &regs));
     TRY(effects_add_registers(&recorder->effects, &regs));
     TRY(effects_add_xstate(&recorder->effects, recorder->task));
+    TRY(record_bad_frame(recorder));
     return record_signal_changed(recorder);
 }
 
@@ -308,6 +319,7 @@ static const struct syscall_hooks hooks[] = {
     [HANDLER_PRCTL] = {.entry = entry_prctl},
     [HANDLER_SECCOMP] = {.entry = entry_seccomp},
     [HANDLER_SETRLIMIT] = {.exit = exit_setrlimit},
+    [HANDLER_PERSONALITY] = {.entry = entry_personality},
     [HANDLER_SIGRETURN] = {.exit = exit_sigreturn},
     [HANDLER_SIGACTION] = {.exit = exit_signal_state},
     [HANDLER_SIGPROCMASK] = {.exit = exit_signal_state},
@@ -365,8 +377,13 @@ static void warn_refused(const struct recorder *recorder) {
 }
 
 struct error *record_entry(struct recorder *recorder) {
-    if (recorder->deferred_count && recorder->phase == PHASE_RUNNING)
-        return record_inject(recorder);
+    recorder->phase = PHASE_RUNNING;
+    if (recorder->deferred_count) {
+        bool injected;
+        TRY(record_inject(recorder, &injected));
+        if (injected)
+            return NULL;
+    }
     TRY(trace_get_registers(recorder->task->tid, &recorder->entry));
     note_call(recorder);
     recorder->refused = false;

@@ -44,26 +44,34 @@ static void finish(struct recorder *recorder, enum recording_end end, int status
 
 /* ---- children: not recorded, but theirs is the patched code, and the filter ---- */
 
-static bool shares_code(const struct recorder *recorder, pid_t tid) {
+static struct sharer *find_sharer(const struct recorder *recorder, pid_t tid) {
     for (size_t i = 0; i < recorder->sharing_count; i++)
-        if (recorder->sharing[i] == tid)
-            return true;
-    return false;
-}
-
-static struct error *add_sharing(struct recorder *recorder, pid_t tid) {
-    pid_t *sharing = realloc(recorder->sharing, (recorder->sharing_count + 1) * sizeof(*sharing));
-    if (!sharing)
-        return &error_no_memory;
-    recorder->sharing = sharing;
-    sharing[recorder->sharing_count++] = tid;
+        if (recorder->sharing[i].tid == tid)
+            return &recorder->sharing[i];
     return NULL;
 }
 
-static void drop_sharing(struct recorder *recorder, pid_t tid) {
-    for (size_t i = 0; i < recorder->sharing_count; i++)
-        if (recorder->sharing[i] == tid)
-            recorder->sharing[i--] = recorder->sharing[--recorder->sharing_count];
+static struct error *add_sharer(struct recorder *recorder, pid_t tid, const struct insn_sites *sites) {
+    struct sharer *sharing = realloc(recorder->sharing, (recorder->sharing_count + 1) * sizeof(*sharing));
+    if (!sharing)
+        return &error_no_memory;
+    recorder->sharing = sharing;
+    struct insn_site *copy = malloc((sites->count + 1) * sizeof(*copy));
+    if (!copy)
+        return &error_no_memory;
+    if (sites->count)
+        memcpy(copy, sites->sites, sites->count * sizeof(*copy));
+    sharing[recorder->sharing_count++] = (struct sharer){
+        .tid = tid, .sites = {.sites = copy, .count = sites->count, .room = sites->count + 1}};
+    return NULL;
+}
+
+static void drop_sharer(struct recorder *recorder, pid_t tid) {
+    struct sharer *sharer = find_sharer(recorder, tid);
+    if (!sharer)
+        return;
+    insn_sites_deinit(&sharer->sites);
+    *sharer = recorder->sharing[--recorder->sharing_count];
 }
 
 /* ---- the end ---- */
@@ -77,9 +85,9 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
     recorder->mode = RECORDER_PASSING;
-    recorder->phase = PHASE_RUNNING;
-    error_free(add_sharing(recorder, recorder->pid)); /* its code is still patched */
+    error_free(add_sharer(recorder, recorder->pid, &recorder->sites)); /* its code is still patched */
     record_signal_release(recorder);
+    recorder->phase = PHASE_RUNNING;
     if (recorder->log) {
         struct event event = {.kind = EVENT_STOPPED, .tid = recorder->pid};
         event.stopped.why = why;
@@ -133,21 +141,41 @@ struct error *recorder_append_syscall(struct recorder *recorder, int64_t result,
     return recorder_append(recorder, &event);
 }
 
+static struct error *pass_signal(struct recorder *recorder, const struct stop *stop,
+                                 const struct sharer *sharer) {
+    bool done = false;
+    if (sharer)
+        TRY(record_instruction(recorder, stop->task, &sharer->sites, &done));
+    if (done)
+        return task_resume(stop->task, RESUME_CONT, 0);
+    if (stop->task == recorder->task)
+        TRY(record_late_signal(recorder, stop->task));
+    return engine_pass(stop);
+}
+
 /* A stop of a task that is not recorded. */
 static struct error *pass(struct recorder *recorder, const struct stop *stop) {
-    bool shares = stop->task && shares_code(recorder, stop->task->tid);
-    if (stop->kind == STOP_SIGNAL && shares) {
-        bool done;
-        TRY(record_instruction(recorder, stop->task, &done));
-        if (done)
-            return task_resume(stop->task, RESUME_CONT, 0);
-    }
-    if (stop->kind == STOP_NEW_TASK && shares)
-        TRY(add_sharing(recorder, (pid_t)stop->message));
-    if (stop->task && (stop->kind == STOP_EXEC || stop->kind == STOP_EXITED || stop->kind == STOP_KILLED))
-        drop_sharing(recorder, stop->task->tid);
-    if (stop->kind == STOP_EXEC)
+    const struct sharer *sharer = stop->task ? find_sharer(recorder, stop->task->tid) : NULL;
+    switch (stop->kind) {
+    case STOP_SIGNAL:
+        return pass_signal(recorder, stop, sharer);
+    case STOP_NEW_TASK:
+        if (sharer) {
+            struct insn_sites sites = sharer->sites; /* the array stays where it is when the table grows */
+            TRY(add_sharer(recorder, (pid_t)stop->message, &sites));
+        }
+        break;
+    case STOP_EXEC:
         task_memory_reset(stop->task);
+        drop_sharer(recorder, stop->task->tid);
+        break;
+    case STOP_EXITED:
+    case STOP_KILLED:
+        drop_sharer(recorder, stop->task->tid);
+        break;
+    default:
+        break;
+    }
     return engine_pass(stop);
 }
 
@@ -193,31 +221,58 @@ static struct error *on_gone(struct recorder *recorder, const struct stop *stop)
 }
 
 static struct error *on_new_task(struct recorder *recorder, const struct stop *stop) {
-    TRY(add_sharing(recorder, (pid_t)stop->message));
+    TRY(add_sharer(recorder, (pid_t)stop->message, &recorder->sites));
     return task_resume(stop->task, RESUME_SYSCALL, 0);
 }
 
-/* After execve: the old log ends, a new segment begins. */
+/* The new segment can be recorded: the old log ends with EVENT_EXEC. */
+static struct error *end_segment(struct recorder *recorder, struct chunk_writer *old_log) {
+    struct chunk_writer *new_log = recorder->log;
+    struct event event = {.kind = EVENT_EXEC};
+    char name[32];
+    recorder->log = old_log;
+    struct error *err = recorder_append(recorder, &event);
+    if (!err && recorder->mode == RECORDER_RECORDING && recorder->before) {
+        recording_segment_name(recorder->segment, "memory", name);
+        err = image_write(recorder->before, recorder->recording.domainfd, name, &recorder->recording.budget);
+    }
+    if (!err && recorder->mode == RECORDER_RECORDING)
+        err = chunk_writer_flush(recorder->log);
+    if (err)
+        recorder_stop(recorder, "%s", err->message);
+    error_free(err);
+    if (recorder->mode != RECORDER_RECORDING) {
+        error_free(chunk_writer_close(new_log));
+        return NULL;
+    }
+    error_free(close_log(recorder)); /* flushed: nothing is left to fail */
+    recorder->log = new_log;
+    recorder->segment++;
+    recorder->events_before = recorder->events;
+    return NULL;
+}
+
+/* After execve. Only when the new program can be recorded does the old log say that another segment follows.
+ */
 static struct error *on_exec_done(struct recorder *recorder) {
     TRY(recorder_append_syscall(recorder, 0, STREAM_NONE));
-    struct event event = {.kind = EVENT_EXEC};
-    TRY(recorder_append(recorder, &event));
-    if (recorder->mode == RECORDER_RECORDING && recorder->before) {
-        char name[32];
-        recording_segment_name(recorder->segment, "memory", name);
-        say_error(
-            image_write(recorder->before, recorder->recording.domainfd, name, &recorder->recording.budget));
+    if (recorder->mode == RECORDER_RECORDING) {
+        struct chunk_writer *old_log = recorder->log;
+        recorder->log = NULL;
+        struct error *err = record_segment(recorder, recorder->segment + 1);
+        if (!err) {
+            err = end_segment(recorder, old_log);
+        } else {
+            recorder->log = old_log;
+            if (!error_is(err, ERROR_TASK_GONE)) {
+                recorder_stop(recorder, "%s", err->message);
+                error_free(err);
+                err = NULL;
+            }
+        }
+        TRY(err);
     }
     record_drop_before(recorder);
-    struct error *err = close_log(recorder);
-    if (!err && recorder->mode == RECORDER_RECORDING)
-        err = record_segment(recorder);
-    if (err) {
-        if (error_is(err, ERROR_TASK_GONE))
-            return err;
-        recorder_stop(recorder, "%s", err->message);
-        error_free(err);
-    }
     return task_resume(recorder->task, RESUME_CONT, 0);
 }
 
@@ -274,7 +329,45 @@ static struct error *on_stop(struct recorder *recorder, const struct stop *stop)
     return NULL;
 }
 
+/* ---- signals to reel ----
+ *
+ * reel lives until the program has ended, whatever comes. What somebody sends to reel is meant for the
+ * program and is passed on by the next tick. What the terminal sends, or the program itself to its process
+ * group, the program gets anyway. */
+
+struct received_signal {
+    int signo;
+    pid_t sender;
+};
+#define RECEIVED_MAX 64
+static volatile struct received_signal received[RECEIVED_MAX];
+static volatile sig_atomic_t received_count;
+
+static void on_foreign_signal(int signo, siginfo_t *info, void *context) {
+    (void)context;
+    if (info->si_code > 0 || received_count >= RECEIVED_MAX) /* from the kernel: the terminal, limits */
+        return;
+    received[received_count].signo = signo;
+    received[received_count].sender = info->si_pid;
+    received_count = received_count + 1;
+}
+
+/* Signals stay blocked meanwhile, so that the list does not grow under our hands. */
+static void forward_signals(struct recorder *recorder) {
+    sigset_t all, before;
+    if (!received_count)
+        return;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    for (int i = 0; i < received_count; i++)
+        if (recorder->task && !engine_traces(&recorder->engine, received[i].sender))
+            kill(recorder->pid, received[i].signo);
+    received_count = 0;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 static struct error *on_tick(struct recorder *recorder) {
+    forward_signals(recorder);
     if (recorder->mode != RECORDER_RECORDING || !recorder->log)
         return NULL;
     struct error *err = chunk_writer_flush(recorder->log);
@@ -360,35 +453,33 @@ static struct error *open_recording(struct recorder *recorder) {
     TRY(describe(recorder));
     file_store_init(&recorder->store, recorder->recording.filesfd, &recorder->recording.budget);
     /* last: what has a recording.json can be replayed, whenever the recorder is killed */
-    TRY(record_segment(recorder));
+    TRY(record_segment(recorder, 1));
+    recorder->segment = 1;
     return recording_write_info(&recorder->recording, &recorder->info);
 }
 
-/* What the user types at the terminal is for the program; reel lives on until the program ends. */
+/* Those that reel must take itself: ticks, job control, faults of its own. */
+static bool belongs_to_reel(int signo) {
+    static const int own[] = {SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGALRM, SIGCHLD, SIGCONT,
+                              SIGPIPE, SIGXFSZ, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGABRT};
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (own[i] == signo)
+            return true;
+    return false;
+}
+
 static void prepare_signals(void) {
-    static const int ignored[] = {SIGINT, SIGQUIT, SIGXFSZ, SIGPIPE},
-                     stopping[] = {SIGTSTP, SIGTTIN, SIGTTOU};
-    struct sigaction action = {.sa_handler = on_terminal_stop};
+    static const int stopping[] = {SIGTSTP, SIGTTIN, SIGTTOU};
+    struct sigaction stop = {.sa_handler = on_terminal_stop};
+    struct sigaction foreign = {.sa_sigaction = on_foreign_signal, .sa_flags = SA_SIGINFO};
+    sigfillset(&foreign.sa_mask);
     for (size_t i = 0; i < sizeof(stopping) / sizeof(stopping[0]); i++)
-        sigaction(stopping[i], &action, NULL);
-    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-        signal(ignored[i], SIG_IGN);
-}
-
-/* SIGTERM and SIGHUP to reel are meant for the program. */
-static volatile pid_t forward_to;
-
-static void forward(int signo) {
-    if (forward_to)
-        kill(forward_to, signo);
-}
-
-static void forward_signals(pid_t pid) {
-    struct sigaction action = {.sa_handler = forward, .sa_flags = SA_RESTART};
-    static const int forwarded[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
-    forward_to = pid;
-    for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
-        sigaction(forwarded[i], &action, NULL);
+        sigaction(stopping[i], &stop, NULL);
+    for (int signo = 1; signo < NSIG; signo++)
+        if (!belongs_to_reel(signo))
+            sigaction(signo, &foreign, NULL); /* fails for the two that libc keeps to itself */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 static void recorder_deinit(struct recorder *recorder) {
@@ -399,6 +490,8 @@ static void recorder_deinit(struct recorder *recorder) {
     buffer_deinit(&recorder->encoded);
     insn_sites_deinit(&recorder->sites);
     free(recorder->mapped);
+    for (size_t i = 0; i < recorder->sharing_count; i++)
+        insn_sites_deinit(&recorder->sharing[i].sites);
     free(recorder->sharing);
     recording_info_deinit(&recorder->info);
     recording_deinit(&recorder->recording);
@@ -414,7 +507,6 @@ static struct error *start(struct recorder *recorder) {
     prepare_signals();
     TRY(launch(&recorder->engine, recorder->options->argv, &recorder->task));
     recorder->pid = recorder->task->tid;
-    forward_signals(recorder->pid);
     struct error *err = open_recording(recorder);
     if (err) {
         kill(recorder->pid, SIGKILL); /* it has not run an instruction */

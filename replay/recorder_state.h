@@ -10,6 +10,7 @@
 #include "replay/store.h"
 #include "tracer/engine.h"
 #include "tracer/insn.h"
+#include "tracer/maps.h"
 #include "tracer/syscall.h"
 
 #include <signal.h>
@@ -48,6 +49,13 @@ struct deferred_signal {
 };
 #define DEFERRED_MAX 64
 
+/* An unrecorded task (a child; the program itself once the recording has stopped) that runs patched code:
+ * what was patched when it parted from the program, whatever the program does since. */
+struct sharer {
+    pid_t tid;
+    struct insn_sites sites;
+};
+
 struct recorder {
     const struct recorder_options *options;
     struct engine engine;
@@ -82,7 +90,6 @@ struct recorder {
 
     struct deferred_signal deferred[DEFERRED_MAX];
     size_t deferred_count;
-    unsigned tokens;         /* signals of reel's own making that have not come back: see record_signal.c */
     unsigned deferred_ticks; /* how long the first has waited */
     siginfo_t delivering;    /* in PHASE_DELIVERING and PHASE_INJECTING */
     enum signal_place delivering_place;
@@ -93,8 +100,8 @@ struct recorder {
     uint8_t sigill_action[32]; /* its struct kernel_sigaction for SIGILL */
 
     struct insn_sites sites;
-    uint64_t vdso_syscall; /* address of a syscall instruction in the program, for injected calls */
-    pid_t *sharing;        /* children that still run the patched code */
+    uint64_t vdso_syscall;  /* address of a syscall instruction in the program, for injected calls */
+    struct sharer *sharing; /* unrecorded tasks that run patched code */
     size_t sharing_count;
 
     struct mapped_file *mapped;
@@ -134,8 +141,9 @@ void record_drop_before(struct recorder *recorder);
 
 /* record_signal.c */
 struct error *record_signal(struct recorder *recorder, const struct stop *stop);
-/* Cancel the call that the task is entering and deliver the first deferred signal instead. */
-struct error *record_inject(struct recorder *recorder);
+/* Cancel the call that the task is entering and deliver the first deferred signal that is not blocked
+ * instead; *ret_done is false when there is none, and the call goes on. */
+struct error *record_inject(struct recorder *recorder, bool *ret_done);
 /* The exit stop of the cancelled call. */
 struct error *record_injected(struct recorder *recorder);
 /* The task stands where a delivered signal has taken it. Sets *ret_handled to false when the stop is another
@@ -149,16 +157,33 @@ struct error *record_signal_tick(struct recorder *recorder);
 struct error *record_signal_reset(struct recorder *recorder);
 /* A call has changed, or may have changed, the mask or SIGILL's action. */
 struct error *record_signal_changed(struct recorder *recorder);
-/* Imitate a trapped instruction in any task that runs the patched code; *ret_done says whether it was one.
- * event may be NULL (not recorded). */
-struct error *record_instruction(struct recorder *recorder, struct task *task, bool *ret_done);
+/* The task stands at a signal. If that is a trapped instruction of `sites`, imitate it; *ret_done says
+ * whether it was one. It is logged when the task is the recorded one and the recording goes on. */
+struct error *record_instruction(struct recorder *recorder, struct task *task, const struct insn_sites *sites,
+                                 bool *ret_done);
+/* At the exit of rt_sigreturn: when the kernel found no sound frame there, a SIGSEGV comes right here. */
+struct error *record_bad_frame(struct recorder *recorder);
+/* A signal stop of the program when the recording has stopped: what waits from then is delivered with its
+ * siginfo. */
+struct error *record_late_signal(struct recorder *recorder, struct task *task);
 
 /* Keep the memory image of the end, if asked for. */
 struct error *record_end_memory(struct recorder *recorder);
 
+/* record_code.c */
+/* Search code mapped from the file open at fd: [address, address + size) shows it from offset on. Patches it
+ * and adds the patches to the effects. */
+struct error *record_code(struct recorder *recorder, int fd, uint64_t address, uint64_t size,
+                          uint64_t offset);
+/* Turn the vdso's functions into system calls. */
+struct error *record_patch_vdso(struct recorder *recorder, const struct maps *maps);
+
 /* record_map.c */
-/* A new segment: patch the code, take the snapshot, open the log. The task stands at the exit of execve. */
-struct error *record_segment(struct recorder *recorder);
+/* Begin segment `number`: patch the code, take the snapshot, open its log as recorder->log (NULL before). The
+ * task stands at the exit of execve. On failure recorder->log is NULL still, and no file of the segment is
+ * left. */
+struct error *record_segment(struct recorder *recorder, uint32_t number);
+
 /* After a successful mmap of fd: store the file, log EVENT_FILE, add the effects for the mapping. */
 struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
                             int flags, int fd, uint64_t offset);

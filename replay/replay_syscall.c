@@ -5,7 +5,10 @@
  * themselves. */
 #include "replay/replayer_state.h"
 
+#include "base/say.h"
+
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,9 +49,26 @@ static struct error *replay_munmap(struct replayer *replayer, const struct event
     return puppet_unmap(&replayer->puppet, event->syscall.args[0], event->syscall.args[1]);
 }
 
+/* To the beginning of a mapping that grows down; what it grows by later has the same protection. In the
+ * puppet that is the mapping as far as it may ever grow. */
+static struct error *protect_downwards(struct replayer *replayer, const struct event *event) {
+    struct maps maps;
+    const uint64_t *args = event->syscall.args;
+    TRY(maps_read(replayer->puppet.task.tid, &maps));
+    const struct mapping *mapping = maps_find(&maps, args[0]);
+    uint64_t start = mapping ? mapping->start : args[0];
+    maps_deinit(&maps);
+    return puppet_call(
+        &replayer->puppet, SYS_mprotect,
+        (const uint64_t[6]){start, args[0] + args[1] - start, args[2] & ~(uint64_t)PROT_GROWSDOWN}, 0);
+}
+
 static struct error *replay_mprotect(struct replayer *replayer, const struct event *event) {
     const uint64_t *args = event->syscall.args;
-    return puppet_call(&replayer->puppet, SYS_mprotect, (const uint64_t[6]){args[0], args[1], args[2]}, 0);
+    if (args[2] & PROT_GROWSDOWN)
+        return protect_downwards(replayer, event);
+    return puppet_call(&replayer->puppet, SYS_mprotect, (const uint64_t[6]){args[0], args[1], args[2]},
+                       event->syscall.result);
 }
 
 static struct error *replay_mremap(struct replayer *replayer, const struct event *event) {
@@ -67,7 +87,8 @@ static struct error *replay_madvise(struct replayer *replayer, const struct even
     uint64_t advice = args[2] == MADV_FREE ? MADV_DONTNEED : args[2];
     if (advice != MADV_DONTNEED && advice != MADV_REMOVE)
         return NULL;
-    return puppet_call(&replayer->puppet, SYS_madvise, (const uint64_t[6]){args[0], args[1], advice}, 0);
+    return puppet_call(&replayer->puppet, SYS_madvise, (const uint64_t[6]){args[0], args[1], advice},
+                       event->syscall.result);
 }
 
 static struct error *replay_brk(struct replayer *replayer, const struct event *event) {
@@ -184,13 +205,22 @@ static struct error *check_call(struct replayer *replayer, const struct event *e
 /* ---- output ---- */
 
 static void show(const void *bytes, size_t size, enum event_stream stream) {
+    static bool told[3];
     int fd = stream == STREAM_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
     for (size_t done = 0; done < size;) {
         ssize_t put = write(fd, (const char *)bytes + done, size - done);
         if (put < 0 && errno == EINTR)
             continue;
-        if (put <= 0)
-            return; /* nobody reads it any more: the replay goes on */
+        if (put < 0 && errno == EAGAIN) { /* somebody made it non-blocking */
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+            continue;
+        }
+        if (put <= 0) { /* the replay goes on, also when nobody reads it any more */
+            if (!told[stream] && errno != EPIPE)
+                say_always("output of the replay: %s (some of it is not shown)", strerror(errno));
+            told[stream] = true;
+            return;
+        }
         done += (size_t)put;
     }
 }
@@ -295,6 +325,12 @@ static struct error *set_result(struct replayer *replayer, const struct event *e
     return trace_set_registers(replayer->puppet.task.tid, regs);
 }
 
+/* Over a hole these do what they can and then fail (mprotect(2), madvise(2)): so they must in the puppet. */
+static bool fails_partly(const struct syscall_row *row, const struct event *event) {
+    return event->syscall.result == -ENOMEM &&
+           (row->handler == HANDLER_MPROTECT || row->handler == HANDLER_MADVISE);
+}
+
 struct error *replay_syscall(struct replayer *replayer, const struct event *event) {
     TRY(replay_run_to(replayer, event, STOP_SYSCALL_ENTRY, 0));
     TRY(check_call(replayer, event));
@@ -302,7 +338,8 @@ struct error *replay_syscall(struct replayer *replayer, const struct event *even
     bool failed = syscall_failed(event->syscall.result);
     if (event->syscall.stream != STREAM_NONE && !failed && !replayer->options->quiet)
         show_output(replayer, event);
-    if (row && !failed && row->handler < sizeof(actions) / sizeof(actions[0]) && actions[row->handler])
+    if (row && (!failed || fails_partly(row, event)) && row->handler < sizeof(actions) / sizeof(actions[0]) &&
+        actions[row->handler])
         TRY(actions[row->handler](replayer, event));
     TRY(replay_effects(replayer, event));
     if (row && !failed && (row->handler == HANDLER_EXIT || row->handler == HANDLER_EXECVE))

@@ -108,8 +108,9 @@ static struct error *run_events(struct replayer *replayer) {
         bool more;
         TRY(tape_next(&replayer->tape, &event, &more));
         if (!more) {
-            say_always("the recording ends here, after event %llu: the recorder was killed",
-                       (unsigned long long)replayer->tape.number);
+            say_always(
+                "the recording ends here, after event %llu: the recorder was killed, or is still at work",
+                (unsigned long long)replayer->tape.number);
             return NULL;
         }
         TRY(replay_event(replayer, &event));

@@ -17,6 +17,7 @@ void snapshot_deinit(struct snapshot *snapshot) {
         free(snapshot->files[i].path);
     free(snapshot->files);
     free(snapshot->mappings);
+    free(snapshot->xstate);
     memset(snapshot, 0, sizeof(*snapshot));
 }
 
@@ -75,6 +76,9 @@ struct error *snapshot_take_task(struct snapshot *snapshot, struct task *task) {
     struct rlimit limit;
     snapshot->tid = task->tid;
     TRY(trace_get_registers(task->tid, &snapshot->registers));
+    snapshot->xstate = malloc(XSTATE_MAX);
+    if (!snapshot->xstate)
+        return &error_no_memory;
     TRY(trace_get_xstate(task->tid, snapshot->xstate, &snapshot->xstate_size));
     TRY(read_brk_start(task->tid, &snapshot->brk_start));
     if (prlimit(task->tid, RLIMIT_STACK, NULL, &limit) < 0)
@@ -130,11 +134,13 @@ static struct error *write_mapping(const struct snapshot_mapping *mapping, struc
 
 static struct error *write_run(struct task *task, uint64_t address, size_t size, struct chunk_writer *writer,
                                struct buffer *record) {
-    uint8_t bytes[RUN_PAGES * PAGE];
-    TRY(task_read_exact(task, address, bytes, size));
     buffer_put_u8(record, SNAPSHOT_PAGES);
     buffer_put_varint(record, address);
-    buffer_put_blob(record, bytes, size);
+    buffer_put_varint(record, size); /* a blob, read into its place */
+    void *bytes = buffer_reserve(record, size);
+    TRY(buffer_check(record));
+    TRY(task_read_exact(task, address, bytes, size));
+    record->size += size;
     return append(writer, record);
 }
 
@@ -204,7 +210,7 @@ static void read_task(struct cursor *cursor, struct snapshot *ret) {
     read_exact_blob(cursor, &ret->registers, sizeof(ret->registers));
     size_t size;
     const void *xstate = cursor_blob(cursor, &size);
-    if (!xstate || size > sizeof(ret->xstate) || ret->brk_start >= USER_END) {
+    if (!xstate || size > XSTATE_MAX || ret->brk_start >= USER_END || !(ret->xstate = malloc(size + 1))) {
         cursor_fail(cursor);
         return;
     }

@@ -32,7 +32,7 @@ struct snapshot_file {
 struct snapshot {
     int32_t tid;
     struct user_regs_struct registers;
-    uint8_t xstate[XSTATE_MAX];
+    uint8_t *xstate; /* owned: too large for a small stack */
     size_t xstate_size;
     uint64_t brk_start;   /* where the heap begins (mm->start_brk) */
     uint64_t stack_limit; /* RLIMIT_STACK, bytes */

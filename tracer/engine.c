@@ -66,31 +66,70 @@ static void on_tick(int signo) {
     ticked = 1;
 }
 
-struct error *engine_next(struct engine *engine, struct stop *ret) {
-    task_destroy(engine->gone);
-    engine->gone = NULL;
-    int status;
-    pid_t tid = -1;
-    errno = EINTR;
-    if (!ticked) /* a tick after this is for the next call: a stop that has been consumed must be returned */
-        tid = waitpid(-1, &status, __WALL);
-    if (tid < 0 && errno == EINTR) {
-        ticked = 0;
-        *ret = (struct stop){.kind = STOP_TICK};
+static bool knows(const struct engine *engine, pid_t tid) {
+    for (size_t i = 0; i < engine->count; i++)
+        if (engine->tasks[i]->tid == tid)
+            return true;
+    return false;
+}
+
+bool engine_traces(const struct engine *engine, pid_t tid) {
+    return knows(engine, tid);
+}
+
+/* A task that its parent's stop speaks of counts as traced from then on, unless its end has been reported
+ * already. */
+static struct error *expect(struct engine *engine, pid_t tid) {
+    for (size_t i = 0; i < ENGINE_ENDED; i++)
+        if (engine->ended[i] == tid) {
+            engine->ended[i] = 0;
+            return NULL;
+        }
+    return engine_task(engine, tid) ? NULL : &error_no_memory;
+}
+
+/* What waitpid() has said of tid. *ret_mine is false for processes that this one merely inherited (a shell's
+ * background job before an exec): they are no concern of the engine. */
+static struct error *take_status(struct engine *engine, pid_t tid, int status, struct stop *ret,
+                                 bool *ret_mine) {
+    *ret_mine = WIFSTOPPED(status) || knows(engine, tid);
+    if (!*ret_mine) {
+        engine->ended[engine->ended_next++ % ENGINE_ENDED] = tid;
         return NULL;
     }
-    if (tid < 0 && errno == ECHILD) {
-        *ret = (struct stop){.kind = STOP_NONE};
-        return NULL;
-    }
-    if (tid < 0)
-        return error_system(errno, "waiting for the program");
     struct task *task = engine_task(engine, tid);
     if (!task)
         return &error_no_memory;
     *ret = stop_classify(task, status);
     if (ret->kind == STOP_EXITED || ret->kind == STOP_KILLED)
         forget(engine, task);
+    return ret->kind == STOP_NEW_TASK ? expect(engine, (pid_t)ret->message) : NULL;
+}
+
+struct error *engine_next(struct engine *engine, struct stop *ret) {
+    task_destroy(engine->gone);
+    engine->gone = NULL;
+    for (bool mine = false; !mine;) {
+        int status;
+        pid_t tid = -1;
+        *ret = (struct stop){.kind = STOP_NONE};
+        if (!engine->count)
+            return NULL;
+        errno = EINTR;
+        if (!ticked) /* a tick after this is for the next call: a stop that has been consumed must be returned
+                      */
+            tid = waitpid(-1, &status, __WALL);
+        if (tid < 0 && errno == EINTR) {
+            ticked = 0;
+            *ret = (struct stop){.kind = STOP_TICK};
+            return NULL;
+        }
+        if (tid < 0 && errno == ECHILD)
+            return NULL;
+        if (tid < 0)
+            return error_system(errno, "waiting for the program");
+        TRY(take_status(engine, tid, status, ret, &mine));
+    }
     return NULL;
 }
 

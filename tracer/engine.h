@@ -9,10 +9,15 @@
 
 #include <stddef.h>
 
+#define ENGINE_ENDED 64
+
 struct engine {
     struct task **tasks;
     size_t count, room;
     struct task *gone; /* reported as gone, freed at the next call */
+    /* ends that came before the parent's stop told of the task */
+    pid_t ended[ENGINE_ENDED];
+    size_t ended_next;
 };
 
 void engine_init(struct engine *engine);
@@ -22,7 +27,11 @@ void engine_deinit(struct engine *engine);
 /* The task with this tid, made when it is new. NULL when memory is out. */
 struct task *engine_task(struct engine *engine, pid_t tid);
 
-/* Wait for the next stop of any tracee. STOP_NONE when there are no tracees. */
+/* Is this a tracee? */
+bool engine_traces(const struct engine *engine, pid_t tid);
+
+/* Wait for the next stop of any tracee. STOP_NONE when there are no tracees (left): other children of this
+ * process are not waited for. */
 struct error *engine_next(struct engine *engine, struct stop *ret);
 
 /* Make engine_next() return STOP_TICK about every `milliseconds` while nothing else happens; 0 switches it

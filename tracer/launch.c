@@ -9,17 +9,23 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static struct sigaction saved_actions[NSIG];
 static sigset_t saved_mask;
+static struct itimerval saved_timer;
 static bool signals_saved;
 
 void launch_save_signals(void) {
     for (int signo = 1; signo < NSIG; signo++)
         sigaction(signo, NULL, &saved_actions[signo]); /* fails for the two that libc keeps to itself */
-    sigprocmask(SIG_BLOCK, NULL, &saved_mask);
+    const struct itimerval none = {0};
+    sigset_t nothing;
+    sigemptyset(&nothing);
+    setitimer(ITIMER_REAL, &none, &saved_timer); /* an alarm survives exec: it is meant for the program */
+    sigprocmask(SIG_SETMASK, &nothing, &saved_mask);
     signals_saved = true;
 }
 
@@ -30,6 +36,7 @@ static void restore_signals(void) {
         if (signo != SIGKILL && signo != SIGSTOP)
             sigaction(signo, &saved_actions[signo], NULL);
     sigprocmask(SIG_SETMASK, &saved_mask, NULL);
+    setitimer(ITIMER_REAL, &saved_timer, NULL);
 }
 
 static int install_filter(void) {
@@ -79,6 +86,8 @@ static struct error *run_to_exec(struct engine *engine, struct task *task, const
     for (bool loaded = false;;) {
         struct stop stop;
         TRY(engine_next(engine, &stop));
+        if (stop.kind != STOP_NONE && stop.kind != STOP_TICK && stop.task != task)
+            continue;
         if (stop.kind == STOP_EXITED || stop.kind == STOP_KILLED || stop.kind == STOP_NONE) {
             struct child_failure failure = {0};
             if (read(failure_fd, &failure, sizeof(failure)) == sizeof(failure))

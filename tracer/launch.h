@@ -15,7 +15,8 @@
  * and ERROR_NOT_RUNNABLE as env(1) tells "not found" from "found but cannot be run". */
 struct error *launch(struct engine *engine, char *const argv[], struct task **ret);
 
-/* Note the signal mask and dispositions this process has: to be called before reel changes any. */
+/* Note signal mask, dispositions and alarm of this process, for the program, and unblock all signals and stop
+ * the alarm for reel. To be called before reel changes any. */
 void launch_save_signals(void);
 
 #endif

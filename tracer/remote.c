@@ -48,9 +48,16 @@ struct error *remote_syscall(struct task *task, uint64_t instruction, long numbe
     regs.r10 = args[3];
     regs.r8 = args[4];
     regs.r9 = args[5];
-    TRY(trace_set_registers(task->tid, &regs));
-    TRY(step_over(task, instruction, &regs));
+    struct error *err = trace_set_registers(task->tid, &regs);
+    if (!err)
+        err = step_over(task, instruction, &regs);
+    struct error *restore_err = trace_set_registers(task->tid, &saved); /* also when the call failed */
+    if (!restore_err)
+        restore_err = trace_set_sigmask(task->tid, mask);
+    if (err) {
+        error_free(restore_err);
+        return err;
+    }
     *ret = (int64_t)regs.rax;
-    TRY(trace_set_registers(task->tid, &saved));
-    return trace_set_sigmask(task->tid, mask);
+    return restore_err;
 }

@@ -47,6 +47,7 @@ enum syscall_handler {
     HANDLER_FILE_RESIZE,   /* ftruncate, truncate, fallocate */
     HANDLER_FILE_TRANSFER, /* sendfile, copy_file_range, splice, tee, vmsplice: bytes that never enter memory
                             */
+    HANDLER_PERSONALITY,
     HANDLER_PROCESS_VM_WRITEV,
 };
 
