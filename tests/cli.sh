@@ -460,6 +460,60 @@ test_replay_elsewhere() {
     [ "$(head -n 1 "$T/out.out")" = "$(head -n 1 "$T/recorded")" ] || fail "stdout is: $(first_line "$T/out.out")"
 }
 
+# A small stack is enough for reel, too.
+test_small_stack() {
+    # shellcheck disable=SC2016 # for the inner shell
+    try 0 bash -c 'ulimit -s 128; exec "$1" record -q --check-memory -o a.reel -- ls /' - "$REEL"
+    cp "$T/out.out" "$T/recorded"
+    # shellcheck disable=SC2016 # for the inner shell
+    try 0 bash -c 'ulimit -s 128; exec "$1" replay --check-memory a.reel' - "$REEL"
+    cmp -s "$T/out.out" "$T/recorded" || fail "differs: $(difference "$T/out.out" "$T/recorded")"
+}
+# Children that reel has from the shell it replaced are none of its business.
+test_inherited_children() {
+    # shellcheck disable=SC2016 # for the inner shell
+    try 3 bash -c 'sleep 100 & sleep 0.01 & exec "$1" record -q -o a.reel -- bash -c "echo out; exit 3"' - "$REEL"
+    out_is out
+    # shellcheck disable=SC2016 # for the inner shell
+    try 0 bash -c 'exec "$1" record -q -o b.reel -- echo out > >(cat >"$2")' - "$REEL" "$T/copy"
+    [ "$(cat "$T/copy")" = out ] || fail "the reader got: $(first_line "$T/copy")"
+    pkill -KILL -x -f 'sleep 100' || true
+}
+# reel's own timer works whatever signals are blocked when it starts, and an alarm set before is the program's.
+test_alarm_is_blocked() {
+    gcc -O1 -o late "$ROOT/tests/victims/sig_late_info.c" -D_GNU_SOURCE || fail "does not compile"
+    try 0 env --block-signal=SIGALRM "$REEL" record -q -o a.reel ./late
+    err_has 'recording stopped'
+    out_is once
+    /usr/bin/python3 -c 'import signal, os, sys
+signal.alarm(1)
+os.execv(sys.argv[1], sys.argv[1:])' "$REEL" record -q -o b.reel sleep 60
+    [ $? = 142 ] || fail "the alarm that was set before reel did not end the program"
+}
+# What a program sends to its process group reaches reel, too, and is not passed on once more.
+test_signal_to_the_group() {
+    try 0 setsid --wait "$REEL" record -q -o a.reel -- bash -c 'trap "echo got it" USR1; trap "echo term" TERM; kill -USR1 0
+        kill -TERM 0; sleep 0.6; echo end'
+    [ "$(sort "$T/out.out" | uniq -c | tr -s ' \n' ' ')" = ' 1 end 1 got it 1 term ' ] ||
+        fail "stdout is: $(tr '\n' '|' <"$T/out.out")"
+    try 0 "$REEL" replay -q a.reel
+}
+# A replay writes all of its output, also to a pipe that somebody made non-blocking.
+test_output_to_a_slow_reader() {
+    record 0 a.reel seq 1 60000
+    cp "$T/out.out" "$T/recorded"
+    /usr/bin/python3 -c 'import os, subprocess, sys, time
+r, w = os.pipe()
+os.set_blocking(w, False)
+child = subprocess.Popen(sys.argv[1:], stdout=w)
+os.close(w)
+time.sleep(0.5)
+with open(r, "rb") as pipe, open("replayed", "wb") as out:
+    while block := pipe.read(4096): out.write(block)
+sys.exit(child.wait())' "$REEL" replay a.reel || fail "status $?"
+    cmp -s replayed "$T/recorded" || fail "differs: $(difference replayed "$T/recorded")"
+}
+
 # The README's first command, but for the installing.
 test_demo() {
     try 0 bash "$ROOT/tests/demo.sh" "$REEL"

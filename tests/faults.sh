@@ -459,6 +459,16 @@ test_max_size_large_enough() {
     throw_away "$T/work"
     replays_alike "$RECORDING" "$T/live" "$REPLAYS" || fail "$REASON"
 }
+# The program becomes one for whose beginning the limit leaves no room: the recording ends in front of it.
+test_exec_beyond_the_limit() {
+    RECORDING=$T/limited.reel
+    step "$T/live" "$REEL" record --quiet --max-size 4 -o "$RECORDING" bash -c \
+        'echo before; exec /usr/bin/python3 -c "print(\"all done\"); raise SystemExit(7)"'
+    unharmed
+    closed_cleanly
+    ends_early "$T/live.out" 1
+    [ "$(find "$RECORDING" -name '2.*' | wc -l)" = 0 ] || fail "there is a second segment"
+}
 # A limit on the size of files (which the program inherits, and which kills with SIGXFSZ) is met by the log.
 test_file_size_limit() {
     mkdir "$T/work"
