@@ -353,6 +353,9 @@ static struct error *snapshot_mappings(struct recorder *recorder, struct snapsho
 static struct error *check_program(struct recorder *recorder) {
     struct user_regs_struct regs;
     TRY(trace_get_registers(recorder->task->tid, &regs));
+    if (regs.cs != 0x33)
+        return error_hint(error_new(ERROR_UNSUPPORTED, "32-bit program: cannot be recorded"),
+                          "reel records x86-64 programs");
     unsigned persona = 0;
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/personality", recorder->pid);
@@ -363,9 +366,6 @@ static struct error *check_program(struct recorder *recorder) {
         fclose(file);
     if (persona & READ_IMPLIES_EXEC)
         return error_new(ERROR_UNSUPPORTED, "program with READ_IMPLIES_EXEC: cannot be recorded");
-    if (regs.cs != 0x33)
-        return error_hint(error_new(ERROR_UNSUPPORTED, "32-bit program: cannot be recorded"),
-                          "reel records x86-64 programs");
     return NULL;
 }
 
