@@ -39,28 +39,6 @@ static int open_program_fd(const struct recorder *recorder, int fd) {
     return own;
 }
 
-/* The file behind a mapping. The link in map_files needs privileges; its path, seen from the program's root,
- * mostly does as well. */
-static int open_mapping(const struct recorder *recorder, const struct mapping *mapping) {
-    char path[4200];
-    struct stat info;
-    snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", recorder->pid,
-             (unsigned long long)mapping->start, (unsigned long long)mapping->end);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0)
-        return fd;
-    const char *const ways[] = {"root", "exe"};
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(path, sizeof(path), "/proc/%d/%s%s", recorder->pid, ways[i], i ? "" : mapping->name);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd >= 0 && fstat(fd, &info) == 0 && info.st_ino == mapping->inode)
-            return fd;
-        if (fd >= 0)
-            close(fd);
-    }
-    return -1;
-}
-
 /* ---- the store ---- */
 
 static struct mapped_file *find_mapped(struct recorder *recorder, const struct stat *info) {
@@ -215,7 +193,7 @@ static struct error *visit_mapping(struct recorder *recorder, const struct mappi
                                    uint64_t end, mapping_visitor *visit) {
     struct mapping part = *mapping;
     struct stored_file *stored;
-    int fd = open_mapping(recorder, mapping);
+    int fd = mapping_open(recorder->pid, mapping);
     if (fd < 0)
         return NULL; /* deleted meanwhile: what was stored when it was mapped has to do */
     if (part.start < start) {
@@ -305,7 +283,7 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
     struct stored_file *stored;
     struct mapped_file *mapped;
     uint64_t size = mapping->end - mapping->start, hash;
-    int fd = open_mapping(recorder, mapping);
+    int fd = mapping_open(recorder->pid, mapping);
     if (fd < 0 || fstat(fd, &info) < 0) {
         if (fd >= 0)
             close(fd);

@@ -505,7 +505,7 @@ static struct error *start(struct recorder *recorder) {
                      recorded yet */
     launch_save_signals();
     prepare_signals();
-    TRY(launch(&recorder->engine, recorder->options->argv, &recorder->task));
+    TRY(launch(&recorder->engine, recorder->options->argv, true, &recorder->task));
     recorder->pid = recorder->task->tid;
     struct error *err = open_recording(recorder);
     if (err) {

@@ -55,14 +55,14 @@ struct child_failure {
     bool at_exec;
 };
 
-static void child_main(char *const argv[], int go_fd, int failure_fd) {
+static void child_main(char *const argv[], bool filter, int go_fd, int failure_fd) {
     char go;
     while (read(go_fd, &go, 1) < 0 && errno == EINTR)
         ;
     close(go_fd);
     restore_signals();
     struct child_failure failure = {0};
-    if (install_filter() == 0) {
+    if (!filter || install_filter() == 0) {
         execvp(argv[0], argv);
         failure.at_exec = true;
     }
@@ -120,7 +120,7 @@ static struct error *adopt(struct engine *engine, pid_t pid, int go_fd, struct t
     return NULL;
 }
 
-struct error *launch(struct engine *engine, char *const argv[], struct task **ret) {
+struct error *launch(struct engine *engine, char *const argv[], bool filter, struct task **ret) {
     int go[2], failure[2];
     if (pipe2(go, O_CLOEXEC) < 0)
         return error_system(errno, "pipe");
@@ -134,7 +134,7 @@ struct error *launch(struct engine *engine, char *const argv[], struct task **re
     if (pid == 0) {
         close(go[1]);
         close(failure[0]);
-        child_main(argv, go[0], failure[1]);
+        child_main(argv, filter, go[0], failure[1]);
     }
     struct error *err = pid < 0 ? error_system(errno, "fork") : NULL;
     close(go[0]);

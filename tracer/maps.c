@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct error *add(struct maps *maps, const struct mapping *mapping) {
@@ -129,4 +130,26 @@ struct error *maps_own_pages(pid_t pid, uint64_t start, size_t count, bool *ret)
     }
     close(fd);
     return err;
+}
+
+/* The file behind a mapping. The link in map_files needs privileges; its path, seen from the program's root,
+ * mostly does as well. */
+int mapping_open(pid_t pid, const struct mapping *mapping) {
+    char path[4200];
+    struct stat info;
+    snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid,
+             (unsigned long long)mapping->start, (unsigned long long)mapping->end);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        return fd;
+    const char *const ways[] = {"root", "exe"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "/proc/%d/%s%s", pid, ways[i], i ? "" : mapping->name);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 && fstat(fd, &info) == 0 && info.st_ino == mapping->inode)
+            return fd;
+        if (fd >= 0)
+            close(fd);
+    }
+    return -1;
 }

@@ -33,6 +33,9 @@ const struct mapping *maps_find(const struct maps *maps, uint64_t address);
 /* Kernel pages that a process cannot be given: [vvar], [vvar_vclock], [vsyscall]. */
 bool mapping_is_kernel_data(const struct mapping *mapping);
 
+/* Open the file behind a mapping for reading: a descriptor, or -1. */
+int mapping_open(pid_t pid, const struct mapping *mapping);
+
 /* Which pages of [start, start + count * 4096) the process has of its own: private pages that were written,
  * and pages of anonymous memory. Sets ret[i] for each page. Source: Documentation/admin-guide/mm/pagemap.rst.
  */

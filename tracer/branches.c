@@ -1,0 +1,245 @@
+/* branches: from conditional jumps to decisions of the source.
+ *
+ * All conditional jumps of one source line are one condition: `if (a && b)` has two jumps. What they decide is
+ * known when control goes to another line, or, where the body stands on the same line, behind the last of them.
+ *
+ * | rule | is a |
+ * | --- | --- |
+ * | the line has an indirect jump, or three or more other lines are jumped to | switch |
+ * | a jump goes backwards, or the code in front of a jump's target jumps back to or before the line's first jump | loop |
+ * | else | if |
+ *
+ * taken: for a loop, whether its body is (again) entered: the jump goes backwards, or does not leave it. For an
+ * if, whether control goes to the nearest following line, which is where compilers leave the body. An if that is not
+ * taken and has an else part (the body ends with a jump over it) is called `else`, taken.
+ *
+ * Optimised code moves lines about, and some conditions become instructions without a jump: then there is less, and
+ * `to_line` says what was seen. Conditional expressions (a ? b : c) on several lines count as if. */
+#include "tracer/branches.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SWITCH_TARGETS 3
+
+void branches_deinit(struct branches *branches) {
+    free(branches->branches);
+    free(branches->groups);
+    *branches = (struct branches){0};
+}
+
+/* ---- lines ---- */
+
+/* The last row at or before the address that has a line. */
+static const struct line_row *row_at(const struct branches *branches, uint64_t vaddr) {
+    size_t low = 0, high = branches->row_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (branches->rows[middle].address <= vaddr)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    while (low && !branches->rows[low - 1].line)
+        low--;
+    return low ? &branches->rows[low - 1] : NULL;
+}
+
+static unsigned line_at(const struct branches *branches, uint64_t vaddr) {
+    const struct line_row *row = row_at(branches, vaddr);
+    return row ? row->line : 0;
+}
+
+/* ---- groups ---- */
+
+static struct error *group_of(struct branches *branches, const struct line_row *row, size_t *ret) {
+    for (size_t i = 0; i < branches->group_count; i++)
+        if (branches->groups[i].line == row->line && branches->groups[i].file == row->file) {
+            *ret = i;
+            return NULL;
+        }
+    struct branch_group *groups = realloc(branches->groups, (branches->group_count + 1) * sizeof(*groups));
+    if (!groups)
+        return &error_no_memory;
+    branches->groups = groups;
+    groups[branches->group_count] = (struct branch_group){.file = row->file, .line = row->line};
+    *ret = branches->group_count++;
+    return NULL;
+}
+
+static struct error *add(struct branches *branches, const struct code_transfer *transfer) {
+    const struct line_row *row = row_at(branches, transfer->vaddr);
+    size_t group;
+    if (!row)
+        return NULL;
+    TRY(group_of(branches, row, &group));
+    struct branch *grown = realloc(branches->branches, (branches->count + 1) * sizeof(*grown));
+    if (!grown)
+        return &error_no_memory;
+    branches->branches = grown;
+    grown[branches->count++] = (struct branch){
+        .vaddr = transfer->vaddr,
+        .next = transfer->next,
+        .backward = transfer->kind == CODE_BRANCH && transfer->target <= transfer->vaddr,
+        .group = group,
+    };
+    branches->groups[group].last = transfer->vaddr;
+    return NULL;
+}
+
+/* ---- classification ---- */
+
+/* What the jumps of one group look like. */
+struct shape {
+    uint64_t first; /* address of its first jump */
+    bool indirect, backward, wraps;
+    unsigned outside[SWITCH_TARGETS]; /* other lines that are jumped or fallen to */
+    size_t outside_count;
+    uint64_t far_target; /* highest target of its jumps */
+};
+
+static void note_line(struct shape *shape, unsigned line, unsigned own) {
+    if (!line || line == own)
+        return;
+    for (size_t i = 0; i < shape->outside_count; i++)
+        if (shape->outside[i] == line)
+            return;
+    if (shape->outside_count < SWITCH_TARGETS)
+        shape->outside[shape->outside_count++] = line;
+}
+
+/* Does the code in front of the target jump back to `first` or before it? Then a loop ends there. */
+static bool ends_loop(const struct function_code *code, uint64_t target, uint64_t first) {
+    const struct code_transfer *before = function_code_before(code, target);
+    return before && before->next == target && before->kind == CODE_JUMP && before->target <= first &&
+           before->vaddr > first;
+}
+
+static void look(const struct branches *branches, const struct function_code *code,
+                 const struct code_transfer *transfer, unsigned own, struct shape *shape) {
+    if (!shape->first)
+        shape->first = transfer->vaddr;
+    if (transfer->kind == CODE_JUMP_INDIRECT) {
+        shape->indirect = true;
+        return;
+    }
+    note_line(shape, line_at(branches, transfer->target), own);
+    note_line(shape, line_at(branches, transfer->next), own);
+    if (transfer->target <= transfer->vaddr)
+        shape->backward = true;
+    else if (ends_loop(code, transfer->target, shape->first))
+        shape->wraps = true;
+    if (transfer->target > shape->far_target)
+        shape->far_target = transfer->target;
+}
+
+static const struct code_transfer *transfer_at(const struct function_code *code, uint64_t vaddr) {
+    for (size_t i = 0; i < code->count; i++)
+        if (code->transfers[i].vaddr == vaddr)
+            return &code->transfers[i];
+    return NULL;
+}
+
+/* The nearest line behind the condition's own. */
+static unsigned nearest_following(const struct shape *shape, unsigned own) {
+    unsigned best = 0;
+    for (size_t i = 0; i < shape->outside_count; i++)
+        if (shape->outside[i] > own && (!best || shape->outside[i] < best))
+            best = shape->outside[i];
+    return best;
+}
+
+/* One outside line only: the body is on the condition's own line. */
+static void classify_if(const struct function_code *code, const struct shape *shape, struct branch_group *group) {
+    group->kind = BRANCH_IF;
+    group->then_line = shape->outside_count > 1 ? nearest_following(shape, group->line) : 0;
+    const struct code_transfer *before = function_code_before(code, shape->far_target);
+    if (before && before->next == shape->far_target && before->kind == CODE_JUMP &&
+        before->target > shape->far_target && before->vaddr > group->last)
+        group->else_address = shape->far_target;
+}
+
+static void classify(struct branches *branches, const struct function_code *code, size_t index) {
+    struct branch_group *group = &branches->groups[index];
+    struct shape shape = {0};
+    for (size_t i = 0; i < branches->count; i++)
+        if (branches->branches[i].group == index)
+            look(branches, code, transfer_at(code, branches->branches[i].vaddr), group->line, &shape);
+    if (shape.indirect || shape.outside_count >= SWITCH_TARGETS)
+        group->kind = BRANCH_SWITCH;
+    else if (shape.backward || shape.wraps)
+        group->kind = BRANCH_LOOP;
+    else
+        classify_if(code, &shape, group);
+}
+
+struct error *branches_find(const struct function_code *code, const struct address_range *ranges,
+                            size_t range_count, const struct line_rows *rows, struct branches *ret) {
+    *ret = (struct branches){.rows = rows->rows, .row_count = rows->count};
+    for (size_t i = 0; i < code->count; i++) {
+        const struct code_transfer *transfer = &code->transfers[i];
+        bool inside =
+            transfer->kind == CODE_BRANCH && ranges_contain(ranges, range_count, transfer->target);
+        if (!inside && transfer->kind != CODE_JUMP_INDIRECT)
+            continue;
+        struct error *err = add(ret, transfer);
+        if (err) {
+            branches_deinit(ret);
+            return err;
+        }
+    }
+    for (size_t i = 0; i < ret->group_count; i++)
+        classify(ret, code, i);
+    return NULL;
+}
+
+const struct branch *branches_at(const struct branches *branches, uint64_t vaddr) {
+    for (size_t i = 0; i < branches->count; i++)
+        if (branches->branches[i].vaddr == vaddr)
+            return &branches->branches[i];
+    return NULL;
+}
+
+/* ---- at run time ---- */
+
+static bool loop_outcome(const struct branch_group *group, const struct branch *branch, uint64_t destination,
+                         bool other_line, struct branch_outcome *ret) {
+    bool jumps = destination != branch->next;
+    if (!branch->backward && !other_line && branch->vaddr != group->last)
+        return false;
+    ret->kind = "loop";
+    ret->taken = branch->backward ? jumps : !jumps;
+    return true;
+}
+
+static bool if_outcome(const struct branch_group *group, uint64_t destination, bool other_line, unsigned to_line,
+                       struct branch_outcome *ret) {
+    if (!other_line && (group->then_line || destination <= group->last))
+        return false;
+    ret->kind = "if";
+    ret->taken = group->then_line ? to_line == group->then_line : !other_line;
+    if (!ret->taken && group->else_address && destination == group->else_address) {
+        ret->kind = "else";
+        ret->taken = true;
+    }
+    return true;
+}
+
+bool branches_outcome(const struct branches *branches, const struct branch *branch, uint64_t destination,
+                      struct branch_outcome *ret) {
+    const struct branch_group *group = &branches->groups[branch->group];
+    unsigned to_line = line_at(branches, destination);
+    bool other_line = to_line != group->line;
+    *ret = (struct branch_outcome){.line = group->line, .to_line = to_line};
+    switch (group->kind) {
+    case BRANCH_SWITCH:
+        ret->kind = "switch";
+        ret->taken = true;
+        return other_line;
+    case BRANCH_LOOP:
+        return loop_outcome(group, branch, destination, other_line, ret);
+    case BRANCH_IF:
+        return if_outcome(group, destination, other_line, to_line, ret);
+    }
+    return false;
+}

@@ -1,0 +1,57 @@
+/* branches: what the conditional jumps of a function decide in its source. branches.c opens with the rules. */
+#ifndef REEL_TRACER_BRANCHES_H
+#define REEL_TRACER_BRANCHES_H
+
+#include "dwarf/line.h"
+#include "tracer/code.h"
+
+enum branch_kind { BRANCH_IF, BRANCH_LOOP, BRANCH_SWITCH };
+
+/* A conditional jump, or the indirect jump of a switch. */
+struct branch {
+    uint64_t vaddr, next; /* the jump, and the instruction behind it */
+    bool backward;        /* its target is at or before it */
+    size_t group;         /* index of its condition */
+};
+
+/* A condition: all conditional jumps of one source line. */
+struct branch_group {
+    enum branch_kind kind;
+    const char *file;
+    unsigned line;
+    uint64_t last;         /* address of the last jump of it */
+    unsigned then_line;    /* IF: where control goes when it holds; 0: it stays on the line */
+    uint64_t else_address; /* IF: where the else part begins; 0: there is none */
+};
+
+struct branches {
+    struct branch *branches; /* by address */
+    size_t count;
+    struct branch_group *groups;
+    size_t group_count;
+    /* for looking up lines */
+    const struct line_row *rows;
+    size_t row_count;
+};
+
+/* rows: those of the function, by address, which must outlive ret. */
+struct error *branches_find(const struct function_code *code, const struct address_range *ranges,
+                            size_t range_count, const struct line_rows *rows, struct branches *ret);
+void branches_deinit(struct branches *branches);
+
+/* The branch at this address, or NULL. */
+const struct branch *branches_at(const struct branches *branches, uint64_t vaddr);
+
+struct branch_outcome {
+    const char *kind; /* "if", "else", "loop", "switch" */
+    bool taken;
+    unsigned line;    /* of the condition */
+    unsigned to_line; /* where control goes */
+};
+
+/* The jump at `branch` goes to `destination` (as linked). False when that decides nothing yet: the condition goes
+ * on. */
+bool branches_outcome(const struct branches *branches, const struct branch *branch, uint64_t destination,
+                      struct branch_outcome *ret);
+
+#endif

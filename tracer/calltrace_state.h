@@ -1,0 +1,149 @@
+/* calltrace_state: what the files of the call tracer share. Private to tracer/calltrace*.c and trace_*.c. */
+#ifndef REEL_TRACER_CALLTRACE_STATE_H
+#define REEL_TRACER_CALLTRACE_STATE_H
+
+#include "trace/event.h"
+#include "trace/writer.h"
+#include "dwarf/value.h"
+#include "tracer/calltrace.h"
+#include "tracer/frames.h"
+#include "tracer/function_sites.h"
+#include "tracer/selection.h"
+#include "tracer/trap.h"
+
+/* A trap of a process: what to remove when the process is left. */
+struct traced_process {
+    struct calltrace *calltrace;
+    pid_t pid, shown_pid;
+    struct process_modules modules;
+    struct trap_set *traps; /* NULL after an error; a vfork child's is its parent's */
+    bool traps_borrowed;
+    struct loaded_module *planted; /* modules whose sites are planted */
+    size_t planted_count;
+    struct trace_writer *writer;
+    char *program;  /* path of its executable, or NULL */
+    uint64_t entry; /* process address of its first instruction */
+    unsigned threads;
+};
+
+struct traced_thread {
+    struct traced_process *process;
+    struct task *task; /* of the engine or the puppet; not owned */
+    pid_t tid, shown_tid;
+    struct thread_frames frames;
+};
+
+/* What was selected in a module: traced_module.user. */
+struct module_sites {
+    struct traced_module *module;
+    struct traced_function **functions;
+    size_t function_count;
+    struct traced_function **place_functions; /* for --at in functions that are not traced: only variables */
+    size_t place_function_count;
+    struct site **extras; /* special sites, and --at sites of their own */
+    size_t extra_count;
+    bool has_lines;
+    struct module_sites *next; /* all of them, for freeing */
+};
+
+struct calltrace {
+    const struct trace_options *options;
+    struct calltrace_host host;
+    struct selection *selection;
+    struct module_cache cache;
+    struct module_sites *sites;
+    struct traced_process **processes;
+    size_t process_count;
+    struct traced_thread **threads;
+    size_t thread_count;
+    struct value_options values;
+    struct trace_event event; /* reused */
+    struct plan_notes notes;  /* reused */
+    struct buffer text;       /* reused */
+    struct calltrace_totals totals;
+    char *path;
+    bool full, any_selected;
+};
+
+/* What a hit is about. */
+struct hit_context {
+    struct calltrace *calltrace;
+    struct traced_thread *thread;
+    struct site *site;
+    const struct trap_hit *hit;
+    struct frame_registers registers;
+    struct memory_reader memory; /* without traps */
+    struct trap_memory trap_memory;
+    uint64_t bias;
+    uint64_t now;
+    struct frame_stack *stack;
+    uint8_t *xstate;
+};
+
+/* ---- calltrace.c ---- */
+
+struct traced_thread *calltrace_find_thread(const struct calltrace *calltrace, pid_t tid);
+
+/* Begin the shared event; depth is that of the recorded frames. */
+struct trace_event *calltrace_event(struct calltrace *calltrace, const struct traced_thread *thread,
+                                    enum trace_type type, uint64_t now, uint32_t depth);
+/* Write it. A write that fails ends the tracing (calltrace_full()), and is reported once. */
+struct error *calltrace_write(struct calltrace *calltrace, struct traced_process *process);
+/* A note: reel's own remark. */
+struct error *calltrace_note(struct calltrace *calltrace, struct traced_process *process, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+uint64_t calltrace_now(const struct calltrace *calltrace);
+/* Depth of recorded calls that a thread is in now. */
+uint32_t thread_depth(const struct traced_thread *thread);
+
+/* ---- trace_plant.c: modules, sites, traps ---- */
+
+/* Find modules, select functions, plant what is not planted yet. */
+struct error *plant_process(struct traced_process *process, struct task *task);
+void module_sites_destroy(struct module_sites *sites);
+
+/* ---- trace_calls.c ---- */
+
+struct error *trace_entry(struct hit_context *context);
+/* `ret`. */
+struct error *trace_exit(struct hit_context *context);
+/* A jump that may leave the function. */
+struct error *trace_jump(struct hit_context *context);
+/* Frames that rsp has left behind: their exits. keep_equal: a frame at rsp itself is still there. */
+struct error *trace_unwound(struct calltrace *calltrace, struct traced_thread *thread, struct frame_stack *stack,
+                            uint64_t rsp, bool keep_equal, uint64_t now);
+/* The recorded frame that the site's function is in, or NULL. */
+struct frame *trace_current_frame(struct hit_context *context);
+/* Where the instruction at the hit goes, as a process address; false when it cannot be told. */
+bool trace_destination(struct hit_context *context, uint64_t *ret);
+
+/* ---- trace_variables.c ---- */
+
+/* Set the base that parameters are compared with: their values at the entry. */
+struct error *trace_variables_begin(struct hit_context *context, struct frame *frame);
+/* Compare, write what has changed. */
+struct error *trace_variables(struct hit_context *context, struct frame *frame);
+/* --at */
+struct error *trace_places(struct hit_context *context);
+/* For conditions: names are those of the function at vaddr; at_entry: parameters are where the caller put them. */
+struct name_scope {
+    struct hit_context *context;
+    const struct traced_function *function;
+    uint64_t vaddr;
+    bool at_entry;
+    struct expression_scope scope; /* use this */
+};
+void name_scope_init(struct name_scope *scope, struct hit_context *context, const struct traced_function *function,
+                     uint64_t vaddr, bool at_entry);
+/* Bytes of parameter `index` at the entry; false when they cannot be had. */
+bool trace_argument_bytes(struct hit_context *context, const struct traced_function *function, size_t index,
+                          void *ret, size_t size, enum plan_state *ret_state);
+
+/* ---- trace_exceptions.c ---- */
+
+/* The sites in this module that tell of exceptions and of new modules. */
+struct error *special_sites(struct module_sites *sites, const struct trace_options *options);
+struct error *trace_special(struct hit_context *context);
+struct error *trace_signal_event(struct traced_thread *thread, const siginfo_t *info, bool handled, bool fatal);
+
+#endif

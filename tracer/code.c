@@ -1,0 +1,129 @@
+#include "tracer/code.h"
+
+#include <Zydis/Zydis.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+bool ranges_contain(const struct address_range *ranges, size_t count, uint64_t vaddr) {
+    for (size_t i = 0; i < count; i++)
+        if (vaddr >= ranges[i].low && vaddr < ranges[i].high)
+            return true;
+    return false;
+}
+
+void function_code_deinit(struct function_code *code) {
+    free(code->transfers);
+    free(code->starts);
+    *code = (struct function_code){0};
+}
+
+static int compare_addresses(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int compare_transfers(const void *a, const void *b) {
+    return compare_addresses(&((const struct code_transfer *)a)->vaddr,
+                             &((const struct code_transfer *)b)->vaddr);
+}
+
+static struct error *add_start(struct function_code *code, uint64_t vaddr, size_t *room) {
+    if (code->start_count == *room) {
+        *room = *room ? *room * 2 : 64;
+        uint64_t *grown = realloc(code->starts, *room * sizeof(*grown));
+        if (!grown)
+            return &error_no_memory;
+        code->starts = grown;
+    }
+    code->starts[code->start_count++] = vaddr;
+    return NULL;
+}
+
+static struct error *add_transfer(struct function_code *code, const struct code_transfer *transfer) {
+    struct code_transfer *grown = realloc(code->transfers, (code->count + 1) * sizeof(*grown));
+    if (!grown)
+        return &error_no_memory;
+    code->transfers = grown;
+    grown[code->count++] = *transfer;
+    return NULL;
+}
+
+/* False for instructions that go on to the next one, or come back to it (calls). */
+static bool is_transfer(const ZydisDecodedInstruction *instruction, struct code_transfer *ret) {
+    switch (instruction->meta.category) {
+    case ZYDIS_CATEGORY_RET:
+        ret->kind = CODE_RETURN;
+        return true;
+    case ZYDIS_CATEGORY_UNCOND_BR:
+        ret->kind = instruction->raw.imm[0].is_relative ? CODE_JUMP : CODE_JUMP_INDIRECT;
+        break;
+    case ZYDIS_CATEGORY_COND_BR:
+        ret->kind = CODE_BRANCH;
+        break;
+    default:
+        return false;
+    }
+    if (instruction->raw.imm[0].is_relative)
+        ret->target = ret->next + (uint64_t)instruction->raw.imm[0].value.s;
+    return true;
+}
+
+static struct error *bad(uint64_t vaddr, const char *why) {
+    return error_new(ERROR_BAD_DATA, "code at 0x%llx: %s", (unsigned long long)vaddr, why);
+}
+
+static struct error *read_range(const struct elf_image *image, const struct address_range *range,
+                                const ZydisDecoder *decoder, size_t *room, struct function_code *ret) {
+    uint64_t offset;
+    const uint8_t *bytes = NULL;
+    if (range->high > range->low && elf_vaddr_to_offset(image, range->low, &offset))
+        bytes = elf_bytes(image, offset, range->high - range->low);
+    if (!bytes)
+        return bad(range->low, "is not in the file");
+    for (uint64_t at = range->low; at < range->high;) {
+        ZydisDecodedInstruction instruction;
+        struct code_transfer transfer = {.vaddr = at};
+        if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(decoder, NULL, bytes + (at - range->low), range->high - at,
+                                                      &instruction)))
+            return bad(at, "is no instruction");
+        TRY(add_start(ret, at, room));
+        at += instruction.length;
+        transfer.next = at;
+        if (is_transfer(&instruction, &transfer))
+            TRY(add_transfer(ret, &transfer));
+    }
+    return NULL;
+}
+
+struct error *function_code_read(const struct elf_image *image, const struct address_range *ranges, size_t count,
+                                 struct function_code *ret) {
+    ZydisDecoder decoder;
+    size_t room = 0;
+    *ret = (struct function_code){0};
+    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    for (size_t i = 0; i < count; i++) {
+        struct error *err = read_range(image, &ranges[i], &decoder, &room, ret);
+        if (err) {
+            function_code_deinit(ret);
+            return err;
+        }
+    }
+    if (ret->start_count)
+        qsort(ret->starts, ret->start_count, sizeof(*ret->starts), compare_addresses);
+    if (ret->count)
+        qsort(ret->transfers, ret->count, sizeof(*ret->transfers), compare_transfers);
+    return NULL;
+}
+
+bool function_code_is_start(const struct function_code *code, uint64_t vaddr) {
+    return code->start_count &&
+           bsearch(&vaddr, code->starts, code->start_count, sizeof(vaddr), compare_addresses);
+}
+
+const struct code_transfer *function_code_before(const struct function_code *code, uint64_t vaddr) {
+    const struct code_transfer *best = NULL;
+    for (size_t i = 0; i < code->count && code->transfers[i].vaddr < vaddr; i++)
+        best = &code->transfers[i];
+    return best;
+}

@@ -1,0 +1,321 @@
+#include "tracer/function_sites.h"
+
+#include "dwarf/cfi.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void traced_function_destroy(struct traced_function *function) {
+    if (!function)
+        return;
+    for (size_t i = 0; i < function->site_count; i++)
+        plan_deinit(&function->sites[i].plan);
+    free(function->sites);
+    if (function->has_abi)
+        abi_call_deinit(&function->abi);
+    branches_deinit(&function->branches);
+    free((void *)function->rows.rows);
+    function_code_deinit(&function->code);
+    free(function->variable_types);
+    free(function->conditions);
+    free(function);
+}
+
+/* ---- the table of sites ---- */
+
+static int compare_sites(const void *a, const void *b) {
+    uint64_t x = ((const struct site *)a)->vaddr, y = ((const struct site *)b)->vaddr;
+    return x < y ? -1 : x > y;
+}
+
+struct site *traced_function_site(const struct traced_function *function, uint64_t vaddr) {
+    const struct site key = {.vaddr = vaddr};
+    return function->site_count
+               ? bsearch(&key, function->sites, function->site_count, sizeof(key), compare_sites)
+               : NULL;
+}
+
+/* While the table is made it is not sorted yet. */
+static struct error *add_site(struct traced_function *function, uint64_t vaddr, enum site_kind kind,
+                              struct site **ret) {
+    for (size_t i = 0; i < function->site_count; i++)
+        if (function->sites[i].vaddr == vaddr) {
+            function->sites[i].kinds |= kind;
+            *ret = &function->sites[i];
+            return NULL;
+        }
+    struct site *grown = realloc(function->sites, (function->site_count + 1) * sizeof(*grown));
+    if (!grown)
+        return &error_no_memory;
+    function->sites = grown;
+    *ret = &grown[function->site_count++];
+    **ret = (struct site){
+        .vaddr = vaddr, .kinds = kind, .module = function->module, .function = function};
+    return NULL;
+}
+
+/* ---- types ---- */
+
+static struct error *load_types(struct traced_function *function) {
+    const struct function *f = function->function;
+    function->variable_types = calloc(function->variables.count + 1, sizeof(*function->variable_types));
+    if (!function->variable_types)
+        return &error_no_memory;
+    for (size_t i = 0; i < function->variables.count; i++) {
+        const struct variable *variable = &function->variables.variables[i];
+        if (variable->type.file) /* damaged types are shown as such, the rest is fine */
+            error_free(traced_module_type(function->module, &variable->type, &function->variable_types[i]));
+    }
+    if (f->source != FUNCTION_DWARF)
+        return NULL;
+    error_free(traced_module_type(function->module, &f->return_type, &function->return_type));
+    const struct type *type;
+    struct error *err = traced_module_type(function->module, &f->place, &type);
+    if (!err)
+        err = abi_call_init(&function->abi, type);
+    function->has_abi = !err;
+    error_free(err);
+    return NULL;
+}
+
+uint32_t traced_variable_size(const struct traced_function *function, size_t index) {
+    const struct type *type = function->variable_types[index];
+    if (!type)
+        return 0;
+    type = type_strip(type);
+    if (!type->has_size)
+        return 0;
+    return type->size < PLAN_VALUE_MOST ? (uint32_t)type->size : PLAN_VALUE_MOST;
+}
+
+/* ---- plans: from location expressions to steps ----
+ *
+ * Opcodes: DWARF 5, section 7.7.1. */
+
+enum {
+    OP_ADDR = 0x03,
+    OP_LIT0 = 0x30,
+    OP_LIT31 = 0x4f,
+    OP_REG0 = 0x50,
+    OP_REG31 = 0x6f,
+    OP_BREG0 = 0x70,
+    OP_BREG31 = 0x8f,
+    OP_FBREG = 0x91,
+    OP_CALL_FRAME_CFA = 0x9c,
+    OP_STACK_VALUE = 0x9f,
+};
+
+/* Signed LEB128 that is all of the bytes; false when it is not. */
+static bool whole_sleb(const uint8_t *bytes, size_t size, int64_t *ret) {
+    uint64_t value = 0;
+    unsigned shift = 0;
+    for (size_t i = 0; i < size && shift < 63; i++, shift += 7) {
+        value |= (uint64_t)(bytes[i] & 0x7f) << shift;
+        if (bytes[i] & 0x80)
+            continue;
+        if (bytes[i] & 0x40)
+            value |= ~0ull << (shift + 7);
+        *ret = (int64_t)value;
+        return i + 1 == size;
+    }
+    return false;
+}
+
+/* The frame base at an address, as register + offset. */
+static bool frame_base(const struct traced_function *function, uint64_t vaddr, unsigned *ret_reg,
+                       int64_t *ret_offset) {
+    struct variable_location base;
+    if (!function_frame_base(function->module->module, function->function, vaddr, &base) || !base.size)
+        return false;
+    uint8_t op = base.expression[0];
+    *ret_offset = 0;
+    if (op >= OP_REG0 && op <= OP_REG31 && base.size == 1) { /* as a location: the register's contents */
+        *ret_reg = op - OP_REG0;
+        return true;
+    }
+    if (op >= OP_BREG0 && op <= OP_BREG31) {
+        *ret_reg = op - OP_BREG0;
+        return whole_sleb(base.expression + 1, base.size - 1, ret_offset);
+    }
+    struct cfi_row row;
+    if (op != OP_CALL_FRAME_CFA || base.size != 1)
+        return false;
+    struct error *err = unwind_row(function->module->unwind, vaddr, &row);
+    if (err || row.cfa.kind != CFI_VAL_OFFSET) {
+        error_free(err);
+        return false;
+    }
+    *ret_reg = (unsigned)row.cfa.reg;
+    *ret_offset = row.cfa.offset;
+    return true;
+}
+
+/* The step for an expression; PLAN_ASK when no plain step says it. */
+static struct plan_step step_of(const struct traced_function *function, const struct variable_location *location,
+                                uint64_t vaddr) {
+    const uint8_t *expression = location->expression;
+    struct plan_step step = {.operation = PLAN_ASK};
+    uint8_t op = location->size ? expression[0] : 0;
+    size_t rest = location->size - 1;
+    int64_t offset;
+    if (!location->size) {
+        step.operation = PLAN_NOTHING;
+    } else if (op >= OP_REG0 && op <= OP_REG31 && location->size == 1) {
+        step.operation = PLAN_REGISTER;
+        step.reg = op - OP_REG0;
+    } else if (op >= OP_BREG0 && op <= OP_BREG31 && whole_sleb(expression + 1, rest, &step.offset)) {
+        step.operation = PLAN_MEMORY;
+        step.reg = op - OP_BREG0;
+    } else if (op == OP_FBREG && whole_sleb(expression + 1, rest, &step.offset) &&
+               frame_base(function, vaddr, &step.reg, &offset)) {
+        step.operation = PLAN_MEMORY;
+        step.offset += offset;
+    } else if (op == OP_ADDR && location->size == 9) {
+        step.operation = PLAN_ABSOLUTE;
+        memcpy(&step.offset, expression + 1, sizeof(step.offset));
+    } else if (op >= OP_LIT0 && op <= OP_LIT31 && location->size == 2 && expression[1] == OP_STACK_VALUE) {
+        step.operation = PLAN_CONSTANT;
+        step.value[0] = op - OP_LIT0;
+    }
+    return step;
+}
+
+static struct plan_step step_for(const struct traced_function *function, size_t index, uint64_t vaddr) {
+    const struct variable *variable = &function->variables.variables[index];
+    const struct variable_location *location = variable_location_at(variable, vaddr);
+    uint32_t size = traced_variable_size(function, index);
+    struct plan_step step = {.operation = PLAN_NOTHING};
+    if (location)
+        step = step_of(function, location, vaddr);
+    else if (variable->has_constant && size <= sizeof(step.value))
+        step = (struct plan_step){.operation = PLAN_CONSTANT};
+    if (!location && variable->has_constant && size <= sizeof(step.value))
+        memcpy(step.value, variable->constant, variable->constant_size < size ? variable->constant_size : size);
+    if (step.operation == PLAN_CONSTANT && size > sizeof(step.value))
+        step.operation = PLAN_ASK;
+    if (step.operation == PLAN_REGISTER && size > 16)
+        step.operation = PLAN_ASK;
+    step.item = (uint32_t)index;
+    step.size = size;
+    return step;
+}
+
+struct error *variables_plan(const struct traced_function *function, uint64_t vaddr,
+                             bool (*wanted)(const struct traced_function *function, size_t index, uint64_t vaddr),
+                             struct plan *ret) {
+    for (size_t i = 0; i < function->variables.count; i++) {
+        if (!wanted(function, i, vaddr))
+            continue;
+        struct plan_step step = step_for(function, i, vaddr);
+        if (step.size || step.operation == PLAN_NOTHING)
+            TRY(plan_add(ret, &step));
+    }
+    return plan_add(ret, &(struct plan_step){.operation = PLAN_END});
+}
+
+/* Is this one seen there: in scope, and not hidden by one of the same name further inside? */
+static bool visible(const struct traced_function *function, size_t index, uint64_t vaddr) {
+    const struct variable *variable = &function->variables.variables[index];
+    if (!*variable->name || variable->artificial || !traced_variable_size(function, index) ||
+        !variable_in_scope(variable, vaddr))
+        return false;
+    for (size_t i = 0; i < function->variables.count; i++) {
+        const struct variable *other = &function->variables.variables[i];
+        if (other->depth > variable->depth && strcmp(other->name, variable->name) == 0 &&
+            variable_in_scope(other, vaddr))
+            return false;
+    }
+    return true;
+}
+
+/* ---- finding the sites ---- */
+
+static struct error *add_transfers(struct traced_function *function) {
+    const struct function *f = function->function;
+    struct site *site;
+    for (size_t i = 0; i < function->code.count; i++) {
+        const struct code_transfer *transfer = &function->code.transfers[i];
+        bool inside = ranges_contain(f->ranges, f->range_count, transfer->target) && transfer->target != f->entry;
+        if (transfer->kind == CODE_RETURN)
+            TRY(add_site(function, transfer->vaddr, SITE_EXIT, &site));
+        else if (transfer->kind == CODE_JUMP_INDIRECT || !inside)
+            TRY(add_site(function, transfer->vaddr, SITE_JUMP, &site));
+    }
+    return NULL;
+}
+
+/* The statements behind the prologue: each address where the line table begins one. */
+static struct error *add_statements(struct traced_function *function) {
+    uint64_t body = function_body(function->module->module, function->function);
+    const struct function *f = function->function;
+    for (size_t i = 0; i < function->rows.count; i++) {
+        const struct line_row *row = &function->rows.rows[i];
+        struct site *site;
+        bool prologue = row->address >= f->entry && row->address < body;
+        if (!row->is_stmt || !row->line || prologue || row->address == f->entry ||
+            !function_code_is_start(&function->code, row->address))
+            continue;
+        TRY(add_site(function, row->address, SITE_STATEMENT, &site));
+        site->line = row->line;
+        site->file = row->file;
+    }
+    return NULL;
+}
+
+static struct error *add_branches(struct traced_function *function) {
+    const struct function *f = function->function;
+    TRY(branches_find(&function->code, f->ranges, f->range_count, &function->rows, &function->branches));
+    for (size_t i = 0; i < function->branches.count; i++) {
+        struct site *site;
+        TRY(add_site(function, function->branches.branches[i].vaddr, SITE_BRANCH, &site));
+    }
+    return NULL;
+}
+
+static struct error *make_plans(struct traced_function *function) {
+    for (size_t i = 0; i < function->site_count; i++) {
+        struct site *site = &function->sites[i];
+        if (site->kinds & (SITE_STATEMENT | SITE_EXIT))
+            TRY(variables_plan(function, site->vaddr, visible, &site->plan));
+    }
+    return NULL;
+}
+
+static struct error *find_sites(struct traced_function *function, const struct trace_options *options) {
+    struct module *module = function->module->module;
+    const struct function *f = function->function;
+    struct site *site;
+    TRY(function_code_read(module_image(module), f->ranges, f->range_count, &function->code));
+    if (!function_code_is_start(&function->code, f->entry))
+        return error_new(ERROR_BAD_DATA, "code at 0x%llx: no instruction begins there",
+                         (unsigned long long)f->entry);
+    TRY(function_lines(module, f, &function->rows));
+    TRY(function_variables(module, f, &function->variables));
+    TRY(load_types(function));
+    TRY(add_site(function, f->entry, SITE_ENTRY, &site));
+    TRY(add_transfers(function));
+    if (options->trace_variables || options->trace_control_flow)
+        TRY(add_statements(function));
+    if (options->trace_control_flow)
+        TRY(add_branches(function));
+    qsort(function->sites, function->site_count, sizeof(*function->sites), compare_sites);
+    for (size_t i = 0; i < function->site_count; i++)
+        function->sites[i].branch = branches_at(&function->branches, function->sites[i].vaddr);
+    return options->trace_variables ? make_plans(function) : NULL;
+}
+
+struct error *traced_function_create(struct traced_module *module, const struct function *function,
+                                     const struct trace_options *options, struct traced_function **ret) {
+    struct traced_function *traced = calloc(1, sizeof(*traced));
+    if (!traced)
+        return &error_no_memory;
+    traced->module = module;
+    traced->function = function;
+    struct error *err = find_sites(traced, options);
+    if (err) {
+        traced_function_destroy(traced);
+        return err;
+    }
+    *ret = traced;
+    return NULL;
+}

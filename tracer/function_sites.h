@@ -1,0 +1,90 @@
+/* function_sites: a function that is traced, and the places in its code where something is noted.
+ *
+ * Belongs to a module, not to a process: addresses are as linked. A site is what struct trap's `user` points to, so
+ * sites stay where they are until everything is over. */
+#ifndef REEL_TRACER_FUNCTION_SITES_H
+#define REEL_TRACER_FUNCTION_SITES_H
+
+#include "config/option.h"
+#include "dwarf/abi.h"
+#include "dwarf/expression.h"
+#include "dwarf/variable.h"
+#include "tracer/branches.h"
+#include "tracer/modules.h"
+#include "tracer/plan.h"
+
+enum site_kind {
+    SITE_ENTRY = 1,
+    SITE_EXIT = 2,      /* ret */
+    SITE_JUMP = 4,      /* may leave the function: a tail call when it does */
+    SITE_STATEMENT = 8, /* variables are compared */
+    SITE_BRANCH = 16,
+    SITE_PLACE = 32,   /* --at */
+    SITE_SPECIAL = 64, /* a function of a runtime library that tells of exceptions, or of new modules */
+};
+
+enum special {
+    SPECIAL_MODULES, /* the loader's list of modules has changed */
+    SPECIAL_THROW,
+    SPECIAL_RETHROW,
+    SPECIAL_CATCH,
+    SPECIAL_LONGJMP,
+    SPECIAL_ABORT,
+    SPECIAL_PANIC,
+};
+
+/* What --at wants at one address. */
+struct place_probe {
+    const struct probe_text *text; /* tracer/selection.h */
+    struct place_probe *next;
+};
+
+struct site {
+    uint64_t vaddr;
+    unsigned kinds; /* enum site_kind */
+    struct traced_module *module;
+    struct traced_function *function; /* NULL: SITE_PLACE or SITE_SPECIAL alone */
+    enum special special;
+    unsigned line; /* of the statement */
+    const char *file;
+    struct plan plan; /* SITE_STATEMENT, SITE_EXIT: the variables in scope, items are their indices */
+    const struct branch *branch;
+    struct place_probe *places;
+};
+
+struct traced_function {
+    struct traced_module *module;
+    const struct function *function;
+    struct function_code code;
+    struct line_rows rows; /* owned: rows.rows */
+    struct branches branches;
+    struct variables variables;
+    const struct type **variable_types; /* NULL entries: not known */
+    struct abi_call abi;
+    bool has_abi;
+    const struct type *return_type; /* NULL: not known */
+    struct site *sites;             /* by address */
+    size_t site_count;
+    const struct expression **conditions; /* --when; all must hold. The array is owned */
+    size_t condition_count;
+    uint64_t calls; /* for --sample, over all processes */
+};
+
+/* Make sites of a function, for what the options ask. ERROR_BAD_DATA or ERROR_UNSUPPORTED when the function
+ * cannot be traced. */
+struct error *traced_function_create(struct traced_module *module, const struct function *function,
+                                     const struct trace_options *options, struct traced_function **ret);
+void traced_function_destroy(struct traced_function *function);
+
+/* The site at this address, or NULL. */
+struct site *traced_function_site(const struct traced_function *function, uint64_t vaddr);
+
+/* Bytes of a variable's type that are looked at; 0 when it has no known size. */
+uint32_t traced_variable_size(const struct traced_function *function, size_t index);
+
+/* A plan that notes the variables `wanted` says at an address: wanted(context, index). */
+struct error *variables_plan(const struct traced_function *function, uint64_t vaddr,
+                             bool (*wanted)(const struct traced_function *function, size_t index, uint64_t vaddr),
+                             struct plan *ret);
+
+#endif

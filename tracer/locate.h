@@ -1,0 +1,25 @@
+/* locate: the value of a variable at a stopped task, by its DWARF location, whatever that takes. */
+#ifndef REEL_TRACER_LOCATE_H
+#define REEL_TRACER_LOCATE_H
+
+#include "dwarf/variable.h"
+#include "tracer/modules.h"
+#include "tracer/plan.h"
+
+struct locate_request {
+    struct traced_module *module;
+    const struct function *function; /* NULL: a global */
+    const struct variable *variable;
+    uint64_t vaddr; /* where the task stands, as linked in module */
+    uint64_t bias;
+    const struct frame_registers *registers;
+    const struct memory_reader *memory;
+    const struct process_modules *modules; /* for the caller's frame */
+};
+
+/* Put the first `size` bytes of the value to ret. */
+enum plan_state locate_bytes(const struct locate_request *request, void *ret, size_t size);
+/* Where it is; NOTE_OPTIMIZED_OUT when it is not in memory. */
+enum plan_state locate_address(const struct locate_request *request, uint64_t *ret);
+
+#endif

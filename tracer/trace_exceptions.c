@@ -1,0 +1,252 @@
+/* trace_exceptions: what leaves functions by another way than their ends. Probes on the runtime libraries' own
+ * functions tell of throw, catch, longjmp, abort and panics; the kernel tells of signals.
+ *
+ * Layouts: the Itanium C++ ABI, "Exception Handling" (level II) and "RTTI"; libstdc++'s unwind-cxx.h and stdexcept. */
+#include "tracer/calltrace_state.h"
+
+#include "tracer/syscall.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- which functions ---- */
+
+static const struct {
+    const char *symbol;
+    enum special special;
+} specials[] = {
+    {"_dl_debug_state", SPECIAL_MODULES}, /* in ld.so */
+    {"__cxa_throw", SPECIAL_THROW},
+    {"__cxa_rethrow", SPECIAL_RETHROW},
+    {"__cxa_begin_catch", SPECIAL_CATCH},
+    {"longjmp", SPECIAL_LONGJMP},
+    {"_longjmp", SPECIAL_LONGJMP},
+    {"siglongjmp", SPECIAL_LONGJMP},
+    {"__longjmp_chk", SPECIAL_LONGJMP},
+    {"abort", SPECIAL_ABORT},
+    {"rust_panic", SPECIAL_PANIC},
+};
+
+static struct error *add_special(struct module_sites *sites, uint64_t vaddr, enum special special) {
+    for (size_t i = 0; i < sites->extra_count; i++)
+        if (sites->extras[i]->vaddr == vaddr) { /* longjmp and _longjmp are one */
+            sites->extras[i]->kinds |= SITE_SPECIAL;
+            sites->extras[i]->special = special;
+            return NULL;
+        }
+    struct site **grown = realloc(sites->extras, (sites->extra_count + 1) * sizeof(*grown));
+    struct site *site = calloc(1, sizeof(*site));
+    if (grown)
+        sites->extras = grown;
+    if (!grown || !site) {
+        free(site);
+        return &error_no_memory;
+    }
+    *site = (struct site){.vaddr = vaddr, .kinds = SITE_SPECIAL, .module = sites->module, .special = special};
+    grown[sites->extra_count++] = site;
+    return NULL;
+}
+
+/* Its own site when the function is traced itself. */
+static bool mark_traced(struct module_sites *sites, uint64_t vaddr, enum special special) {
+    for (size_t i = 0; i < sites->function_count; i++) {
+        struct site *site = traced_function_site(sites->functions[i], vaddr);
+        if (!site)
+            continue;
+        site->kinds |= SITE_SPECIAL;
+        site->special = special;
+        return true;
+    }
+    return false;
+}
+
+static bool find_symbol(struct module_sites *sites, const char *symbol, uint64_t *ret) {
+    struct error *err = elf_dynamic_symbol(module_image(sites->module->module), symbol, ret);
+    if (!err)
+        return true;
+    error_free(err);
+    struct function_list list = {0};
+    const struct function_query query = {.exact = symbol};
+    err = module_functions(sites->module->module, &query, &list);
+    bool found = !err && list.count;
+    if (found)
+        *ret = list.functions[0]->entry;
+    error_free(err);
+    function_list_deinit(&list);
+    return found;
+}
+
+struct error *special_sites(struct module_sites *sites, const struct trace_options *options) {
+    for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++) {
+        uint64_t vaddr;
+        if (specials[i].special != SPECIAL_MODULES && !options->trace_exceptions)
+            continue;
+        if (!find_symbol(sites, specials[i].symbol, &vaddr))
+            continue;
+        if (!mark_traced(sites, vaddr, specials[i].special))
+            TRY(add_special(sites, vaddr, specials[i].special));
+    }
+    return NULL;
+}
+
+/* ---- reading C++ objects ---- */
+
+static bool read_word(const struct memory_reader *memory, uint64_t address, uint64_t *ret) {
+    return memory_read_exact(memory, address, ret, sizeof(*ret));
+}
+
+static bool read_text(const struct memory_reader *memory, uint64_t address, char *ret, size_t size) {
+    size_t got = memory_read(memory, address, ret, size - 1);
+    ret[got] = 0;
+    return got && strlen(ret) < got;
+}
+
+/* std::type_info: vtable pointer, name. */
+static bool type_name(const struct memory_reader *memory, uint64_t type_info, char *ret, size_t size) {
+    uint64_t name;
+    return read_word(memory, type_info + 8, &name) && read_text(memory, name, ret, size);
+}
+
+/* The base of a class with a single one at offset 0 (__si_class_type_info has it as its third word); 0 when there
+ * is none. Told apart by the base's name, which must be a mangled one, since the vtable's symbol may be anywhere. */
+static uint64_t base_type(const struct memory_reader *memory, uint64_t type_info) {
+    uint64_t base;
+    char name[512];
+    if (!read_word(memory, type_info + 16, &base) || !base || base % 8 || !type_name(memory, base, name, sizeof(name)))
+        return 0;
+    return name[0] == 'S' || name[0] == 'N' || (name[0] >= '0' && name[0] <= '9') ? base : 0;
+}
+
+/* what() of the classes in <stdexcept>, and of those derived from them: the message is the word behind the vtable
+ * pointer (libstdc++'s __cow_string). */
+static bool exception_text(const struct memory_reader *memory, uint64_t type_info, uint64_t object, char *ret,
+                           size_t size) {
+    enum { DEPTH = 16 };
+    char name[512];
+    for (int i = 0; i < DEPTH && type_info && type_name(memory, type_info, name, sizeof(name)); i++) {
+        uint64_t text;
+        if (strcmp(name, "St13runtime_error") == 0 || strcmp(name, "St11logic_error") == 0)
+            return read_word(memory, object + 8, &text) && read_text(memory, text, ret, size);
+        type_info = base_type(memory, type_info);
+    }
+    return false;
+}
+
+static void put_exception(struct hit_context *context, uint64_t type_info, uint64_t object) {
+    struct buffer *data = &context->calltrace->event.data;
+    char name[512], text[1024];
+    if (type_name(&context->memory, type_info, name, sizeof(name))) {
+        char *demangled = module_demangle_type(name);
+        trace_data_string(data, "exception", demangled ? demangled : name);
+        free(demangled);
+    }
+    if (exception_text(&context->memory, type_info, object, text, sizeof(text)))
+        trace_data_string(data, "what", text);
+}
+
+/* ---- events ---- */
+
+static struct trace_event *begin(struct hit_context *context, const char *kind) {
+    struct trace_event *event = calltrace_event(context->calltrace, context->thread, TRACE_EXCEPTION,
+                                                context->now, thread_depth(context->thread));
+    trace_data_string(&event->data, "kind", kind);
+    return event;
+}
+
+/* The recorded function that does it. */
+static void put_function(struct hit_context *context) {
+    struct frame *top = frame_stack_top(context->stack);
+    if (!top || top->silent)
+        return;
+    trace_data_string(&context->calltrace->event.data, "function", top->function->function->name);
+    if (top->line)
+        trace_data_unsigned(&context->calltrace->event.data, "line", top->line);
+}
+
+/* __cxa_throw(object, type_info, destructor) */
+static struct error *on_throw(struct hit_context *context) {
+    begin(context, "throw");
+    put_exception(context, context->hit->regs.rsi, context->hit->regs.rdi);
+    put_function(context);
+    return calltrace_write(context->calltrace, context->thread->process);
+}
+
+/* __cxa_begin_catch(unwind header): the header is the last member of struct __cxa_exception (112 bytes), whose first
+ * member is the type; the object follows it. The class is that of libstdc++ ("GNUCC++\0" or "...\1" for a
+ * dependent exception, which points to the primary one). */
+static struct error *on_catch(struct hit_context *context) {
+    enum { HEADER = 80, SIZE = 32 };
+    uint64_t header = context->hit->regs.rdi, class = 0, type_info = 0;
+    TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->hit->regs.rsp, true,
+                      context->now));
+    begin(context, "catch");
+    if (read_word(&context->memory, header, &class) && class == 0x474e5543432b2b00ull &&
+        read_word(&context->memory, header - HEADER, &type_info))
+        put_exception(context, type_info, header + SIZE);
+    put_function(context);
+    return calltrace_write(context->calltrace, context->thread->process);
+}
+
+static struct error *on_simple(struct hit_context *context, const char *kind) {
+    begin(context, kind);
+    put_function(context);
+    return calltrace_write(context->calltrace, context->thread->process);
+}
+
+/* longjmp(buffer, value) */
+static struct error *on_longjmp(struct hit_context *context) {
+    begin(context, "longjmp");
+    trace_data_signed(&context->calltrace->event.data, "value", (int32_t)context->hit->regs.rsi);
+    put_function(context);
+    return calltrace_write(context->calltrace, context->thread->process);
+}
+
+struct error *trace_special(struct hit_context *context) {
+    const struct frame *top = frame_stack_top(context->stack);
+    if (context->site->special == SPECIAL_MODULES)
+        return plant_process(context->thread->process, context->thread->task);
+    TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->hit->regs.rsp, true,
+                      context->now));
+    top = frame_stack_top(context->stack);
+    if (top && top->subtree_silent)
+        return NULL;
+    switch (context->site->special) {
+    case SPECIAL_THROW:
+        return on_throw(context);
+    case SPECIAL_RETHROW:
+        return on_simple(context, "rethrow");
+    case SPECIAL_CATCH:
+        return on_catch(context);
+    case SPECIAL_LONGJMP:
+        return on_longjmp(context);
+    case SPECIAL_ABORT:
+        return on_simple(context, "abort");
+    case SPECIAL_PANIC:
+        return on_simple(context, "panic");
+    case SPECIAL_MODULES:
+        break;
+    }
+    return NULL;
+}
+
+/* ---- signals ---- */
+
+struct error *trace_signal_event(struct traced_thread *thread, const siginfo_t *info, bool handled, bool fatal) {
+    struct calltrace *calltrace = thread->process->calltrace;
+    if (!calltrace->options->trace_exceptions)
+        return NULL;
+    struct trace_event *event = calltrace_event(calltrace, thread, TRACE_EXCEPTION, calltrace_now(calltrace),
+                                                thread_depth(thread));
+    trace_data_string(&event->data, "kind", "signal");
+    trace_data_string(&event->data, "signal", signal_name(info->si_signo));
+    bool fault = info->si_code > 0 && (info->si_signo == SIGSEGV || info->si_signo == SIGBUS ||
+                                       info->si_signo == SIGFPE || info->si_signo == SIGILL);
+    if (fault)
+        trace_data_address(&event->data, "address", (uint64_t)info->si_addr);
+    trace_data_signed(&event->data, "code", info->si_code);
+    if (info->si_code <= 0)
+        trace_data_signed(&event->data, "sender", info->si_pid);
+    trace_data_bool(&event->data, "handled", handled);
+    trace_data_bool(&event->data, "fatal", fatal);
+    return calltrace_write(calltrace, thread->process);
+}

@@ -1,0 +1,282 @@
+/* trace_variables: locals and parameters as they change, places (--at), and names for conditions.
+ *
+ * At each statement the variables in scope are compared with what they were. A difference is an event with the line of the
+ * statement that ran in between. What a variable holds when it is seen first is whatever its stack slot or
+ * register held: it only sets the base, unless the statement before was the variable's declaration. */
+#include "tracer/calltrace_state.h"
+
+#include "tracer/locate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- bytes of variables ---- */
+
+static void locate_request_init(struct locate_request *request, struct hit_context *context,
+                                const struct traced_function *function, size_t index, uint64_t vaddr) {
+    *request = (struct locate_request){
+        .module = function->module,
+        .function = function->function,
+        .variable = &function->variables.variables[index],
+        .vaddr = vaddr,
+        .bias = context->bias,
+        .registers = &context->registers,
+        .memory = &context->memory,
+        .modules = &context->thread->process->modules,
+    };
+}
+
+static enum plan_state variable_bytes(struct hit_context *context, const struct traced_function *function,
+                                      size_t index, uint64_t vaddr, void *ret, size_t size) {
+    struct locate_request request;
+    locate_request_init(&request, context, function, index, vaddr);
+    return locate_bytes(&request, ret, size);
+}
+
+struct ask {
+    struct hit_context *context;
+    const struct traced_function *function;
+    uint64_t vaddr;
+};
+
+static enum plan_state ask(void *context, uint32_t item, void *ret, size_t size) {
+    const struct ask *ask = context;
+    return variable_bytes(ask->context, ask->function, item, ask->vaddr, ret, size);
+}
+
+/* At the first instruction: where a location list says so, else where the caller put it. */
+bool trace_argument_bytes(struct hit_context *context, const struct traced_function *function, size_t index,
+                          void *ret, size_t size, enum plan_state *ret_state) {
+    const struct variable *variable = &function->variables.variables[index];
+    const struct variable_location *location = variable_location_at(variable, function->function->entry);
+    bool list = variable->location_count > 1 || (location && (location->low || location->high != UINT64_MAX));
+    size_t position = 0;
+    for (size_t i = 0; i < index; i++)
+        position += function->variables.variables[i].parameter && function->variables.variables[i].inlined < 0;
+    if (!list && location && function->has_abi && position < function->abi.argument_count) {
+        const struct abi_place *place = &function->abi.arguments[position];
+        *ret_state = NOTE_UNREADABLE;
+        if (place->known && place->size <= size)
+            return abi_fetch(place, &context->registers, &context->memory, ret, size);
+    }
+    *ret_state = variable_bytes(context, function, index, function->function->entry, ret, size);
+    return *ret_state == NOTE_OK;
+}
+
+/* ---- shadows ---- */
+
+static struct error *make_shadows(struct frame *frame) {
+    size_t count = frame->function->variables.count;
+    frame->shadows = calloc(count + 1, sizeof(*frame->shadows));
+    if (!frame->shadows)
+        return &error_no_memory;
+    frame->shadows[count].size = SIZE_MAX; /* the end: frames.c */
+    return NULL;
+}
+
+static bool set_shadow(struct shadow *shadow, const uint8_t *bytes, size_t size) {
+    uint8_t *grown = shadow->size == size && shadow->bytes ? shadow->bytes : realloc(shadow->bytes, size + 1);
+    if (!grown)
+        return false;
+    memcpy(grown, bytes, size);
+    *shadow = (struct shadow){.seen = true, .told = shadow->told, .bytes = grown, .size = size};
+    return true;
+}
+
+struct error *trace_variables_begin(struct hit_context *context, struct frame *frame) {
+    const struct traced_function *function = frame->function;
+    if (!context->calltrace->options->trace_variables)
+        return NULL;
+    TRY(make_shadows(frame));
+    for (size_t i = 0; i < function->variables.count; i++) {
+        const struct variable *variable = &function->variables.variables[i];
+        uint32_t size = traced_variable_size(function, i);
+        enum plan_state state;
+        if (!variable->parameter || variable->inlined >= 0 || !size)
+            continue;
+        uint8_t *bytes = malloc(size);
+        if (bytes && trace_argument_bytes(context, function, i, bytes, size, &state) &&
+            set_shadow(&frame->shadows[i], bytes, size))
+            frame->shadows[i].told = true;
+        free(bytes);
+    }
+    return NULL;
+}
+
+static struct error *assignment(struct hit_context *context, const struct frame *frame, size_t index,
+                                const uint8_t *bytes, size_t size) {
+    const struct traced_function *function = frame->function;
+    const struct variable *variable = &function->variables.variables[index];
+    const struct type *type = function->variable_types[index];
+    struct trace_event *event = calltrace_event(context->calltrace, context->thread, TRACE_VARIABLE_ASSIGNMENT,
+                                                context->now, frame->depth + 1);
+    trace_data_string(&event->data, "variable", variable->name);
+    trace_data_key(&event->data, "value");
+    value_render(type, bytes, size, &context->memory, &context->calltrace->values, &event->data);
+    trace_data_string(&event->data, "type", type->name);
+    trace_data_unsigned(&event->data, "line", frame->line ? frame->line : function->function->line);
+    return calltrace_write(context->calltrace, context->thread->process);
+}
+
+/* Has the statement that ran before this look given the variable its value? */
+static bool was_declared(const struct frame *frame, const struct variable *variable) {
+    return frame->line && variable->line == frame->line;
+}
+
+static struct error *compare(struct hit_context *context, struct frame *frame, const struct plan_note *note) {
+    struct shadow *shadow = &frame->shadows[note->item];
+    const struct variable *variable = &frame->function->variables.variables[note->item];
+    const uint8_t *bytes = context->calltrace->notes.bytes + note->offset;
+    if (note->state != NOTE_OK) {
+        shadow->missing = true;
+        return NULL;
+    }
+    bool same = shadow->seen && shadow->size == note->size && memcmp(shadow->bytes, bytes, note->size) == 0;
+    /* a variable that had no place until now has got one because it has got a value */
+    bool appeared = !shadow->seen && (shadow->missing || was_declared(frame, variable));
+    bool tell = appeared || (shadow->seen && !same) || (!shadow->told && was_declared(frame, variable));
+    if (!same && !set_shadow(shadow, bytes, note->size))
+        return &error_no_memory;
+    shadow->missing = false;
+    if (!tell)
+        return NULL;
+    shadow->told = true;
+    return assignment(context, frame, note->item, shadow->bytes, shadow->size);
+}
+
+struct error *trace_variables(struct hit_context *context, struct frame *frame) {
+    struct plan_notes *notes = &context->calltrace->notes;
+    if (!context->site->plan.count)
+        return NULL;
+    if (!frame->shadows) /* a frame that came with a fork or an attach */
+        TRY(make_shadows(frame));
+    struct ask asked = {.context = context, .function = frame->function, .vaddr = context->site->vaddr};
+    const struct plan_target target = {.registers = &context->registers,
+                                       .memory = &context->memory,
+                                       .bias = context->bias,
+                                       .ask = ask,
+                                       .context = &asked};
+    TRY(plan_run(&context->site->plan, &target, notes));
+    for (size_t i = 0; i < notes->count; i++)
+        TRY(compare(context, frame, &notes->notes[i]));
+    return NULL;
+}
+
+/* ---- names in expressions ---- */
+
+static bool find_local(const struct name_scope *scope, const char *name, size_t *ret) {
+    const struct traced_function *function = scope->function;
+    bool found = false;
+    for (size_t i = 0; function && i < function->variables.count; i++) {
+        const struct variable *variable = &function->variables.variables[i];
+        if (strcmp(variable->name, name) != 0 || !function->variable_types[i])
+            continue;
+        if (scope->at_entry ? !variable->parameter || variable->inlined >= 0
+                            : !variable_in_scope(variable, scope->vaddr))
+            continue;
+        if (!found || variable->depth > function->variables.variables[*ret].depth)
+            *ret = i;
+        found = true;
+    }
+    return found;
+}
+
+static enum operand_state operand_state(enum plan_state state) {
+    return state == NOTE_OK              ? OPERAND_OK
+           : state == NOTE_OPTIMIZED_OUT ? OPERAND_OPTIMIZED_OUT
+                                         : OPERAND_UNREADABLE;
+}
+
+/* Where a local is in memory, or its bytes. */
+static enum operand_state resolve_local(const struct name_scope *scope, size_t index,
+                                        struct expression_operand *ret) {
+    const struct traced_function *function = scope->function;
+    struct hit_context *context = scope->context;
+    uint32_t size = traced_variable_size(function, index);
+    enum plan_state state = NOTE_UNREADABLE;
+    struct locate_request request;
+    ret->type = function->variable_types[index];
+    locate_request_init(&request, context, function, index, scope->vaddr);
+    if (!scope->at_entry && locate_address(&request, &ret->address) == NOTE_OK) {
+        ret->in_memory = true;
+        return OPERAND_OK;
+    }
+    uint8_t *bytes = malloc(size + 16u);
+    if (!bytes)
+        return OPERAND_UNREADABLE;
+    if (!scope->at_entry)
+        state = locate_bytes(&request, bytes, size);
+    else if (trace_argument_bytes(context, function, index, bytes, size, &state))
+        state = NOTE_OK;
+    if (state == NOTE_OK)
+        buffer_put(ret->bytes, bytes, size);
+    free(bytes);
+    return operand_state(state);
+}
+
+static enum operand_state resolve_global(const struct name_scope *scope, const char *name,
+                                         struct expression_operand *ret) {
+    struct traced_module *module = scope->context->site->module;
+    const struct variable *variable;
+    struct error *err = module_global(module->module, name, &variable);
+    if (!err)
+        err = traced_module_type(module, &variable->type, &ret->type);
+    if (err) {
+        error_free(err);
+        return OPERAND_NOT_FOUND;
+    }
+    struct locate_request request = {.module = module,
+                                     .variable = variable,
+                                     .vaddr = scope->vaddr,
+                                     .bias = scope->context->bias,
+                                     .registers = &scope->context->registers,
+                                     .memory = &scope->context->memory,
+                                     .modules = &scope->context->thread->process->modules};
+    ret->in_memory = true;
+    return operand_state(locate_address(&request, &ret->address));
+}
+
+static enum operand_state resolve(void *context, const char *name, struct expression_operand *ret) {
+    const struct name_scope *scope = context;
+    size_t index;
+    if (strncmp(name, "::", 2) != 0 && find_local(scope, name, &index))
+        return resolve_local(scope, index, ret);
+    return resolve_global(scope, strncmp(name, "::", 2) == 0 ? name + 2 : name, ret);
+}
+
+void name_scope_init(struct name_scope *scope, struct hit_context *context, const struct traced_function *function,
+                     uint64_t vaddr, bool at_entry) {
+    *scope = (struct name_scope){.context = context, .function = function, .vaddr = vaddr, .at_entry = at_entry};
+    scope->scope = (struct expression_scope){.resolve = resolve, .context = scope, .memory = &context->memory};
+}
+
+/* ---- --at ---- */
+
+static struct error *place_event(struct hit_context *context, const struct probe_text *text,
+                                 const struct expression *expression, struct name_scope *scope) {
+    struct calltrace *calltrace = context->calltrace;
+    struct buffer type = {0};
+    struct trace_event *event = calltrace_event(calltrace, context->thread, TRACE_VARIABLE_ASSIGNMENT,
+                                                context->now, thread_depth(context->thread));
+    trace_data_string(&event->data, "variable", expression_text(expression));
+    trace_data_key(&event->data, "value");
+    bool known =
+        expression_render(expression, &scope->scope, &calltrace->values, &event->data, &type, NULL);
+    if (known && type.size)
+        trace_data_string(&event->data, "type", (const char *)type.data);
+    trace_data_unsigned(&event->data, "line", text->line);
+    trace_data_string(&event->data, "file", text->file);
+    trace_data_bool(&event->data, "probe", true);
+    buffer_deinit(&type);
+    return calltrace_write(calltrace, context->thread->process);
+}
+
+struct error *trace_places(struct hit_context *context) {
+    for (struct place_probe *place = context->site->places; place; place = place->next) {
+        struct name_scope scope;
+        name_scope_init(&scope, context, context->site->function, context->site->vaddr, false);
+        for (size_t i = 0; i < place->text->count; i++)
+            TRY(place_event(context, place->text, place->text->expressions[i], &scope));
+    }
+    return NULL;
+}
