@@ -19,10 +19,10 @@ CPPFLAGS += -D_GNU_SOURCE -I. -MMD -MP
 CFLAGS += -std=gnu11 -g $(OPT) -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
           -Wvla -Werror
 LDFLAGS += $(OPT)
-LDLIBS := -lzstd -lxxhash -lZydis -lelf -lcjson
+LDLIBS := -lzstd -lz -lxxhash -lZydis -lelf -lcjson
 
 # Debian 12 packages: to build, and to test.
-PACKAGES := gcc libc6-dev make libzydis-dev libzstd-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev
+PACKAGES := gcc libc6-dev make libzydis-dev libzstd-dev zlib1g-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev
 TEST_PACKAGES := $(PACKAGES) g++ check pkg-config python3 strace binutils util-linux procps \
                  $(shell cat tests/programs/packages 2>/dev/null)
 LINT_PACKAGES := clang clang-format cppcheck shellcheck
