@@ -340,7 +340,8 @@ static bool float_fits(long double number, const struct location_type *type) {
     bool is_signed = kind_of(type) == KIND_SIGNED;
     long double end = is_signed ? half : half * 2;
     long double least = is_signed || is_generic(type) ? -half : 0;
-    return number > least - 1 && number < end; /* false for NaN, too */
+    /* The first is rounded to equality for 16 bytes. Both are false for NaN. */
+    return (number > least - 1 || number == least) && number < end;
 }
 
 struct error *location_value_convert(const struct location_value *value, const struct location_type *type,
