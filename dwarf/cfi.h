@@ -25,11 +25,11 @@ struct cfi_section {
 };
 
 struct cfi_cie {
-    uint8_t address_size, segment_size; /* bytes; version 4 says them */
-    uint8_t pointer_encoding;           /* DW_EH_PE_*, of addresses in the FDEs */
-    uint8_t lsda_encoding;              /* DW_EH_PE_*, of language specific data in the FDEs; omit: none */
-    bool has_augmentation_data;         /* 'z' */
-    bool signal_frame;                  /* 'S' */
+    size_t offset;              /* where it is in the section */
+    uint8_t segment_size;       /* bytes of a segment selector in the FDEs; version 4 says it */
+    uint8_t pointer_encoding;   /* DW_EH_PE_*, of addresses in the FDEs */
+    bool has_augmentation_data; /* 'z' */
+    bool signal_frame;          /* 'S' */
     uint64_t code_factor;
     int64_t data_factor;
     uint64_t return_register; /* column that holds the return address */
@@ -38,7 +38,6 @@ struct cfi_cie {
 
 struct cfi_fde {
     uint64_t low, high; /* [low, high) */
-    size_t cie_offset;  /* of its CIE in the section */
     size_t begin, end;  /* its instructions: offsets in the section */
 };
 
@@ -71,21 +70,24 @@ struct cfi_row {
     uint64_t arguments_size; /* DW_CFA_GNU_args_size, bytes */
 };
 
-/* What is at an offset of a section: a CIE, an FDE, or its end. ret_next is where the next record begins. */
-enum cfi_record { CFI_RECORD_END, CFI_RECORD_CIE, CFI_RECORD_FDE };
+/* What is at an offset of a section. ret_next is where the next record begins; it lies behind offset.
+ * Padding: a zero word; it ends .eh_frame, but linkers have put more behind it. ERROR_BAD_DATA. */
+enum cfi_record { CFI_RECORD_END, CFI_RECORD_PADDING, CFI_RECORD_CIE, CFI_RECORD_FDE };
 struct error *cfi_read_record(const struct cfi_section *section, size_t offset, enum cfi_record *ret,
                               size_t *ret_next);
 
-/* The CIE at this offset. ERROR_BAD_DATA, ERROR_UNSUPPORTED (augmentation, version or encoding not known). */
-struct error *cfi_read_cie(const struct cfi_section *section, size_t offset, struct cfi_cie *ret);
-
-/* The FDE at this offset. ERROR_BAD_DATA also when there is something else. cie, when not NULL, is the CIE
- * that was read last and is at *cie_offset: it is read anew, and both changed, when this FDE has another. */
+/* The FDE at this offset, and its CIE. cie comes in zeroed or as it was left by another FDE of the same
+ * section: many share one, and it is read only when it is another. It is changed on failure, too, but stays
+ * fit for this use. ERROR_BAD_DATA; ERROR_UNSUPPORTED: version, augmentation or address size not known. */
 struct error *cfi_read_fde(const struct cfi_section *section, size_t offset, struct cfi_cie *cie,
-                           size_t *cie_offset, struct cfi_fde *ret);
+                           struct cfi_fde *ret);
 
-/* The row of an FDE at vaddr, which lies in it. cie is its CIE. */
+/* The row of an FDE at vaddr, which lies in it; cie is its CIE. (dwarf/cfi_row.c) ERROR_BAD_DATA,
+ * ERROR_UNSUPPORTED. */
 struct error *cfi_execute(const struct cfi_section *section, const struct cfi_cie *cie,
                           const struct cfi_fde *fde, uint64_t vaddr, struct cfi_row *ret);
+
+/* ".eh_frame" or ".debug_frame", for messages. */
+const char *cfi_section_name(const struct cfi_section *section);
 
 #endif

@@ -13,6 +13,8 @@ int64_t encoding_sleb128(struct cursor *cursor);
 /* Read an unsigned number of size bytes: 1, 2, 4 or 8; any other size fails the cursor. */
 uint64_t encoding_unsigned(struct cursor *cursor, unsigned size);
 
+#define ENCODING_INDIRECT 0x80 /* DW_EH_PE_indirect, which libdwarf's dwarf.h lacks */
+
 /* Read a pointer of this encoding. vaddr: where the cursor's data begins as linked, for DW_EH_PE_pcrel and
  * DW_EH_PE_aligned. data_vaddr: what DW_EH_PE_datarel is relative to (.eh_frame_hdr: its own beginning).
  * DW_EH_PE_indirect is not followed: the result is the address of the pointer. DW_EH_PE_omit reads nothing
