@@ -11,14 +11,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
-#include <zstd.h>
 
-#define COMPRESS_ZLIB 1 /* ELFCOMPRESS_*, gABI "Section compression"; <elf.h> may lack the second */
-#define COMPRESS_ZSTD 2
-/* Deflate packs no better than 1032:1; zstd can, but debug information does not. */
-#define EXPANSION_MAX 1100
-#define UNPACKED_MAX  ((uint64_t)16 << 30)
+#define SECTION_NAME_MAX 48
 
 static const char *const names[DEBUG_SECTION_COUNT] = {
     [DEBUG_INFO] = "info",
@@ -86,7 +80,7 @@ void debug_file_close(struct debug_file *file) {
         return;
     handle_close(file);
     for (size_t i = 0; i < DEBUG_SECTION_COUNT; i++)
-        free(file->sections[i].unpacked);
+        section_bytes_deinit(&file->sections[i].section);
     array_deinit(&file->abbreviations);
     array_deinit(&file->lines);
     free(file->info.units);
@@ -97,117 +91,36 @@ void debug_file_close(struct debug_file *file) {
     free(file);
 }
 
-static bool find_section(const struct debug_file *file, enum debug_section section, struct elf_section *ret,
-                         bool *ret_old_packed) {
-    char name[48];
-    const char *suffix = file->dwo && section != DEBUG_CU_INDEX && section != DEBUG_TU_INDEX ? ".dwo" : "";
-    snprintf(name, sizeof(name), ".debug_%s%s", names[section], suffix);
-    *ret_old_packed = false;
-    if (elf_find_section(&file->image, name, ret))
-        return true;
-    snprintf(name, sizeof(name), ".zdebug_%s%s", names[section], suffix);
-    *ret_old_packed = true;
-    return elf_find_section(&file->image, name, ret);
+static void section_name(const struct debug_file *file, enum debug_section section, const char *prefix, char *ret) {
+    bool split = file->dwo && section != DEBUG_CU_INDEX && section != DEBUG_TU_INDEX;
+    snprintf(ret, SECTION_NAME_MAX, ".%s_%s%s", prefix, names[section], split ? ".dwo" : "");
 }
 
 bool debug_file_has(const struct debug_file *file, enum debug_section section) {
-    struct elf_section found;
-    bool old_packed;
-    return find_section(file, section, &found, &old_packed) && found.type != SHT_NOBITS && found.size;
-}
-
-static bool unpack_zlib(const uint8_t *data, size_t size, uint8_t *ret, size_t ret_size) {
-    z_stream stream = {.next_in = (Bytef *)data, .next_out = ret};
-    if (inflateInit(&stream) != Z_OK)
-        return false;
-    int status = Z_OK;
-    size_t in = size, out = ret_size; /* zlib counts in 32 bits */
-    while (status == Z_OK) {
-        stream.avail_in = in > UINT32_MAX ? UINT32_MAX : (uInt)in;
-        stream.avail_out = out > UINT32_MAX ? UINT32_MAX : (uInt)out;
-        size_t in_before = stream.avail_in, out_before = stream.avail_out;
-        status = inflate(&stream, Z_NO_FLUSH);
-        in -= in_before - stream.avail_in;
-        out -= out_before - stream.avail_out;
+    static const char *const prefixes[] = {"debug", "zdebug"};
+    for (size_t i = 0; i < 2; i++) {
+        char name[SECTION_NAME_MAX];
+        struct elf_section found;
+        section_name(file, section, prefixes[i], name);
+        if (elf_find_section(&file->image, name, &found))
+            return found.type != SHT_NOBITS && found.size;
     }
-    inflateEnd(&stream);
-    return status == Z_STREAM_END && out == 0;
-}
-
-static bool unpack_zstd(const uint8_t *data, size_t size, uint8_t *ret, size_t ret_size) {
-    return ZSTD_decompress(ret, ret_size, data, size) == ret_size;
-}
-
-/* Unpack; on failure *why says what is wrong. */
-static bool unpack(struct debug_section_state *state, unsigned kind, struct bytes packed, uint64_t size,
-                   const char **why) {
-    *why = "compressed in an unknown way";
-    if (kind != COMPRESS_ZLIB && kind != COMPRESS_ZSTD)
-        return false;
-    *why = "impossible size of compressed data";
-    if (size > UNPACKED_MAX || size / EXPANSION_MAX > packed.size)
-        return false;
-    *why = "out of memory";
-    uint8_t *data = malloc(size ? size : 1);
-    if (!data)
-        return false;
-    *why = "damaged compressed data";
-    if (!(kind == COMPRESS_ZLIB ? unpack_zlib : unpack_zstd)(packed.data, packed.size, data, size)) {
-        free(data);
-        return false;
-    }
-    state->unpacked = data;
-    state->bytes = (struct bytes){data, size};
-    return true;
-}
-
-/* GNU's old form, .zdebug_*: "ZLIB" and the size in big endian. */
-static bool unpack_old(struct debug_section_state *state, struct bytes packed, const char **why) {
-    uint64_t size = 0;
-    *why = "damaged compressed data";
-    if (packed.size < 12 || memcmp(packed.data, "ZLIB", 4))
-        return false;
-    for (size_t i = 4; i < 12; i++)
-        size = size << 8 | packed.data[i];
-    return unpack(state, COMPRESS_ZLIB, (struct bytes){packed.data + 12, packed.size - 12}, size, why);
-}
-
-static bool unpack_new(struct debug_section_state *state, struct bytes packed, const char **why) {
-    Elf64_Chdr header;
-    *why = "damaged compressed data";
-    if (packed.size < sizeof(header))
-        return false;
-    memcpy(&header, packed.data, sizeof(header));
-    packed = (struct bytes){packed.data + sizeof(header), packed.size - sizeof(header)};
-    return unpack(state, header.ch_type, packed, header.ch_size, why);
-}
-
-static bool load(struct debug_file *file, enum debug_section section, struct debug_section_state *state,
-                 const char **why) {
-    struct elf_section found;
-    bool old_packed;
-    if (!find_section(file, section, &found, &old_packed) || found.type == SHT_NOBITS || !found.size)
-        return true;
-    const uint8_t *data = elf_bytes(&file->image, found.offset, found.size);
-    *why = "section is not all there";
-    if (!data)
-        return false;
-    struct bytes bytes = {data, found.size};
-    if (old_packed)
-        return unpack_old(state, bytes, why);
-    if (found.flags & SHF_COMPRESSED)
-        return unpack_new(state, bytes, why);
-    state->bytes = bytes;
-    return true;
+    return false;
 }
 
 struct bytes debug_file_section(struct debug_file *file, enum debug_section section) {
     struct debug_section_state *state = &file->sections[section];
-    const char *why = NULL;
-    if (!state->loaded && !load(file, section, state, &why))
-        module_set_problem(file->module, error_new(ERROR_BAD_DATA, "%s: .debug_%s: %s", file->path, names[section], why));
+    if (!state->loaded) {
+        char name[SECTION_NAME_MAX];
+        section_name(file, section, "debug", name);
+        struct error *err = section_bytes_init(&state->section, &file->image, name);
+        if (error_is(err, ERROR_NOT_FOUND))
+            error_free(err);
+        else
+            module_set_problem(file->module, error_context(err, "%s", file->path));
+    }
     state->loaded = true;
-    return state->bytes;
+    return (struct bytes){state->section.data, state->section.size};
 }
 
 /* Find the note among the notes in the bytes: words of name size, description size, type; name; description, each

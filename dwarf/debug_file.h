@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "dwarf/arena.h"
 #include "dwarf/elf.h"
+#include "dwarf/section.h"
 
 #include <sys/types.h>
 
@@ -38,8 +39,7 @@ struct dwarf_unit;
 struct handle;
 
 struct debug_section_state {
-    struct bytes bytes;
-    uint8_t *unpacked; /* owned, NULL when the bytes are those of the file */
+    struct section_bytes section;
     bool loaded;
 };
 

@@ -2,6 +2,7 @@
 
 #include "dwarf/function_private.h"
 #include "dwarf/scan.h"
+#include "dwarf/unwind.h"
 
 #include <elf.h>
 #include <stdlib.h>
@@ -180,6 +181,11 @@ struct error *function_by_frame(struct module *module, uint64_t vaddr, const str
     if (!low || module_is_stub(module, vaddr))
         return NULL;
     uint64_t entry = starts[low - 1], end = low < count ? starts[low] : UINT64_MAX;
+    const struct unwind_table *unwind;
+    uint64_t frame_low, frame_high;
+    TRY(module_unwind_table(module, &unwind));
+    if (unwind_function_range(unwind, entry, &frame_low, &frame_high) && frame_low == entry && frame_high < end)
+        end = frame_high;
     for (size_t i = 0; i < module->code_count; i++) {
         const struct elf_range *code = &module->code[i];
         if (entry < code->vaddr || entry - code->vaddr >= code->size)

@@ -113,7 +113,7 @@ struct error *function_from_die(struct module *module, struct dwarf_unit *unit,
         if (!names_from_symbol(&module->arena, symbol->name, true, &symbol_names))
             return &error_no_memory;
         names.linkage = symbol_names.linkage;
-        if (!names.name)
+        if (!names.name || !strcmp(names.name, symbol_names.name)) /* gcc gives local functions no linkage name */
             names = symbol_names;
     }
     if (!set_names(function, &module->arena, &names) || !set_ranges(function, &module->arena, &die))

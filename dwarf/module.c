@@ -1,6 +1,7 @@
 #include "dwarf/module.h"
 
 #include "dwarf/module_private.h"
+#include "dwarf/unwind.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,7 @@ void module_close(struct module *module) {
         return;
     for (struct debug_file *file = module->files; file; file = file->next)
         handle_close(file); /* handles refer to those of other files */
+    unwind_table_destroy(module->unwind_table); /* it refers to the files */
     while (module->files) {
         struct debug_file *next = module->files->next;
         debug_file_close(module->files);
@@ -97,4 +99,11 @@ bool module_is_code(const struct module *module, uint64_t vaddr) {
         if (vaddr >= module->code[i].vaddr && vaddr - module->code[i].vaddr < module->code[i].size)
             return true;
     return false;
+}
+
+struct error *module_unwind_table(struct module *module, const struct unwind_table **ret) {
+    if (!module->unwind_table)
+        TRY(unwind_table_create(module_image(module), module_debug_image(module), &module->unwind_table));
+    *ret = module->unwind_table;
+    return NULL;
 }

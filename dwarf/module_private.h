@@ -24,6 +24,7 @@ struct module {
     struct elf_range *code;
     size_t code_count;
     struct arena arena; /* for what lives as long as the module */
+    struct unwind_table *unwind_table;
     struct symbol_index *symbols;     /* (dwarf/symbol.c) */
     struct unit_index *unit_index;    /* (dwarf/unit_index.c) */
     struct function_index *functions; /* (dwarf/function.c) */
