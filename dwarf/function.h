@@ -16,6 +16,7 @@ enum function_source {
 };
 
 struct dwarf_unit;
+struct function_details;
 
 struct function {
     const char *name;         /* qualified, without parameters: "shop::Cart::total" */
@@ -37,6 +38,7 @@ struct function {
     bool prototyped, noreturn, external, variadic;
     bool ifunc;      /* a resolver of a GNU indirect function: what it returns is what callers run */
     bool artificial; /* made by the compiler */
+    struct function_details *details; /* private: what has been read of its inside */
 };
 
 struct function_list {

@@ -24,6 +24,7 @@
 /* libdwarf's handle (libdwarf.h: Dwarf_Debug), declared here so that most need not include libdwarf.h. */
 struct Dwarf_Debug_s;
 struct debug_file;
+struct unwind_table;
 
 struct module_search {
     const char *debug_dir; /* looked into before /usr/lib/debug; NULL: none */
@@ -57,6 +58,9 @@ const uint8_t *module_build_id(const struct module *module, size_t *ret_size);
 
 /* True if the address is in the code of the module. */
 bool module_is_code(const struct module *module, uint64_t vaddr);
+
+/* The call frame information of the module and its debug file (dwarf/unwind.h); owned by the module. */
+struct error *module_unwind_table(struct module *module, const struct unwind_table **ret);
 
 /* A DIE that code outside of this folder's reader may want to look at: its file and offset. Split DWARF, dwz and
  * type units spread the DIEs of a module over several files and sections. offset is from the start of

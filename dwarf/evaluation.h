@@ -1,0 +1,46 @@
+/* evaluation: where the variables of one stack frame are. Joins functions and variables with location expressions
+ * and unwinding. */
+#ifndef REEL_DWARF_EVALUATION_H
+#define REEL_DWARF_EVALUATION_H
+
+#include "dwarf/location.h"
+#include "dwarf/variable.h"
+
+/* What a frame alone does not know. Any callback may be NULL; what needs it is then optimized out, or
+ * ERROR_UNSUPPORTED for thread-local variables. */
+struct evaluation_callbacks {
+    void *context;
+    /* The module that is loaded at a process address, and its bias; NULL when none is. For entry values, which come
+     * from the caller. */
+    struct module *(*module_at)(void *context, uint64_t address, uint64_t *ret_bias);
+    /* Process address of this offset in the thread's block of the module. */
+    struct error *(*tls_address)(void *context, struct module *module, uint64_t offset, uint64_t *ret);
+};
+
+/* One frame. Do not copy it: its context points to itself. Nothing in it needs to be freed. */
+struct evaluation {
+    struct module *module;
+    const struct function *function;
+    struct dwarf_unit *unit; /* of the expression that is being evaluated */
+    uint64_t bias, vaddr;    /* vaddr: the instruction, as linked; of a caller one within the call */
+    const struct frame_registers *registers;
+    const struct memory_reader *memory;
+    const struct evaluation_callbacks *callbacks;
+    unsigned depth; /* of callers that were asked for entry values */
+    struct frame_registers caller;
+    bool has_caller;
+    struct location_context context; /* for location_read() and type sizes */
+};
+
+/* Prepare for a frame. All pointers must stay valid while it is used; callbacks may be NULL. The canonical frame
+ * address and frame base are worked out where they can be; without them only what needs them fails.
+ * ERROR_NOT_FOUND: the frame has no pc. */
+struct error *evaluation_init(struct evaluation *ret, struct module *module, const struct function *function,
+                              uint64_t bias, const struct frame_registers *registers,
+                              const struct memory_reader *memory, const struct evaluation_callbacks *callbacks);
+
+/* Where the variable is in this frame; read it with location_read(&location, &evaluation->context, ...). "Optimized
+ * out" is a piece, not an error. Errors as location_evaluate(). The caller frees ret with location_deinit(). */
+struct error *variable_locate(struct evaluation *evaluation, const struct variable *variable, struct location *ret);
+
+#endif
