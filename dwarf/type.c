@@ -121,13 +121,13 @@ static bool has_parts(const struct type *type) {
 
 struct error *type_complete(const struct type *type) {
     struct type *mutable = (struct type *)type; /* lazily read: part of what the header promises */
-    struct die die;
+    struct type_die die;
     if (type->completed || (!has_parts(type) && type->kind != TYPE_ENUM))
         return NULL;
-    TRY(die_open(type->owner, type->die, &die));
+    TRY(type_die_open(type->owner, type->die, &die));
     struct error *err =
         has_parts(type) ? type_complete_members(mutable, &die) : type_complete_enumerators(mutable, &die);
-    die_close(&die);
+    type_die_close(&die);
     if (err)
         type_forget_parts(mutable);
     else

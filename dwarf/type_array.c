@@ -4,14 +4,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-bool type_load_bound(const struct die *die, unsigned attribute, struct type_bound *ret) {
+bool type_load_bound(const struct type_die *die, unsigned attribute, struct type_bound *ret) {
     uint64_t offset;
     *ret = (struct type_bound){0};
-    if (die_constant(die, attribute, &ret->value))
+    if (type_die_constant(die, attribute, &ret->value))
         ret->kind = BOUND_CONSTANT;
-    else if (die_expression(die, attribute, &ret->expression))
+    else if (type_die_expression(die, attribute, &ret->expression))
         ret->kind = BOUND_EXPRESSION;
-    else if (die_reference(die, attribute, &offset) == REFERENCE_DIE) {
+    else if (type_die_reference(die, attribute, &offset) == REFERENCE_DIE) {
         ret->kind = BOUND_VARIABLE;
         ret->die = offset;
     }
@@ -42,7 +42,7 @@ static void count_elements(struct type_dimension *dimension) {
 
 /* The number of an enum's constants is the size of an array that it is the index of; nobody of ours does
  * that. */
-static void read_dimension(const struct die *die, const struct type *type, struct type_dimension *ret) {
+static void read_dimension(const struct type_die *die, const struct type *type, struct type_dimension *ret) {
     int64_t stride;
     if (type_load_bound(die, DW_AT_lower_bound, &ret->lower_bound))
         ret->lower = ret->lower_bound.kind == BOUND_CONSTANT ? ret->lower_bound.value : 0;
@@ -52,14 +52,14 @@ static void read_dimension(const struct die *die, const struct type *type, struc
         ret->upper_is_count = true;
     else
         type_load_bound(die, DW_AT_upper_bound, &ret->upper);
-    if (die_constant(die, DW_AT_byte_stride, &stride) && stride > 0)
+    if (type_die_constant(die, DW_AT_byte_stride, &stride) && stride > 0)
         ret->stride = (uint64_t)stride;
     else
-        die_expression(die, DW_AT_byte_stride, &ret->stride_expression);
+        type_die_expression(die, DW_AT_byte_stride, &ret->stride_expression);
     count_elements(ret);
 }
 
-static struct error *add_dimension(const struct die *die, struct type *type) {
+static struct error *add_dimension(const struct type_die *die, struct type *type) {
     if (type->dimension_count == TYPE_DIMENSIONS_MAX)
         return error_new(ERROR_BAD_DATA,
                          "debug information: the array at 0x%" PRIx64 " has too many dimensions",
@@ -72,17 +72,17 @@ static struct error *add_dimension(const struct die *die, struct type *type) {
     return NULL;
 }
 
-static struct error *read_dimensions(const struct die *die, struct type *type) {
-    struct die child;
-    struct error *err = die_child(die, &child);
+static struct error *read_dimensions(const struct type_die *die, struct type *type) {
+    struct type_die child;
+    struct error *err = type_die_child(die, &child);
     while (!err && child.handle) {
-        unsigned tag = die_tag(&child);
+        unsigned tag = type_die_tag(&child);
         if (tag == DW_TAG_subrange_type || tag == DW_TAG_enumeration_type || tag == DW_TAG_generic_subrange)
             err = add_dimension(&child, type);
         if (!err)
-            err = die_advance(&child);
+            err = type_die_advance(&child);
     }
-    die_close(&child);
+    type_die_close(&child);
     return err;
 }
 
@@ -143,23 +143,23 @@ static struct error *size_array(struct type *type) {
 
 /* Elements of a dimension that is not the last (C) are as far apart as all of an inner array. Only a stride
  * that is said for the whole array matters here. */
-static void read_array_stride(const struct die *die, struct type *type) {
+static void read_array_stride(const struct type_die *die, struct type *type) {
     int64_t stride;
     if (type->dimension_count != 1 || type->dimensions[0].stride)
         return;
-    if (die_constant(die, DW_AT_byte_stride, &stride) && stride > 0)
+    if (type_die_constant(die, DW_AT_byte_stride, &stride) && stride > 0)
         type->dimensions[0].stride = (uint64_t)stride;
 }
 
-struct error *type_load_array(struct types *types, const struct die *die, struct type *type) {
+struct error *type_load_array(struct types *types, const struct type_die *die, struct type *type) {
     int64_t ordering = 0;
     (void)types;
-    type->is_vector = die_flag(die, DW_AT_GNU_vector);
-    die_expression(die, DW_AT_data_location, &type->data_location);
-    if (!die_expression(die, DW_AT_allocated, &type->allocated))
-        die_expression(die, DW_AT_associated, &type->allocated);
+    type->is_vector = type_die_flag(die, DW_AT_GNU_vector);
+    type_die_expression(die, DW_AT_data_location, &type->data_location);
+    if (!type_die_expression(die, DW_AT_allocated, &type->allocated))
+        type_die_expression(die, DW_AT_associated, &type->allocated);
     TRY(read_dimensions(die, type));
-    if (die_constant(die, DW_AT_ordering, &ordering))
+    if (type_die_constant(die, DW_AT_ordering, &ordering))
         type->column_major = ordering == DW_ORD_col_major;
     else
         type->column_major = type->language == LANGUAGE_FORTRAN;
@@ -171,10 +171,10 @@ struct error *type_load_array(struct types *types, const struct die *die, struct
     return size_array(type);
 }
 
-struct error *type_load_string(const struct die *die, struct type *type) {
+struct error *type_load_string(const struct type_die *die, struct type *type) {
     if (!type->has_size)
         type_load_bound(die, DW_AT_string_length, &type->string_length);
-    else if (die_has(die, DW_AT_string_length)) {
+    else if (type_die_has(die, DW_AT_string_length)) {
         /* DWARF 2: byte_size is that of the length, not of the string */
         type->has_size = false;
         type->size = 0;

@@ -11,7 +11,7 @@ static void forget(Dwarf_Debug dwarf, Dwarf_Error err) {
         dwarf_dealloc_error(dwarf, err);
 }
 
-struct error *die_open(struct types *types, uint64_t offset, struct die *ret) {
+struct error *type_die_open(struct types *types, uint64_t offset, struct type_die *ret) {
     Dwarf_Error failure = NULL;
     Dwarf_Die handle = NULL;
     bool in_types = offset & TYPE_DIE_IN_TYPES;
@@ -23,17 +23,17 @@ struct error *die_open(struct types *types, uint64_t offset, struct die *ret) {
         return error_new(ERROR_BAD_DATA, "debug information: no DIE at 0x%" PRIx64 " of %s",
                          offset & ~TYPE_DIE_IN_TYPES, in_types ? ".debug_types" : ".debug_info");
     }
-    *ret = (struct die){types->dwarf, handle, in_types};
+    *ret = (struct type_die){types->dwarf, handle, in_types};
     return NULL;
 }
 
-void die_close(struct die *die) {
+void type_die_close(struct type_die *die) {
     if (die->handle)
         dwarf_dealloc_die(die->handle);
     die->handle = NULL;
 }
 
-unsigned die_tag(const struct die *die) {
+unsigned type_die_tag(const struct type_die *die) {
     Dwarf_Half tag = 0;
     Dwarf_Error failure = NULL;
     if (dwarf_tag(die->handle, &tag, &failure) != DW_DLV_OK)
@@ -41,7 +41,7 @@ unsigned die_tag(const struct die *die) {
     return tag;
 }
 
-uint64_t die_offset(const struct die *die) {
+uint64_t type_die_offset(const struct type_die *die) {
     Dwarf_Off offset = 0;
     Dwarf_Error failure = NULL;
     if (dwarf_dieoffset(die->handle, &offset, &failure) != DW_DLV_OK)
@@ -49,7 +49,7 @@ uint64_t die_offset(const struct die *die) {
     return offset | (die->in_types ? TYPE_DIE_IN_TYPES : 0);
 }
 
-uint64_t die_unit(const struct die *die) {
+uint64_t type_die_unit(const struct type_die *die) {
     Dwarf_Off offset = 0;
     Dwarf_Error failure = NULL;
     if (dwarf_CU_dieoffset_given_die(die->handle, &offset, &failure) != DW_DLV_OK) {
@@ -59,14 +59,14 @@ uint64_t die_unit(const struct die *die) {
     return offset | (die->in_types ? TYPE_DIE_IN_TYPES : 0);
 }
 
-static struct error *damaged_list(const struct die *die) {
+static struct error *damaged_list(const struct type_die *die) {
     return error_new(ERROR_BAD_DATA, "debug information: what follows the DIE at 0x%" PRIx64 " is damaged",
-                     die_offset(die) & ~TYPE_DIE_IN_TYPES);
+                     type_die_offset(die) & ~TYPE_DIE_IN_TYPES);
 }
 
-struct error *die_child(const struct die *die, struct die *ret) {
+struct error *type_die_child(const struct type_die *die, struct type_die *ret) {
     Dwarf_Error failure = NULL;
-    *ret = (struct die){die->dwarf, NULL, die->in_types};
+    *ret = (struct type_die){die->dwarf, NULL, die->in_types};
     int result = dwarf_child(die->handle, &ret->handle, &failure);
     if (result == DW_DLV_OK)
         return NULL;
@@ -75,10 +75,10 @@ struct error *die_child(const struct die *die, struct die *ret) {
     return result == DW_DLV_NO_ENTRY ? NULL : damaged_list(die);
 }
 
-struct error *die_advance(struct die *die) {
+struct error *type_die_advance(struct type_die *die) {
     Dwarf_Error failure = NULL;
     Dwarf_Die next = NULL;
-    uint64_t before = die_offset(die);
+    uint64_t before = type_die_offset(die);
     int result = dwarf_siblingof_b(die->dwarf, die->handle, !die->in_types, &next, &failure);
     struct error *err = NULL;
     if (result != DW_DLV_OK) {
@@ -87,19 +87,19 @@ struct error *die_advance(struct die *die) {
         if (result != DW_DLV_NO_ENTRY)
             err = damaged_list(die);
     }
-    struct die following = {die->dwarf, next, die->in_types};
-    if (!err && next && die_offset(&following) <= before) { /* DW_AT_sibling that leads back: for ever */
+    struct type_die following = {die->dwarf, next, die->in_types};
+    if (!err && next && type_die_offset(&following) <= before) { /* DW_AT_sibling that leads back: for ever */
         err = damaged_list(die);
-        die_close(&following);
+        type_die_close(&following);
     }
-    die_close(die);
+    type_die_close(die);
     *die = following;
     return err;
 }
 
 /* ---- attributes ---- */
 
-static Dwarf_Attribute get(const struct die *die, unsigned attribute) {
+static Dwarf_Attribute get(const struct type_die *die, unsigned attribute) {
     Dwarf_Attribute ret = NULL;
     Dwarf_Error failure = NULL;
     if (dwarf_attr(die->handle, (Dwarf_Half)attribute, &ret, &failure) != DW_DLV_OK) {
@@ -109,7 +109,7 @@ static Dwarf_Attribute get(const struct die *die, unsigned attribute) {
     return ret;
 }
 
-static unsigned form_of(const struct die *die, Dwarf_Attribute attribute) {
+static unsigned form_of(const struct type_die *die, Dwarf_Attribute attribute) {
     Dwarf_Half form = 0;
     Dwarf_Error failure = NULL;
     if (dwarf_whatform(attribute, &form, &failure) != DW_DLV_OK)
@@ -117,7 +117,7 @@ static unsigned form_of(const struct die *die, Dwarf_Attribute attribute) {
     return form;
 }
 
-bool die_has(const struct die *die, unsigned attribute) {
+bool type_die_has(const struct type_die *die, unsigned attribute) {
     Dwarf_Bool has = 0;
     Dwarf_Error failure = NULL;
     if (dwarf_hasattr(die->handle, (Dwarf_Half)attribute, &has, &failure) != DW_DLV_OK)
@@ -125,7 +125,7 @@ bool die_has(const struct die *die, unsigned attribute) {
     return has;
 }
 
-const char *die_string(const struct die *die, unsigned attribute) {
+const char *type_die_string(const struct type_die *die, unsigned attribute) {
     Dwarf_Attribute found = get(die, attribute);
     char *text = NULL;
     Dwarf_Error failure = NULL;
@@ -142,7 +142,7 @@ const char *die_string(const struct die *die, unsigned attribute) {
     return text;
 }
 
-bool die_constant(const struct die *die, unsigned attribute, int64_t *ret) {
+bool type_die_constant(const struct type_die *die, unsigned attribute, int64_t *ret) {
     Dwarf_Attribute found = get(die, attribute);
     Dwarf_Error failure = NULL;
     Dwarf_Signed value = 0;
@@ -173,7 +173,7 @@ bool die_constant(const struct die *die, unsigned attribute, int64_t *ret) {
     return ok;
 }
 
-bool die_flag(const struct die *die, unsigned attribute) {
+bool type_die_flag(const struct type_die *die, unsigned attribute) {
     Dwarf_Attribute found = get(die, attribute);
     Dwarf_Bool value = 0;
     Dwarf_Error failure = NULL;
@@ -185,7 +185,7 @@ bool die_flag(const struct die *die, unsigned attribute) {
     return value;
 }
 
-bool die_expression(const struct die *die, unsigned attribute, struct type_expression *ret) {
+bool type_die_expression(const struct type_die *die, unsigned attribute, struct type_expression *ret) {
     Dwarf_Attribute found = get(die, attribute);
     Dwarf_Error failure = NULL;
     Dwarf_Ptr bytes = NULL;
@@ -213,11 +213,12 @@ bool die_expression(const struct die *die, unsigned attribute, struct type_expre
     return ok && size;
 }
 
-static enum die_reference by_signature(const struct die *die, Dwarf_Attribute attribute, uint64_t *ret) {
+static enum type_die_reference by_signature(const struct type_die *die, Dwarf_Attribute attribute,
+                                            uint64_t *ret) {
     Dwarf_Sig8 signature;
     Dwarf_Error failure = NULL;
     Dwarf_Bool is_info = 0;
-    struct die found = {die->dwarf, NULL, false};
+    struct type_die found = {die->dwarf, NULL, false};
     memset(&signature, 0, sizeof(signature));
     if (dwarf_formsig8(attribute, &signature, &failure) != DW_DLV_OK ||
         dwarf_find_die_given_sig8(die->dwarf, &signature, &found.handle, &is_info, &failure) != DW_DLV_OK) {
@@ -225,16 +226,16 @@ static enum die_reference by_signature(const struct die *die, Dwarf_Attribute at
         return REFERENCE_OTHER_FILE; /* in a file of split DWARF, perhaps */
     }
     found.in_types = !is_info;
-    *ret = die_offset(&found);
-    die_close(&found);
+    *ret = type_die_offset(&found);
+    type_die_close(&found);
     return REFERENCE_DIE;
 }
 
-enum die_reference die_reference(const struct die *die, unsigned attribute, uint64_t *ret) {
+enum type_die_reference type_die_reference(const struct type_die *die, unsigned attribute, uint64_t *ret) {
     Dwarf_Attribute found = get(die, attribute);
     Dwarf_Error failure = NULL;
     Dwarf_Off offset = 0;
-    enum die_reference kind = REFERENCE_MISSING;
+    enum type_die_reference kind = REFERENCE_MISSING;
     if (!found)
         return REFERENCE_NONE;
     unsigned form = form_of(die, found);

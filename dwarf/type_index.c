@@ -39,16 +39,16 @@ static bool is_class_tag(unsigned tag) {
            tag == DW_TAG_interface_type;
 }
 
-static bool is_inline(const struct die *die, const char *name) {
-    return die_flag(die, DW_AT_export_symbols) || !strcmp(name, "__cxx11") || !strcmp(name, "__1");
+static bool is_inline(const struct type_die *die, const char *name) {
+    return type_die_flag(die, DW_AT_export_symbols) || !strcmp(name, "__cxx11") || !strcmp(name, "__1");
 }
 
-static struct error *index_children(struct type_index *index, const struct die *die, uint64_t prefix,
+static struct error *index_children(struct type_index *index, const struct type_die *die, uint64_t prefix,
                                     unsigned depth);
 
-static struct error *index_namespace(struct type_index *index, const struct die *die, uint64_t prefix,
+static struct error *index_namespace(struct type_index *index, const struct type_die *die, uint64_t prefix,
                                      unsigned depth) {
-    const char *name = die_string(die, DW_AT_name);
+    const char *name = type_die_string(die, DW_AT_name);
     if (!name) /* its types are nobody else's, but lookups are by the same words */
         name = "(anonymous namespace)";
     if (!is_inline(die, name))
@@ -56,24 +56,24 @@ static struct error *index_namespace(struct type_index *index, const struct die 
     return index_children(index, die, prefix, depth + 1);
 }
 
-static struct error *index_class(struct type_index *index, const struct die *die, uint64_t prefix,
+static struct error *index_class(struct type_index *index, const struct type_die *die, uint64_t prefix,
                                  unsigned depth, bool has_inside) {
-    const char *name = die_string(die, DW_AT_name);
+    const char *name = type_die_string(die, DW_AT_name);
     if (!name)
         return NULL;
     uint64_t hash = hash_text(prefix, name);
-    if (!die_flag(die, DW_AT_declaration)) {
+    if (!type_die_flag(die, DW_AT_declaration)) {
         struct index_entry *entry = type_array_add(&index->entries, &index->count, sizeof(*entry));
         if (!entry)
             return &error_no_memory;
-        *entry = (struct index_entry){hash, die_offset(die)};
+        *entry = (struct index_entry){hash, type_die_offset(die)};
     }
     return has_inside ? index_children(index, die, hash_text(hash, "::"), depth + 1) : NULL;
 }
 
-static struct error *index_one(struct type_index *index, const struct die *die, uint64_t prefix,
+static struct error *index_one(struct type_index *index, const struct type_die *die, uint64_t prefix,
                                unsigned depth) {
-    unsigned tag = die_tag(die);
+    unsigned tag = type_die_tag(die);
     if (depth >= INDEX_DEPTH_MAX)
         return NULL;
     if (tag == DW_TAG_namespace || tag == DW_TAG_module)
@@ -83,16 +83,16 @@ static struct error *index_one(struct type_index *index, const struct die *die, 
     return NULL;
 }
 
-static struct error *index_children(struct type_index *index, const struct die *die, uint64_t prefix,
+static struct error *index_children(struct type_index *index, const struct type_die *die, uint64_t prefix,
                                     unsigned depth) {
-    struct die child;
-    struct error *err = die_child(die, &child);
+    struct type_die child;
+    struct error *err = type_die_child(die, &child);
     while (!err && child.handle) {
         err = index_one(index, &child, prefix, depth);
         if (!err)
-            err = die_advance(&child);
+            err = type_die_advance(&child);
     }
-    die_close(&child);
+    type_die_close(&child);
     return err;
 }
 
@@ -100,17 +100,17 @@ static struct error *index_children(struct type_index *index, const struct die *
 static struct error *index_unit(struct types *types, struct type_index *index, Dwarf_Off header) {
     Dwarf_Off offset = 0;
     Dwarf_Error failure = NULL;
-    struct die die;
+    struct type_die die;
     if (dwarf_get_cu_die_offset_given_cu_header_offset_b(types->dwarf, header, true, &offset, &failure) !=
         DW_DLV_OK) {
         if (failure)
             dwarf_dealloc_error(types->dwarf, failure);
         return NULL;
     }
-    struct error *err = die_open(types, offset, &die);
+    struct error *err = type_die_open(types, offset, &die);
     if (!err) {
         err = index_children(index, &die, HASH_START, 0);
-        die_close(&die);
+        type_die_close(&die);
     }
     if (error_is(err, ERROR_BAD_DATA)) {
         error_free(err);
@@ -165,13 +165,13 @@ static struct error *get_index(struct types *types, struct type_index **ret) {
 }
 
 static struct error *name_of(struct types *types, const struct type *type, struct buffer *ret) {
-    struct die die;
-    TRY(die_open(types, type->die, &die));
+    struct type_die die;
+    TRY(type_die_open(types, type->die, &die));
     struct error *err = NULL;
     if (type->language != LANGUAGE_C)
         err = type_scope_name(types, &die, ret);
     buffer_put(ret, type->base_name, strlen(type->base_name) + 1);
-    die_close(&die);
+    type_die_close(&die);
     return err ? err : buffer_check(ret);
 }
 

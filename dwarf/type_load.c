@@ -101,17 +101,17 @@ static enum type_language language_of_code(int64_t code) {
 }
 
 /* Partial units of dwz do not say: they take what the last unit that did has said. */
-enum type_language type_language_of(const struct die *die, struct types *types) {
-    uint64_t unit = die_unit(die);
-    struct die opened;
+enum type_language type_language_of(const struct type_die *die, struct types *types) {
+    uint64_t unit = type_die_unit(die);
+    struct type_die opened;
     int64_t code = 0;
     if (unit == types->language_unit && unit)
         return types->language;
-    struct error *err = die_open(types, unit, &opened);
+    struct error *err = type_die_open(types, unit, &opened);
     if (!err) {
-        if (die_constant(&opened, DW_AT_language, &code))
+        if (type_die_constant(&opened, DW_AT_language, &code))
             types->language = language_of_code(code);
-        die_close(&opened);
+        type_die_close(&opened);
     }
     error_free(err);
     types->language_unit = unit;
@@ -196,9 +196,9 @@ static bool is_character_name(const char *name) {
 }
 
 /* DW_ATE_* (DWARF 5, table 7.11). */
-static void read_base(struct type *type, const struct die *die) {
+static void read_base(struct type *type, const struct type_die *die) {
     int64_t encoding = 0;
-    die_constant(die, DW_AT_encoding, &encoding);
+    type_die_constant(die, DW_AT_encoding, &encoding);
     type->encoding = (unsigned)encoding;
     type->is_signed = encoding == DW_ATE_signed || encoding == DW_ATE_signed_char;
     switch (encoding) {
@@ -232,9 +232,9 @@ static void read_base(struct type *type, const struct die *die) {
     }
 }
 
-static struct error *read_enum(struct types *types, const struct die *die, struct type *type) {
-    type->is_enum_class = die_flag(die, DW_AT_enum_class);
-    if (!die_has(die, DW_AT_type))
+static struct error *read_enum(struct types *types, const struct type_die *die, struct type *type) {
+    type->is_enum_class = type_die_flag(die, DW_AT_enum_class);
+    if (!type_die_has(die, DW_AT_type))
         return NULL;
     TRY(type_of_attribute(types, die, DW_AT_type, &type->target));
     type->is_signed = type_strip(type->target)->is_signed;
@@ -256,7 +256,7 @@ static void read_rust_pointer(struct type *type) {
         type->kind = TYPE_REFERENCE;
 }
 
-static struct error *read_pointing(struct types *types, const struct die *die, struct type *type) {
+static struct error *read_pointing(struct types *types, const struct type_die *die, struct type *type) {
     TRY(type_of_attribute(types, die, DW_AT_type, &type->target));
     read_rust_pointer(type);
     if (type->kind == TYPE_MEMBER_POINTER) {
@@ -270,20 +270,20 @@ static struct error *read_pointing(struct types *types, const struct die *die, s
     return NULL;
 }
 
-static struct error *read_alias(struct types *types, const struct die *die, struct type *type) {
+static struct error *read_alias(struct types *types, const struct type_die *die, struct type *type) {
     TRY(type_of_attribute(types, die, DW_AT_type, &type->target));
     type->size = type->target->size;
     type->has_size = type->target->has_size;
     return NULL;
 }
 
-static struct error *read_by_kind(struct types *types, const struct die *die, struct type *type) {
+static struct error *read_by_kind(struct types *types, const struct type_die *die, struct type *type) {
     if (is_pointing(type->kind) || type->kind == TYPE_MEMBER_POINTER)
         return read_pointing(types, die, type);
     switch (type->kind) {
     case TYPE_TYPEDEF:
     case TYPE_QUALIFIED:
-        type->qualifiers = qualifier_of_tag(die_tag(die));
+        type->qualifiers = qualifier_of_tag(type_die_tag(die));
         return read_alias(types, die, type);
     case TYPE_ENUM:
         return read_enum(types, die, type);
@@ -298,7 +298,7 @@ static struct error *read_by_kind(struct types *types, const struct die *die, st
         read_base(type, die);
         return NULL;
     case TYPE_UNSPECIFIED:
-        if (die_tag(die) == DW_TAG_subrange_type) { /* a range of integers: as its base */
+        if (type_die_tag(die) == DW_TAG_subrange_type) { /* a range of integers: as its base */
             type->kind = TYPE_TYPEDEF;
             return read_alias(types, die, type);
         }
@@ -313,9 +313,9 @@ static struct error *read_by_kind(struct types *types, const struct die *die, st
     }
 }
 
-static struct error *read_size(const struct die *die, struct type *type) {
+static struct error *read_size(const struct type_die *die, struct type *type) {
     int64_t size;
-    if (!die_constant(die, DW_AT_byte_size, &size))
+    if (!type_die_constant(die, DW_AT_byte_size, &size))
         return NULL;
     /* all ones: gcc's way to say that it does not know (Fortran strings of any length) */
     if (size == -1 || (uint64_t)size == UINT32_MAX)
@@ -338,15 +338,15 @@ static void size_std_string(struct type *type) {
     }
 }
 
-static struct error *fill(struct types *types, const struct die *die, struct type *type) {
+static struct error *fill(struct types *types, const struct type_die *die, struct type *type) {
     int64_t value;
-    type->die = die_offset(die);
+    type->die = type_die_offset(die);
     type->language = type_language_of(die, types);
-    type->is_declaration = die_flag(die, DW_AT_declaration);
+    type->is_declaration = type_die_flag(die, DW_AT_declaration);
     TRY(read_size(die, type));
-    if (die_constant(die, DW_AT_calling_convention, &value))
+    if (type_die_constant(die, DW_AT_calling_convention, &value))
         type->convention = (unsigned)value;
-    if (die_constant(die, DW_AT_alignment, &value) && value > 0 && value <= 1 << 20)
+    if (type_die_constant(die, DW_AT_alignment, &value) && value > 0 && value <= 1 << 20)
         type->alignment = (uint64_t)value;
     TRY(read_by_kind(types, die, type));
     TRY(type_make_name(types, die, type));
@@ -355,11 +355,12 @@ static struct error *fill(struct types *types, const struct die *die, struct typ
 }
 
 /* A declaration that names its definition by signature stands for it. */
-static struct error *follow_signature(struct types *types, const struct die *die, struct type **ret,
+static struct error *follow_signature(struct types *types, const struct type_die *die, struct type **ret,
                                       bool *ret_alias) {
     uint64_t definition;
     const struct type *type = NULL;
-    if (!die_has(die, DW_AT_signature) || die_reference(die, DW_AT_signature, &definition) != REFERENCE_DIE)
+    if (!type_die_has(die, DW_AT_signature) ||
+        type_die_reference(die, DW_AT_signature, &definition) != REFERENCE_DIE)
         return NULL;
     TRY(type_load(types, definition, &type));
     *ret = (struct type *)type;
@@ -367,16 +368,16 @@ static struct error *follow_signature(struct types *types, const struct die *die
     return NULL;
 }
 
-static struct error *read_open(struct types *types, const struct die *die, struct type **ret,
+static struct error *read_open(struct types *types, const struct type_die *die, struct type **ret,
                                bool *ret_alias) {
-    unsigned tag = die_tag(die);
+    unsigned tag = type_die_tag(die);
     if (!is_type_tag(tag))
         return error_new(ERROR_BAD_DATA, "debug information: the DIE at 0x%" PRIx64 " is no type (tag 0x%x)",
-                         die_offset(die) & ~TYPE_DIE_IN_TYPES, tag);
+                         type_die_offset(die) & ~TYPE_DIE_IN_TYPES, tag);
     TRY(follow_signature(types, die, ret, ret_alias));
     if (*ret)
         return NULL;
-    const char *name = die_string(die, DW_AT_name);
+    const char *name = type_die_string(die, DW_AT_name);
     struct type *type = type_new(types, kind_of_tag(tag), name ? name : "");
     if (!type)
         return &error_no_memory;
@@ -390,17 +391,17 @@ static struct error *read_open(struct types *types, const struct die *die, struc
 }
 
 struct error *type_read(struct types *types, uint64_t offset, struct type **ret, bool *ret_alias) {
-    struct die die;
-    TRY(die_open(types, offset, &die));
+    struct type_die die;
+    TRY(type_die_open(types, offset, &die));
     struct error *err = read_open(types, &die, ret, ret_alias);
-    die_close(&die);
+    type_die_close(&die);
     return err;
 }
 
-struct error *type_of_attribute(struct types *types, const struct die *die, unsigned attribute,
+struct error *type_of_attribute(struct types *types, const struct type_die *die, unsigned attribute,
                                 const struct type **ret) {
     uint64_t offset;
-    switch (die_reference(die, attribute, &offset)) {
+    switch (type_die_reference(die, attribute, &offset)) {
     case REFERENCE_DIE:
         return type_load(types, offset, ret);
     case REFERENCE_NONE:
@@ -411,6 +412,6 @@ struct error *type_of_attribute(struct types *types, const struct die *die, unsi
         return NULL;
     default:
         return error_new(ERROR_BAD_DATA, "debug information: the DIE at 0x%" PRIx64 " refers to no type",
-                         die_offset(die) & ~TYPE_DIE_IN_TYPES);
+                         type_die_offset(die) & ~TYPE_DIE_IN_TYPES);
     }
 }

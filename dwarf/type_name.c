@@ -223,7 +223,7 @@ static const char *tag_word(const struct type *type) {
     }
 }
 
-static struct error *name_tagged(struct types *types, const struct die *die, struct type *type) {
+static struct error *name_tagged(struct types *types, const struct type_die *die, struct type *type) {
     struct buffer full = {0};
     struct error *err = NULL;
     if (type->language == LANGUAGE_C || !*type->base_name) {
@@ -249,7 +249,7 @@ static bool has_scope(const struct type *type) {
     return type->language != LANGUAGE_C && type->language != LANGUAGE_FORTRAN;
 }
 
-struct error *type_make_name(struct types *types, const struct die *die, struct type *type) {
+struct error *type_make_name(struct types *types, const struct type_die *die, struct type *type) {
     if (*type->base_name && type->language == LANGUAGE_RUST && is_pointing(type))
         return name_tagged(types, NULL, type); /* Rust's pointers have whole names: "*const shop::Cart" */
     switch (type->kind) {

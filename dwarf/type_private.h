@@ -41,39 +41,39 @@ struct types {
 /* ---- type_load.c ---- */
 
 /* The type that attribute refers to; void when there is no such attribute. */
-struct error *type_of_attribute(struct types *types, const struct die *die, unsigned attribute,
+struct error *type_of_attribute(struct types *types, const struct type_die *die, unsigned attribute,
                                 const struct type **ret);
-enum type_language type_language_of(const struct die *die, struct types *types);
+enum type_language type_language_of(const struct type_die *die, struct types *types);
 
 /* ---- type_array.c ---- */
 
 /* Dimensions and dynamic properties of a DW_TAG_array_type, length of a DW_TAG_string_type. target is set. */
-struct error *type_load_array(struct types *types, const struct die *die, struct type *type);
-struct error *type_load_string(const struct die *die, struct type *type);
+struct error *type_load_array(struct types *types, const struct type_die *die, struct type *type);
+struct error *type_load_string(const struct type_die *die, struct type *type);
 /* True if a constant or expression was found for a bound. */
-bool type_load_bound(const struct die *die, unsigned attribute, struct type_bound *ret);
+bool type_load_bound(const struct type_die *die, unsigned attribute, struct type_bound *ret);
 
 /* ---- type_members.c ---- */
 
 /* Each fills in its part of what is read by type_complete(). */
-struct error *type_complete_members(struct type *type, const struct die *die);
-struct error *type_complete_enumerators(struct type *type, const struct die *die);
+struct error *type_complete_members(struct type *type, const struct type_die *die);
+struct error *type_complete_enumerators(struct type *type, const struct type_die *die);
 /* Of DW_TAG_subroutine_type and DW_TAG_subprogram; loaded with the type, since its name needs them. */
-struct error *type_load_parameters(struct types *types, const struct die *die, struct type *type);
+struct error *type_load_parameters(struct types *types, const struct type_die *die, struct type *type);
 void type_members_free(struct type_member *members);
 
 /* ---- type_name.c ---- */
 
 /* Set type->name of arrays, functions, derived types and type->declarator from the target and the rest;
  * struct names get scope and tag. die is the type's. */
-struct error *type_make_name(struct types *types, const struct die *die, struct type *type);
+struct error *type_make_name(struct types *types, const struct type_die *die, struct type *type);
 /* Leave out default template arguments and inline namespaces; fresh, or NULL without memory. */
 char *type_simplify_name(const char *name);
 
 /* ---- type_scope.c ---- */
 
 /* Append "shop::Cart::" for a DIE inside of these. */
-struct error *type_scope_name(struct types *types, const struct die *die, struct buffer *ret);
+struct error *type_scope_name(struct types *types, const struct type_die *die, struct buffer *ret);
 void type_scopes_destroy(struct type_scopes *scopes);
 
 /* ---- type_index.c ---- */

@@ -47,32 +47,32 @@ static bool is_namespace_tag(unsigned tag) {
 }
 
 /* libstdc++'s and libc++'s inline namespaces, also where DW_AT_export_symbols does not say so (DWARF 4). */
-static bool is_inline(const struct die *die, const char *name) {
-    return die_flag(die, DW_AT_export_symbols) || !strcmp(name, "__cxx11") || !strcmp(name, "__1");
+static bool is_inline(const struct type_die *die, const char *name) {
+    return type_die_flag(die, DW_AT_export_symbols) || !strcmp(name, "__cxx11") || !strcmp(name, "__1");
 }
 
-static const char *scope_part(const struct die *die) {
-    const char *name = die_string(die, DW_AT_name);
-    if (!is_namespace_tag(die_tag(die)))
+static const char *scope_part(const struct type_die *die) {
+    const char *name = type_die_string(die, DW_AT_name);
+    if (!is_namespace_tag(type_die_tag(die)))
         return name;
     if (!name)
         return "(anonymous namespace)";
     return is_inline(die, name) ? NULL : name;
 }
 
-static struct error *list_children(struct scope_unit *unit, const struct die *die, size_t parent,
+static struct error *list_children(struct scope_unit *unit, const struct type_die *die, size_t parent,
                                    unsigned depth);
 
-static struct error *list_one(struct scope_unit *unit, const struct die *die, size_t parent, unsigned depth,
-                              size_t *ret_open) {
-    unsigned tag = die_tag(die);
+static struct error *list_one(struct scope_unit *unit, const struct type_die *die, size_t parent,
+                              unsigned depth, size_t *ret_open) {
+    unsigned tag = type_die_tag(die);
     if (!is_namespace_tag(tag) && !is_class_tag(tag))
         return NULL;
     struct scope *scope = type_array_add(&unit->scopes, &unit->count, sizeof(*scope));
     if (!scope)
         return &error_no_memory;
     size_t own = unit->count - 1;
-    *scope = (struct scope){die_offset(die) + 1, UINT64_MAX, scope_part(die), parent, is_class_tag(tag)};
+    *scope = (struct scope){type_die_offset(die) + 1, UINT64_MAX, scope_part(die), parent, is_class_tag(tag)};
     *ret_open = own;
     if (is_namespace_tag(tag) && depth < SCOPE_DEPTH_MAX)
         TRY(list_children(unit, die, own, depth + 1));
@@ -80,20 +80,20 @@ static struct error *list_one(struct scope_unit *unit, const struct die *die, si
 }
 
 /* A scope ends where its next sibling begins; the last one, with its parent (close_scopes()). */
-static struct error *list_children(struct scope_unit *unit, const struct die *die, size_t parent,
+static struct error *list_children(struct scope_unit *unit, const struct type_die *die, size_t parent,
                                    unsigned depth) {
-    struct die child;
+    struct type_die child;
     size_t open = SIZE_MAX;
-    struct error *err = die_child(die, &child);
+    struct error *err = type_die_child(die, &child);
     while (!err && child.handle) {
         if (open != SIZE_MAX)
-            unit->scopes[open].high = die_offset(&child);
+            unit->scopes[open].high = type_die_offset(&child);
         open = SIZE_MAX;
         err = list_one(unit, &child, parent, depth, &open);
         if (!err)
-            err = die_advance(&child);
+            err = type_die_advance(&child);
     }
-    die_close(&child);
+    type_die_close(&child);
     return err;
 }
 
@@ -117,10 +117,10 @@ static struct error *unit_of(struct types *types, uint64_t die, struct scope_uni
             return NULL;
         }
     struct scope_unit unit = {.die = die};
-    struct die opened;
-    TRY(die_open(types, die, &opened));
+    struct type_die opened;
+    TRY(type_die_open(types, die, &opened));
     struct error *err = list_children(&unit, &opened, SIZE_MAX, 0);
-    die_close(&opened);
+    type_die_close(&opened);
     struct scope_unit *place = err ? NULL : type_array_add(&scopes->units, &scopes->count, sizeof(*place));
     if (!place) {
         free(unit.scopes);
@@ -165,43 +165,43 @@ static void put_listed(const struct scope_unit *unit, size_t at, struct buffer *
 
 /* Look among the children of a class for the DIE at offset. *ret_inside: the class among them that it is in;
  * 0: it is one of them itself, or in none. */
-static struct error *find_child(const struct die *class, uint64_t offset, uint64_t *ret_inside) {
-    struct die child;
-    struct error *err = die_child(class, &child);
+static struct error *find_child(const struct type_die *class, uint64_t offset, uint64_t *ret_inside) {
+    struct type_die child;
+    struct error *err = type_die_child(class, &child);
     *ret_inside = 0;
     while (!err && child.handle) {
-        uint64_t at = die_offset(&child);
+        uint64_t at = type_die_offset(&child);
         if (at >= offset) {
             *ret_inside = at == offset ? 0 : *ret_inside;
             break;
         }
-        *ret_inside = is_class_tag(die_tag(&child)) ? at : 0;
-        err = die_advance(&child);
+        *ret_inside = is_class_tag(type_die_tag(&child)) ? at : 0;
+        err = type_die_advance(&child);
     }
-    die_close(&child);
+    type_die_close(&child);
     return err;
 }
 
 /* Names of the classes in a class on the way to offset. */
 static struct error *put_nested(struct types *types, uint64_t class, uint64_t offset, struct buffer *ret) {
     for (unsigned depth = 0; class && depth < SCOPE_DEPTH_MAX; depth++) {
-        struct die die;
-        TRY(die_open(types, class, &die));
+        struct type_die die;
+        TRY(type_die_open(types, class, &die));
         if (depth)
-            put_part(ret, die_string(&die, DW_AT_name));
+            put_part(ret, type_die_string(&die, DW_AT_name));
         struct error *err = find_child(&die, offset, &class);
-        die_close(&die);
+        type_die_close(&die);
         TRY(err);
     }
     return NULL;
 }
 
-struct error *type_scope_name(struct types *types, const struct die *die, struct buffer *ret) {
+struct error *type_scope_name(struct types *types, const struct type_die *die, struct buffer *ret) {
     struct scope_unit *unit;
-    uint64_t root = die ? die_unit(die) : 0;
+    uint64_t root = die ? type_die_unit(die) : 0;
     if (!root)
         return NULL;
-    uint64_t offset = die_offset(die);
+    uint64_t offset = type_die_offset(die);
     TRY(unit_of(types, root, &unit));
     size_t at = innermost(unit, offset);
     put_listed(unit, at, ret);
