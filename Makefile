@@ -19,10 +19,10 @@ CPPFLAGS += -D_GNU_SOURCE -I. -MMD -MP
 CFLAGS += -std=gnu11 -g $(OPT) -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
           -Wvla -Werror
 LDFLAGS += $(OPT)
-LDLIBS := -lzstd -lxxhash -lZydis -lelf -ldwarf -lcjson
+LDLIBS := -lzstd -lz -lxxhash -lZydis -lelf -ldwarf -lcjson
 
 # Debian 12 packages: to build, and to test.
-PACKAGES := gcc libc6-dev make libzydis-dev libzstd-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev
+PACKAGES := gcc libc6-dev make libzydis-dev libzstd-dev zlib1g-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev
 TEST_PACKAGES := $(PACKAGES) g++ check pkg-config python3 strace binutils util-linux procps \
                  $(shell cat tests/programs/packages 2>/dev/null)
 LINT_PACKAGES := clang clang-format cppcheck shellcheck
@@ -74,7 +74,7 @@ $(BUILD)/%.o: %.c
 
 # Each suite is linked with the rooms at or beneath its own only: a header that reaches up does not link.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-unit_room = $(if $(filter test_base,$(1)),base,$(if $(filter test_elf,$(1)),dwarf,$(if $(filter \
+unit_room = $(if $(filter test_base,$(1)),base,$(if $(filter test_elf test_type test_value test_abi test_frame test_location test_cfi test_unwind,$(1)),dwarf,$(if $(filter \
             test_syscall test_outputs test_decode test_insn test_vdso test_capability,$(1)),tracer,replay)))
 rooms_from = $(if $(filter base,$(1)),base,$(if $(filter dwarf,$(1)),dwarf base,$(if $(filter tracer,$(1)),tracer \
              trace dwarf config base,replay tracer trace dwarf config base)))

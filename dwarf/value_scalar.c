@@ -157,7 +157,8 @@ static bool is_flags(const struct type *type) {
 static void put_flag_name(struct buffer *text, const char *name) {
     if (text->size)
         buffer_put(text, " | ", 3);
-    buffer_put(text, name, strnlen(name, VALUE_NAME_MAX));
+    size_t length = strlen(name);
+    buffer_put(text, name, length < VALUE_NAME_MAX ? length : VALUE_NAME_MAX);
 }
 
 static void write_flags(struct value_context *context, const struct type *type, uint64_t value) {
