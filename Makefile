@@ -19,7 +19,7 @@ CPPFLAGS += -D_GNU_SOURCE -I. -MMD -MP
 CFLAGS += -std=gnu11 -g $(OPT) -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
           -Wvla -Werror
 LDFLAGS += $(OPT)
-LDLIBS := -lzstd -lz -lxxhash -lZydis -lelf -lcjson -ldwarf -liberty -ldl
+LDLIBS := -lzstd -lz -lxxhash -lZydis -lelf -lcjson -ldwarf -liberty -ldl -lm -lpthread
 
 # Debian 12 packages: to build, and to test.
 PACKAGES := gcc libc6-dev make libzydis-dev libzstd-dev zlib1g-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev \
@@ -75,11 +75,22 @@ $(BUILD)/%.o: %.c
 
 # Each suite is linked with the rooms at or beneath its own only: a header that reaches up does not link.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-unit_room = $(if $(filter test_base,$(1)),base,$(if $(filter test_elf test_frame test_location test_cfi test_unwind \
-            test_module test_function test_variable test_line,$(1)),dwarf,$(if $(filter \
-            test_syscall test_outputs test_decode test_insn test_vdso test_capability,$(1)),tracer,replay)))
-rooms_from = $(if $(filter base,$(1)),base,$(if $(filter dwarf,$(1)),dwarf base,$(if $(filter tracer,$(1)),tracer \
-             trace dwarf config base,replay tracer trace dwarf config base)))
+UNIT_base := test_base
+UNIT_config := test_config
+UNIT_trace := test_trace test_summary
+UNIT_dwarf := test_elf test_frame test_location test_cfi test_unwind test_module test_function test_variable test_line \
+              test_type test_value test_abi test_expression
+UNIT_tracer := test_syscall test_outputs test_decode test_insn test_vdso test_capability test_displaced test_trap \
+               test_attach test_code test_plan
+# The room of a suite (replay, unless it is listed), and the rooms it may be linked with.
+unit_room = $(or $(strip $(foreach room,base config trace dwarf tracer,$(if $(filter $(1),$(UNIT_$(room))),$(room)))),replay)
+BENEATH_base := base
+BENEATH_config := config base
+BENEATH_trace := trace config base
+BENEATH_dwarf := dwarf base
+BENEATH_tracer := tracer trace dwarf config base
+BENEATH_replay := replay tracer trace dwarf config base
+rooms_from = $(BENEATH_$(1))
 unit_libraries = $(foreach room,$(filter $(LIBRARY_ROOMS),$(call rooms_from,$(call unit_room,$(1)))),$(BUILD)/lib$(room).a)
 
 unit-tests: $(UNIT_TESTS)
