@@ -3,6 +3,8 @@
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 
+enum { EXIT_SEARCH = 64 }; /* open calls in which an exit without a file looks for its own */
+
 struct error *summary_create(struct summary **ret) {
     struct summary *summary = calloc(1, sizeof(*summary));
     if (summary)
@@ -79,9 +81,8 @@ static struct error *find_thread(struct summary *summary, const struct trace_eve
     return NULL;
 }
 
-/* The function of an entry or exit. Exits may come without a file: then `inner` (or NONE), the innermost open
- * call, is asked first. */
-static struct error *find_function(struct summary *summary, const struct trace_event *event, uint32_t *ret) {
+/* The event's function into summary->key: name, NUL, file. False if there is no file. */
+static bool read_function(struct summary *summary, const struct trace_event *event) {
     struct trace_value value;
     struct buffer *key = &summary->key, *text = &summary->text;
     buffer_clear(key);
@@ -94,12 +95,35 @@ static struct error *find_function(struct summary *summary, const struct trace_e
             text->data[i] = '?';
     buffer_put(key, text->data, text->size);
     buffer_put_u8(key, 0);
-    if (trace_data_find(event, "file", &value) && trace_value_string(&value, text))
+    bool has_file = trace_data_find(event, "file", &value) && trace_value_string(&value, text);
+    if (has_file)
         buffer_put(key, text->data, text->size);
-    TRY(buffer_check(key));
+    return has_file;
+}
+
+static struct error *find_function(struct summary *summary, uint32_t *ret) {
+    TRY(buffer_check(&summary->key));
     TRY(make_room(&summary->functions, &summary->function_room, summary->names.count + 1,
                   sizeof(*summary->functions)));
-    return intern_add(&summary->names, key->data, key->size, ret);
+    return intern_add(&summary->names, summary->key.data, summary->key.size, ret);
+}
+
+/* The function of an exit. It need not repeat the file: then it is that of an open call of this name near by.
+ */
+static struct error *find_exited(struct summary *summary, const struct summary_thread *thread,
+                                 const struct trace_event *event, uint32_t *ret) {
+    const struct buffer *key = &summary->key;
+    bool has_file = read_function(summary, event);
+    TRY(buffer_check(key));
+    for (uint32_t i = 0; !has_file && i < thread->frame_count && i < EXIT_SEARCH; i++) {
+        uint32_t function = thread->frames[thread->frame_count - 1 - i].function;
+        const struct intern_row *row = &summary->names.rows[function];
+        if (row->size >= key->size && !memcmp(row->bytes, key->data, key->size)) {
+            *ret = function;
+            return NULL;
+        }
+    }
+    return find_function(summary, ret);
 }
 
 /* ---- the tree ---- */
@@ -203,7 +227,8 @@ static void abandon_deeper(struct summary *summary, struct summary_thread *threa
 static struct error *add_entry(struct summary *summary, struct summary_thread *thread,
                                const struct trace_event *event) {
     uint32_t function, node;
-    TRY(find_function(summary, event, &function));
+    read_function(summary, event);
+    TRY(find_function(summary, &function));
     abandon_deeper(summary, thread, event);
     uint32_t count = thread->frame_count;
     TRY(find_node(summary, count ? thread->frames[count - 1].node : 0, count, function, &node));
@@ -257,7 +282,7 @@ static struct error *add_exit(struct summary *summary, struct summary_thread *th
     struct trace_value value;
     uint64_t duration = 0;
     uint32_t function;
-    TRY(find_function(summary, event, &function));
+    TRY(find_exited(summary, thread, event, &function));
     bool known = trace_data_find(event, "duration_ns", &value) && trace_value_unsigned(&value, &duration);
     uint32_t frame = find_frame(thread, function, event);
     if (frame == NONE) {
@@ -325,6 +350,10 @@ struct error *summary_add(struct summary *summary, const struct trace_event *eve
     default:
         return NULL;
     }
+}
+
+bool summary_empty(const struct summary *summary) {
+    return !summary->totals.events;
 }
 
 static char *copy_string(const cJSON *object, const char *key) {

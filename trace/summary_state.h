@@ -77,10 +77,11 @@ struct summary {
     struct buffer key, text;
 };
 
-/* Numbers of the functions, threads or exceptions in the order in which they are shown; fresh memory, or
- * NULL. */
-enum summary_order { BY_CALLS, BY_TOTAL, BY_OWN };
+/* ---- summary_order.c: numbers in the order in which they are shown; fresh memory, or NULL ---- */
+
+enum summary_order { SUMMARY_BY_OWN, SUMMARY_BY_TOTAL, SUMMARY_BY_CALLS };
 uint32_t *summary_sorted_functions(const struct summary *summary, enum summary_order order);
+/* Most frequent first. */
 uint32_t *summary_sorted_exceptions(const struct summary *summary);
 /* The children of a node, most time first, then most calls. */
 uint32_t *summary_sorted_children(const struct summary *summary, uint32_t node, uint32_t *ret_count);
