@@ -20,7 +20,7 @@ struct verb {
     struct error *(*run)(int argc, char **argv, int *ret_status);
 };
 
-extern const struct verb verb_record, verb_replay, verb_dump, verb_doctor;
+extern const struct verb verb_record, verb_replay, verb_dump, verb_summary, verb_merge, verb_doctor;
 
 /* An option of a verb, as a row. `--help`, `--quiet` and `--verbose` are understood everywhere. */
 struct verb_option {

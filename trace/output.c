@@ -102,8 +102,12 @@ static struct error *write_block(struct trace_output *output, const struct trace
         restore_tail(output);
         return err;
     }
+    uint64_t end_before = output->body + output->tail.size;
     output->body += block->body_size;
     output->totals = block->totals;
+    if (output->rewritable && offset + (int64_t)size < (int64_t)end_before &&
+        ftruncate(output->fd, offset + (int64_t)size) < 0)
+        return error_system(errno, "%s", output->path);
     keep_tail(output, block->text.data + block->body_size, block->text.size - block->body_size);
     return NULL;
 }

@@ -30,6 +30,10 @@ struct error *trace_reader_next(struct trace_reader *reader, struct trace_event 
  */
 const char *trace_reader_metadata(const struct trace_reader *reader, size_t *ret_size);
 
+/* The sum of dropped_events of all metadata read so far: a file may hold several traces, one after the other.
+ */
+uint64_t trace_reader_dropped(const struct trace_reader *reader);
+
 const char *trace_reader_name(const struct trace_reader *reader);
 
 /* ---- values in the data of an event ---- */

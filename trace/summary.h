@@ -27,10 +27,13 @@ struct error *summary_finish(struct summary *summary, const char *metadata, size
  * usable. */
 struct error *summary_read(struct summary *summary, struct trace_reader *reader);
 
+/* True if there was no event. */
+bool summary_empty(const struct summary *summary);
+
 struct summary_options {
     const char *name;                /* of the trace, for the first line */
-    unsigned top;                    /* rows of each table; 0: 20 */
-    unsigned tree_depth, tree_width; /* of the call tree; 0: 8 and 8 */
+    unsigned top;                    /* rows of each table; 0: 20, all in JSON */
+    unsigned tree_depth, tree_width; /* of the call tree; 0: 8 and 8, all in JSON */
 };
 
 /* Append the summary as text of at most 80 columns, or as one JSON object and a newline. */

@@ -227,6 +227,25 @@ void trace_writer_drop(struct trace_writer *writer, uint64_t count) {
     writer->totals.dropped += count;
 }
 
+struct error *trace_writer_set_facts(struct trace_writer *writer, const struct trace_facts *facts) {
+    struct buffer text = {0};
+    trace_facts_render(facts, &text);
+    struct error *err = buffer_check(&text);
+    if (!err && writer->max_size && text.size > writer->facts.size)
+        err = error_new(ERROR_LIMIT, "trace: no room for more metadata within %" PRIu64 " bytes",
+                        writer->max_size);
+    if (err) {
+        buffer_deinit(&text);
+        return err;
+    }
+    buffer_deinit(&writer->facts);
+    writer->facts = text;
+    if (facts->started_ns)
+        writer->started_ns = facts->started_ns;
+    writer->ended_ns = facts->ended_ns;
+    return NULL;
+}
+
 /* ---- from beginning to end ---- */
 
 struct error *trace_writer_flush(struct trace_writer *writer) {

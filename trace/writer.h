@@ -54,6 +54,10 @@ struct error *trace_writer_write(struct trace_writer *writer, struct trace_event
 /* Count events that happened and never were events (a ring that overflowed). */
 void trace_writer_drop(struct trace_writer *writer, uint64_t count);
 
+/* Replace what was told when the writer was created, by what is known better now (`dropped` is not looked
+ * at). ERROR_LIMIT, and nothing happens, if there is a max_size and the new facts are longer. */
+struct error *trace_writer_set_facts(struct trace_writer *writer, const struct trace_facts *facts);
+
 /* Write what is collected, and return when it is in the file. */
 struct error *trace_writer_flush(struct trace_writer *writer);
 

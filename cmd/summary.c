@@ -1,0 +1,77 @@
+/* reel summary: what a trace amounts to. */
+#include "trace/summary.h"
+#include "cmd/verb.h"
+
+#include <stdio.h>
+
+enum { TOP_MAX = 1000000 };
+
+static struct error *print(const struct summary *summary, const char *path, uint64_t top, bool json) {
+    struct buffer text = {0};
+    const struct summary_options options = {.name = path, .top = (unsigned)top};
+    if (json)
+        summary_print_json(summary, &options, &text);
+    else
+        summary_print(summary, &options, &text);
+    struct error *err = buffer_check(&text);
+    if (!err)
+        fwrite(text.data, 1, text.size, stdout);
+    buffer_deinit(&text);
+    return err;
+}
+
+/* A trace that is damaged, or cut off, is summed up to there; that it is comes after. */
+static struct error *summarize(const char *path, uint64_t top, bool json) {
+    struct trace_reader *reader;
+    struct summary *summary;
+    TRY(summary_create(&summary));
+    struct error *err = trace_reader_open(path, &reader);
+    if (err) {
+        summary_destroy(summary);
+        return err;
+    }
+    err = summary_read(summary, reader);
+    if (!err || (error_is(err, ERROR_BAD_DATA) && !summary_empty(summary))) {
+        struct error *printed = print(summary, path, top, json);
+        if (!err)
+            err = printed;
+        else
+            error_free(printed);
+    }
+    trace_reader_close(reader);
+    summary_destroy(summary);
+    return err;
+}
+
+static struct error *run(int argc, char **argv, int *ret_status) {
+    int first;
+    bool help, json = false;
+    const char *top_text = NULL;
+    uint64_t top = 0;
+    const struct verb_option rows[] = {{"json", 'j', false, &json}, {"top", 'n', true, &top_text}};
+    TRY(verb_options(&verb_summary, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
+    if (help)
+        return NULL;
+    if (top_text)
+        TRY(verb_number(top_text, "--top", TOP_MAX, &top));
+    if (argc - first != 1)
+        return error_hint(
+            error_new(ERROR_USAGE, "summary: one trace is needed, and %d are named", argc - first),
+            "reel summary trace.json");
+    *ret_status = 0;
+    return summarize(argv[first], top, json);
+}
+
+const struct verb verb_summary = {
+    .name = "summary",
+    .arguments = "[--json] [--top N] TRACE",
+    .summary = "sum a trace up: calls, times, exceptions",
+    .help =
+        "Prints what TRACE amounts to: events by type, functions by calls and by time, the call tree, the\n"
+        "deepest stack, exceptions, threads. A trace that was cut off is summed up as far as it goes.\n"
+        "\n"
+        "  -j, --json         one JSON object, with everything in it\n"
+        "  -n, --top N        at most N rows in each table (default: 20; with --json: all)\n"
+        "  -q, --quiet        say nothing but failures\n",
+    .run = run,
+};
