@@ -79,7 +79,7 @@ enum node_operator {
 
 struct node {
     enum node_kind kind;
-    enum node_operator operator;
+    enum node_operator operation;
     unsigned column; /* from 1: of the operator, or of what it is about */
     unsigned depth;  /* 1 more than that of its deepest operand */
     struct node *left, *right, *third;

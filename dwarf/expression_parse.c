@@ -267,7 +267,7 @@ static struct node *parse_cast(struct parser *parser) {
 static struct node *parse_operator(struct parser *parser) {
     static const struct {
         const char *symbol;
-        enum node_operator operator;
+        enum node_operator operation;
     } table[] = {{"+", OPERATOR_ADD},        {"-", OPERATOR_SUBTRACT}, {"!", OPERATOR_NOT},
                  {"~", OPERATOR_COMPLEMENT}, {"*", OPERATOR_MULTIPLY}, {"&", OPERATOR_AND}};
     struct token token = parser->token;
@@ -277,7 +277,7 @@ static struct node *parse_operator(struct parser *parser) {
         struct node *left = parse_unary(parser);
         struct node *node = left ? new_node(parser, NODE_UNARY, &token) : NULL;
         if (node)
-            node->operator= table[i].operator;
+            node->operation = table[i].operation;
         return with_operands(parser, &token, node, left, NULL, NULL);
     }
     if (token_is(&token, "++") || token_is(&token, "--"))
@@ -307,7 +307,7 @@ static struct node *parse_unary(struct parser *parser) {
 
 static const struct binary_row {
     const char *symbol;
-    enum node_operator operator;
+    enum node_operator operation;
     int precedence; /* higher binds tighter */
 } binary_rows[] = {{"*", OPERATOR_MULTIPLY, 10},
                    {"/", OPERATOR_DIVIDE, 10},
@@ -347,7 +347,7 @@ static struct node *parse_binary(struct parser *parser, int precedence) {
         struct node *right = parse_binary(parser, row->precedence + 1);
         struct node *node = right ? new_node(parser, NODE_BINARY, &token) : NULL;
         if (node)
-            node->operator= row->operator;
+            node->operation = row->operation;
         left = with_operands(parser, &token, node, left, right, NULL);
     }
     return left;
