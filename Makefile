@@ -19,7 +19,7 @@ CPPFLAGS += -D_GNU_SOURCE -I. -MMD -MP
 CFLAGS += -std=gnu11 -g $(OPT) -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
           -Wvla -Werror
 LDFLAGS += $(OPT)
-LDLIBS := -lzstd -lxxhash -lZydis -lelf -lcjson
+LDLIBS := -lzstd -lxxhash -lZydis -lelf -ldwarf -lcjson
 
 # Debian 12 packages: to build, and to test.
 PACKAGES := gcc libc6-dev make libzydis-dev libzstd-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev

@@ -9,28 +9,27 @@
  * | floats | number with '.' or exponent, the shortest that reads back the same; "nan", "inf", "-inf" |
  * | complex | {"real": 1.0, "imag": 2.0} |
  * | pointers, functions | "0x7ffc1234"; null. char pointers: the string |
- * | arrays, vectors | [1, 2]; of characters: the string up to its NUL. Fortran: v[i][j] is the source's (i, j) |
- * | structs, classes, unions | {"x": 1}; a base class is a member named as the class; members of anonymous structs
- *   and unions count as their parent's; static members and vptr are left out |
- * | references (C++, Rust), Box, unique_ptr, shared_ptr, Rc, Arc | what they refer to |
- * | std::string, string_view, String, &str, character(n) | a string |
- * | vector, list, deque, set, span, slices, Vec, tuples ... | [1, 2] |
- * | map, unordered_map, HashMap | {"key": value}; multimap: [[key, value], ...] |
- * | optional, variant, Option, enum variants | value or null; {"Some": 5}, "None" |
+ * | arrays, vectors | [1, 2]; of characters: the string up to its NUL. Fortran: v[i][j] is the source's (i,
+ * j) | | structs, classes, unions | {"x": 1}; a base class is a member named as the class; members of
+ * anonymous structs and unions count as their parent's; static members and vptr are left out | | references
+ * (C++, Rust), Box, unique_ptr, shared_ptr, Rc, Arc | what they refer to | | std::string, string_view,
+ * String, &str, character(n) | a string | | vector, list, deque, set, span, slices, Vec, tuples ... | [1, 2]
+ * | | map, unordered_map, HashMap | {"key": value}; multimap: [[key, value], ...] | | optional, variant,
+ * Option, enum variants | value or null; {"Some": 5}, "None" |
  *
  * What cannot be shown is a string in angle brackets: "<unreadable>" (memory is not there),
  * "<optimized out>" (the caller says so), "<incomplete>" (a type that is only declared), "<unknown size>",
  * "<bad type>" (damaged debug information).
  *
- * What is cut ends with "...": a string has these three characters at its end, an array has one more element "...",
- * an object one more member "...": "...", and what is nested too deep is the string "..." as a whole.
+ * What is cut ends with "...": a string has these three characters at its end, an array has one more element
+ * "...", an object one more member "...": "...", and what is nested too deep is the string "..." as a whole.
  *
- * Strings are UTF-8. Bytes that are not valid UTF-8 become \u0080 to \u00ff, one each, so that the text is valid
- * and no byte is lost (a Latin-1 text reads right). Control characters are escaped, NUL within a string of known
- * length is \u0000.
+ * Strings are UTF-8. Bytes that are not valid UTF-8 become \u0080 to \u00ff, one each, so that the text is
+ * valid and no byte is lost (a Latin-1 text reads right). Control characters are escaped, NUL within a string
+ * of known length is \u0000.
  *
- * All sizes, pointers and lengths in the program's memory are taken for hostile: reads, loops and the text are
- * bounded, whatever they say. */
+ * All sizes, pointers and lengths in the program's memory are taken for hostile: reads, loops and the text
+ * are bounded, whatever they say. */
 #ifndef REEL_DWARF_VALUE_H
 #define REEL_DWARF_VALUE_H
 
@@ -47,15 +46,16 @@ struct value_options {
 
 #define VALUE_SIZE_MAX (UINT64_C(1) << 18)
 
-/* Whatever the options say, the text of one value is not longer than max_size + VALUE_SLACK + 6 * max_string. */
+/* Whatever the options say, the text of one value is not longer than max_size + VALUE_SLACK + 6 * max_string.
+ */
 #define VALUE_SLACK (UINT64_C(1) << 14)
 
 /* 200 bytes, 8 levels, 32 elements. */
 extern const struct value_options value_default_options;
 
-/* Append one JSON value to ret (buffer_check() tells whether memory ran out). bytes are the value's own, size of
- * them; fewer than type->size show as "<unreadable>", and so does NULL. Types without a size of their own (Fortran
- * strings of any length) take all of size. memory is for what the value leads to. */
+/* Append one JSON value to ret (buffer_check() tells whether memory ran out). bytes are the value's own, size
+ * of them; fewer than type->size show as "<unreadable>", and so does NULL. Types without a size of their own
+ * (Fortran strings of any length) take all of size. memory is for what the value leads to. */
 void value_render(const struct type *type, const void *bytes, size_t size, const struct memory_reader *memory,
                   const struct value_options *options, struct buffer *ret);
 
