@@ -172,17 +172,19 @@ void scalar_from_bits(const struct type *type, enum basic_type basic, const void
 
 size_t scalar_to_bytes(const struct scalar *scalar, uint8_t ret[SCALAR_BYTES_MOST]) {
     size_t size = scalar->type->has_size ? scalar->type->size : 0;
+    float single = (float)scalar->real;
+    double twice = (double)scalar->real;
     memset(ret, 0, SCALAR_BYTES_MOST);
     if (size > SCALAR_BYTES_MOST)
         return 0;
     if (scalar->kind != SCALAR_FLOAT)
         memcpy(ret, &scalar->integer, size);
-    else if (size == 4)
-        memcpy(ret, &(float){(float)scalar->real}, 4);
-    else if (size == 8)
-        memcpy(ret, &(double){(double)scalar->real}, 8);
+    else if (size == sizeof(single))
+        memcpy(ret, &single, sizeof(single));
+    else if (size == sizeof(twice))
+        memcpy(ret, &twice, sizeof(twice));
     else
-        memcpy(ret, &scalar->real, size < 10 ? size : 10);
+        memcpy(ret, &scalar->real, size < 10 ? size : 10); /* the rest of its 16 bytes is padding */
     return size;
 }
 
