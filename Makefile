@@ -19,7 +19,7 @@ CPPFLAGS += -D_GNU_SOURCE -I. -MMD -MP
 CFLAGS += -std=gnu11 -g $(OPT) -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
           -Wvla -Werror
 LDFLAGS += $(OPT)
-LDLIBS := -lzstd -lxxhash -lZydis -lelf -ldwarf -lcjson
+LDLIBS := -lzstd -lxxhash -lZydis -lelf -ldwarf -lcjson -lm
 
 # Debian 12 packages: to build, and to test.
 PACKAGES := gcc libc6-dev make libzydis-dev libzstd-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev
@@ -74,10 +74,11 @@ $(BUILD)/%.o: %.c
 
 # Each suite is linked with the rooms at or beneath its own only: a header that reaches up does not link.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-unit_room = $(if $(filter test_base,$(1)),base,$(if $(filter test_elf,$(1)),dwarf,$(if $(filter \
-            test_syscall test_outputs test_decode test_insn test_vdso test_capability,$(1)),tracer,replay)))
-rooms_from = $(if $(filter base,$(1)),base,$(if $(filter dwarf,$(1)),dwarf base,$(if $(filter tracer,$(1)),tracer \
-             trace dwarf config base,replay tracer trace dwarf config base)))
+unit_room = $(if $(filter test_base,$(1)),base,$(if $(filter test_config,$(1)),config,$(if $(filter test_elf \
+            test_expression,$(1)),dwarf,$(if $(filter \
+            test_syscall test_outputs test_decode test_insn test_vdso test_capability,$(1)),tracer,replay))))
+rooms_from = $(if $(filter base,$(1)),base,$(if $(filter config,$(1)),config base,$(if $(filter dwarf,$(1)),dwarf base,$(if $(filter tracer,$(1)),tracer \
+             trace dwarf config base,replay tracer trace dwarf config base))))
 unit_libraries = $(foreach room,$(filter $(LIBRARY_ROOMS),$(call rooms_from,$(call unit_room,$(1)))),$(BUILD)/lib$(room).a)
 
 unit-tests: $(UNIT_TESTS)

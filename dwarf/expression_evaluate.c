@@ -362,8 +362,9 @@ static bool evaluate_conditional(struct evaluation *evaluation, const struct nod
         return true;
     if (!operand_scalar(evaluation, node, ret, &value))
         return false;
-    if (type_strip(value.type) == type_strip(type_of_other.type) && !ret->bit_size)
-        return true; /* an enum stays one */
+    const struct type *type = type_strip(value.type);
+    if (type->kind == TYPE_ENUM && type == type_strip(type_of_other.type))
+        return true; /* so that it shows as one */
     scalar_usual_conversions(&value, &type_of_other);
     *ret = operand_of_scalar(value);
     return true;
