@@ -411,6 +411,9 @@ bool operand_member(struct evaluation *evaluation, const struct node *node, cons
     else {
         result.bytes = operand->bytes + bits / 8;
         result.size = operand->size - bits / 8;
+        const struct type *of_member = definition(member->type);
+        if (!member->bit_size && of_member->has_size && of_member->size < result.size)
+            result.size = (size_t)of_member->size;
     }
     *ret = result;
     *ret_found = true;

@@ -12,9 +12,11 @@ enum expression_truth expression_test(const struct expression *expression,
                                       const struct expression_scope *scope,
                                       struct expression_trouble *ret_trouble) {
     struct expression_trouble trouble = {0};
-    struct evaluation evaluation = {.scope = scope, .trouble = ret_trouble ? ret_trouble : &trouble};
+    struct evaluation evaluation = {.scope = scope, .trouble = &trouble};
     bool truth = false, known = evaluate_truth(&evaluation, expression->root, &truth);
     evaluation_deinit(&evaluation);
+    if (!known && ret_trouble)
+        *ret_trouble = trouble;
     return !known ? EXPRESSION_UNKNOWN : truth ? EXPRESSION_TRUE : EXPRESSION_FALSE;
 }
 

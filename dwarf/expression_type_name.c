@@ -132,6 +132,8 @@ static bool read_base_type(struct parser *parser, struct type_name *ret, bool *r
             *ret_certain = true;
             if (!words.count)
                 parser_advance(parser);
+            else if (ret->basic == BASIC_NONE)
+                parser_fail(parser, &parser->token, "the words before are no type together");
             return ret->basic != BASIC_NONE;
         }
     }

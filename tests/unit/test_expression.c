@@ -279,6 +279,350 @@ START_TEST(random_expressions_are_what_gcc_makes_of_them) {
 }
 END_TEST
 
+/* ---- what is refused ---- */
+
+static const struct {
+    const char *text, *why;
+} refused[] = {
+    {"", "empty"},
+    {"  ", "empty"},
+    {"a = 1", "column 3: '=' changes a variable"},
+    {"a == (b = 1)", "column 9: '=' changes"},
+    {"a += 1", "column 3: '+='"},
+    {"a <<= 1", "column 3: '<<='"},
+    {"a++", "column 2: '++'"},
+    {"--a", "column 1: '--'"},
+    {"f(1)", "column 2: functions cannot be called"},
+    {"p->f()", "column 5: functions cannot be called"},
+    {"(f)(x)", "column 4: functions cannot be called"},
+    {"a, b", "column 2: the comma operator"},
+    {"(a, b)", "column 3: the comma operator"},
+    {"a[1, 2]", "column 4: the comma operator"},
+    {"len > 80 &&", "column 12: an operand is missing at the end"},
+    {"1 + * ", "column 7: an operand is missing"},
+    {"(1 + 2", "column 7: ')' is missing for the '(' at column 1"},
+    {"a[3", "column 4: ']' is missing for the '[' at column 2"},
+    {"1 ? 2", "column 6: ':' is missing for the '?' at column 3"},
+    {"1 2", "column 3: an operator is missing before '2'"},
+    {"a b", "column 3: an operator is missing before 'b'"},
+    {"a)", "column 2: an operator is missing"},
+    {")", "column 1: an operand is missing before ')'"},
+    {"a.", "column 3: the name of a member"},
+    {"a->5", "column 4: the name of a member"},
+    {"a.*b", "column 3: the name of a member"},
+    {"'ab'", "column 1: more than one byte"},
+    {"''", "column 1: an empty character"},
+    {"'a", "column 1: the closing quote"},
+    {"\"abc", "column 1: the closing quote"},
+    {"\"\\q\"", "column 1: an unknown escape"},
+    {"'\\x'", "column 1: \\x needs digits"},
+    {"'\\777'", "more than a byte"},
+    {"\"\\ud800\"", "no such character"},
+    {"L\"abc\"", "column 1: strings and characters have no prefix"},
+    {"0x", "column 1: this is no number"},
+    {"12abc", "this is no number"},
+    {"09", "this is no number"},
+    {"1.5x", "this is no number"},
+    {"0x1.8", "needs an exponent"},
+    {"1e", "this is no number"},
+    {"1ulu", "this is no number"},
+    {"0b", "this is no number"},
+    {"9223372036854775808", "too large for a long"},
+    {"99999999999999999999u", "too large"},
+    {"0x+1", "this is no number"},
+    {"a @ b", "column 3: a character that C does not know"},
+    {"a # b", "column 3: a character"},
+    {"new int", "'new' cannot be used"},
+    {"static_cast<int>(x)", "cannot be used"},
+    {"a::", "column 1: a name is missing"},
+    {"::", "a name is missing"},
+    {"(long long long)1", "column 16: the words before are no type"},
+    {"(unsigned float)1", "no type together"},
+    {"a ; b", "column 3"},
+    {"{1}", "column 1"},
+    {"sizeof", "an operand is missing"},
+    {"sizeof(int", "column"},
+    {"(int)", "column 6: an operand is missing"},
+    {"a ? : b", "column 5"},
+};
+
+START_TEST(what_is_no_expression_is_refused_with_its_column) {
+    struct expression *expression = NULL;
+    CHECK_FAILS(expression_parse(refused[_i].text, &expression), ERROR_USAGE, refused[_i].why);
+    ck_assert_ptr_null(expression);
+}
+END_TEST
+
+static void fill(char *text, size_t size, const char *part) {
+    *text = 0;
+    for (size_t at = 0; at + strlen(part) < size; at += strlen(part))
+        strcat(text + at, part);
+}
+
+START_TEST(depth_and_length_are_bounded) {
+    static const char *const parts[] = {
+        "(", "!", "-", "a[", "*", "1?", "1?1:", "sizeof ", "(int)", "1+", "a.", "a->b[", "&", "~("};
+    char text[EXPRESSION_TEXT_MOST + 100];
+    struct expression *expression;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        fill(text, EXPRESSION_TEXT_MOST, parts[i]);
+        CHECK_FAILS(expression_parse(text, &expression), ERROR_USAGE, ":");
+    }
+    fill(text, EXPRESSION_TEXT_MOST + 50, "1 ");
+    CHECK_FAILS(expression_parse(text, &expression), ERROR_USAGE, "longer than");
+    fill(text, 100, "1+");
+    strcat(text, "1");
+    CHECK_OK(expression_parse(text, &expression));
+    expression_destroy(expression);
+}
+END_TEST
+
+START_TEST(lists_are_split_at_commas) {
+    struct expression **list;
+    size_t count;
+    CHECK_OK(expression_parse_list(" total , cart->n,f[1] ? a : \"x,y\" ", &list, &count));
+    ck_assert_uint_eq(count, 3);
+    ck_assert_str_eq(expression_text(list[0]), "total");
+    ck_assert_str_eq(expression_text(list[1]), "cart->n");
+    ck_assert_str_eq(expression_text(list[2]), "f[1] ? a : \"x,y\"");
+    expression_list_destroy(list, count);
+    CHECK_FAILS(expression_parse_list("a,", &list, &count), ERROR_USAGE, "column 3: an operand is missing");
+    CHECK_FAILS(expression_parse_list(",a", &list, &count), ERROR_USAGE, "column 1");
+    CHECK_FAILS(expression_parse_list("a, b = 2", &list, &count), ERROR_USAGE, "column 6: '='");
+    CHECK_FAILS(expression_parse_list("a, b c", &list, &count), ERROR_USAGE, "column 6");
+}
+END_TEST
+
+/* ---- what is unknown, and how values show ---- */
+
+/* In the C library: expression, JSON, type; type NULL: it is unknown. */
+static const struct {
+    const char *text, *json, *type;
+} shown_c[] = {
+    {"i", "-7", "int"},
+    {"u + 1", "4000000001", "unsigned int"},
+    {"text", "\"hello\"", "char *"},
+    {"&i == 0", "0", "int"},
+    {"\"li\" \"teral\"", "\"literal\"", "const char []"},
+    {"color", "\"GREEN\"", "enum color"},
+    {"d", "-2.75", "double"},
+    {"array", "[1, -2, 3, -4]", "int [4]"},
+    {"points[1].x", "2", "int"},
+    {"+point.low", "5", "int"},
+    {"point.low", "5", "unsigned int"},
+    {"in_register_point.list", "[15, 16, 17, 18]", "int [4]"},
+    {"b", "true", "_Bool"},
+    {"nothing", "null", "void *"},
+    {"(char)'x'", "\"x\"", "char"},
+    {"(enum color)6", "\"BLUE\"", "enum color"},
+    {"1.0f / 3", "0.33333334", "float"},
+    {"b ? color : color", "\"GREEN\"", "enum color"},
+    {"nowhere", "\"<no variable 'nowhere' here>\"", NULL},
+    {"gone", "\"<optimized out>\"", NULL},
+    {"gone + 1", "\"<optimized out>\"", NULL},
+    {"*(int *)16", "\"<unreadable>\"", NULL},
+    {"((struct point *)0)->y", "\"<unreadable>\"", NULL},
+    {"i / zero", "\"<division by zero>\"", NULL},
+    {"i % zero", "\"<division by zero>\"", NULL},
+    {"1 << 32", "\"<the shift is negative or as wide as the type>\"", NULL},
+    {"1 << -1", "\"<the shift is negative or as wide as the type>\"", NULL},
+    {"i.x", "\"<'int' has no member 'x'>\"", NULL},
+    {"point.z", "\"<'struct point' has no member 'z'>\"", NULL},
+    {"*i", "\"<a value of type 'int' is no pointer>\"", NULL},
+    {"i[0]", "\"<a value of type 'int' has no elements>\"", NULL},
+    {"*nothing", "\"<what a 'void *' points to has no type>\"", NULL},
+    {"~d", "\"<'~' needs an integer>\"", NULL},
+    {"d % 2", "\"<the operator needs integers>\"", NULL},
+    {"d << 1", "\"<a shift needs integers>\"", NULL},
+    {"point + 1", "\"<a value of type 'struct point' is no number>\"", NULL},
+    {"(struct nosuch *)p", "\"<no type 'nosuch' here>\"", NULL},
+    {"&in_register_int", "\"<it is not in memory and has no address>\"", NULL},
+    {"(char)1e10", "\"<the float does not fit into the integer>\"", NULL},
+    {"p + d", "\"<a pointer and a float do not go together>\"", NULL},
+    {"p * 2", "\"<the operator needs numbers, not pointers>\"", NULL},
+    {"&point.low", "\"<it is not in memory and has no address>\"", NULL},
+    {"sizeof point.low", "\"<a bit field has no size>\"", NULL},
+    {"\"a\" + 1", "\"<a string literal can only be compared>\"", NULL},
+    {"in_register_point.list[9]", "\"<unreadable>\"", NULL},
+    {"in_register_point.list[-1]", "\"<unreadable>\"", NULL},
+    {"1 ? 5 : nowhere", "5", "int"},
+    {"0 && nowhere", "0", "int"},
+    {"1 || gone", "1", "int"},
+    {"sizeof gone", "\"<optimized out>\"", NULL},
+    /* strings by contents */
+    {"text == \"hello\"", "1", "int"},
+    {"\"hello\" == text", "1", "int"},
+    {"text == \"hell\"", "0", "int"},
+    {"text == \"hello!\"", "0", "int"},
+    {"text != \"hello\"", "0", "int"},
+    {"text < \"help\"", "1", "int"},
+    {"\"help\" < text", "0", "int"},
+    {"\"help\" > text", "1", "int"},
+    {"text >= \"hello\"", "1", "int"},
+    {"buffer == \"abc\"", "1", "int"},
+    {"buffer < \"abd\"", "1", "int"},
+    {"buffer + 1 == \"bc\"", "1", "int"},
+    {"\"a\" < \"b\"", "1", "int"},
+    {"\"b\" == \"b\"", "1", "int"},
+    {"(char *)0 == \"x\"", "0", "int"},
+    {"(char *)0 != \"x\"", "1", "int"},
+    {"(char *)0 < \"x\"", "\"<unreadable>\"", NULL},
+    {"(char *)16 == \"x\"", "\"<unreadable>\"", NULL},
+    {"i == \"x\"", "\"<a value of type 'int' is no string>\"", NULL},
+    {"(unsigned char *)text == \"hello\"", "1", "int"},
+    {"color == \"GREEN\"", "1", "int"},
+    {"color == \"RED\"", "0", "int"},
+    {"point == \"x\"", "\"<it cannot be compared with a string literal>\"", NULL},
+    {"color == BLUE", "0", "int"},
+    {"GREEN == color", "1", "int"},
+    {"color == NOSUCH", "\"<no variable 'NOSUCH' here>\"", NULL},
+};
+
+static const char source_cxx[] =
+    "#include <string>\n#include <vector>\n#include <array>\n"
+    "struct base { int from_base = 5; int *link = &from_base; }; struct other_base { long second = 6; };\n"
+    "struct item : base, other_base { std::string name; int n; int &counter; item *next; };\n"
+    "typedef int number; enum class mode { off, on }; mode how = mode::on; int count = 42; int &alias = "
+    "count; const int &fixed = count;\n"
+    "item tail{{}, {}, \"tail\", 1, count, nullptr}; item head{{}, {}, \"a rather long name of an item\", 2, "
+    "count, &tail};\n"
+    "item &head_alias = head; std::vector<int> numbers{10, 20, 30}; std::vector<item *> items{&head, "
+    "&tail};\n"
+    "std::array<short, 3> three{7, 8, 9}; std::string word = \"word\"; const std::string &word_alias = "
+    "word;\n"
+    "std::vector<std::string> words{\"x\", \"yy\"}; item *__this = &head; char32_t wide = U'w'; bool yes = "
+    "true; std::string umlaut = \"\\xc3\\xa4\\x80\";\n"
+    "const item *const fixed_pointer = &head; item grid[2][2] = {{head, tail}, {tail, head}};\n";
+
+static const struct {
+    const char *text, *json, *type;
+} shown_cxx[] = {
+    {"alias", "42", "int"},
+    {"alias + 1", "43", "int"},
+    {"fixed == alias", "1", "int"},
+    {"&alias == &count", "1", "int"},
+    {"head.n", "2", "int"},
+    {"head_alias.n", "2", "int"},
+    {"head.counter", "42", "int"},
+    {"head.next->n", "1", "int"},
+    {"head.from_base", "5", "int"},
+    {"head.next->second", "6", "long int"},
+    {"*head.link", "5", "int"},
+    {"fixed_pointer->n", "2", "int"},
+    {"fixed_pointer.n", "2", "int"},
+    {"head.name == \"a rather long name of an item\"", "1", "int"},
+    {"tail.name == \"tail\"", "1", "int"},
+    {"tail.name", "\"tail\"", "std::string"},
+    {"word < \"worf\"", "1", "int"},
+    {"word > \"worf\"", "0", "int"},
+    {"word_alias == \"word\"", "1", "int"},
+    {"\"word\" != word", "0", "int"},
+    {"word == \"wor\"", "0", "int"},
+    {"word == \"words\"", "0", "int"},
+    {"word[1]", "\"o\"", "char"},
+    {"numbers[1]", "20", "int"},
+    {"numbers", "[10, 20, 30]", "std::vector<int>"},
+    {"items[1]->name == \"tail\"", "1", "int"},
+    {"three[2] * 2", "18", "int"},
+    {"words[1] == \"yy\"", "1", "int"},
+    {"how", "\"on\"", "mode"},
+    {"how == mode::on", "1", "int"},
+    {"how == \"on\"", "1", "int"},
+    {"sizeof(number)", "4", "long unsigned int"},
+    {"(number)count", "42", "int"},
+    {"umlaut == \"\\xc3\\xa4\\x80\"", "1", "int"},
+    {"umlaut == \"\\u00e4\"", "0", "int"},
+    {"grid[1][0].name == \"tail\"", "1", "int"},
+    {"yes", "true", "bool"},
+    {"yes == true", "1", "int"},
+    {"head.next == nullptr", "0", "int"},
+    {"tail.next == nullptr", "1", "int"},
+    {"!tail.next", "1", "int"},
+    {"sizeof alias", "4", "long unsigned int"},
+    {"((item *)items[0])->n", "2", "int"},
+    {"sizeof(head_alias) == sizeof(item)", "1", "int"},
+    {"head.nosuch", "\"<'item' has no member 'nosuch'>\"", NULL},
+};
+
+static void check_shown(struct compiled *compiled, const char *text, const char *json, const char *type) {
+    struct expression_scope scope = compiled_scope(compiled);
+    struct buffer value = {0}, type_name = {0};
+    struct expression_trouble trouble = {0};
+    struct expression *expression;
+    CHECK_OK(expression_parse(text, &expression));
+    bool good = expression_render(expression, &scope, &value_default_options, &value, &type_name, &trouble);
+    buffer_put_u8(&value, 0);
+    ck_assert_msg(good == (type != NULL), "%s: %s %s", text, (char *)value.data, trouble.why);
+    ck_assert_msg(!strcmp((char *)value.data, json), "%s: %s instead of %s", text, (char *)value.data, json);
+    ck_assert_msg(!type || !strcmp((char *)type_name.data, type), "%s: type '%s' instead of '%s'", text,
+                  (char *)type_name.data, type);
+    ck_assert_msg(good || (trouble.column >= 1 && trouble.column <= strlen(text)), "%s: column %u", text,
+                  trouble.column);
+    buffer_deinit(&value);
+    buffer_deinit(&type_name);
+    expression_destroy(expression);
+}
+
+START_TEST(c_values_show_as_json) {
+    struct compiled *compiled = compiled_create("gcc", "c", variables);
+    for (size_t i = 0; i < sizeof(shown_c) / sizeof(shown_c[0]); i++)
+        check_shown(compiled, shown_c[i].text, shown_c[i].json, shown_c[i].type);
+    compiled_destroy(compiled);
+}
+END_TEST
+
+START_TEST(cxx_values_show_as_json) {
+    struct compiled *compiled = compiled_create("g++", "cc", source_cxx);
+    for (size_t i = 0; i < sizeof(shown_cxx) / sizeof(shown_cxx[0]); i++)
+        check_shown(compiled, shown_cxx[i].text, shown_cxx[i].json, shown_cxx[i].type);
+    compiled_destroy(compiled);
+}
+END_TEST
+
+/* A scope in which `this` is a pointer to head. */
+static enum operand_state resolve_in_member(void *context, const char *name, struct expression_operand *ret) {
+    return compiled_resolve(context, !strcmp(name, "this") ? "__this" : name, ret);
+}
+
+START_TEST(conditions_are_true_false_or_unknown) {
+    static const struct {
+        const char *text;
+        enum expression_truth truth;
+    } rows[] = {{"n == 2", EXPRESSION_TRUE},
+                {"n == 3", EXPRESSION_FALSE},
+                {"from_base", EXPRESSION_TRUE},
+                {"this->n == 2 && next", EXPRESSION_TRUE},
+                {"counter == 42", EXPRESSION_TRUE},
+                {"nowhere", EXPRESSION_UNKNOWN},
+                {"nowhere || 1", EXPRESSION_UNKNOWN},
+                {"0 && nowhere", EXPRESSION_FALSE},
+                {"gone > 5", EXPRESSION_UNKNOWN},
+                {"!gone", EXPRESSION_UNKNOWN},
+                {"head", EXPRESSION_UNKNOWN},
+                {"\"text\"", EXPRESSION_TRUE},
+                {"grid", EXPRESSION_TRUE},
+                {"0.0", EXPRESSION_FALSE},
+                {"next->next", EXPRESSION_FALSE},
+                {"next->next->n", EXPRESSION_UNKNOWN},
+                {"this", EXPRESSION_TRUE},
+                {"name == \"a rather long name of an item\"", EXPRESSION_TRUE},
+                {"::count == 42", EXPRESSION_TRUE}};
+    struct compiled *compiled = compiled_create("g++", "cc", source_cxx);
+    struct expression_scope scope = compiled_scope(compiled);
+    scope.resolve = resolve_in_member;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct expression *expression;
+        struct expression_trouble trouble = {0};
+        CHECK_OK(expression_parse(rows[i].text, &expression));
+        enum expression_truth truth = expression_test(expression, &scope, &trouble);
+        ck_assert_msg(truth == rows[i].truth, "%s: %d %s", rows[i].text, (int)truth, trouble.why);
+        ck_assert_int_eq(*trouble.why != 0, truth == EXPRESSION_UNKNOWN);
+        expression_destroy(expression);
+    }
+    compiled_destroy(compiled);
+}
+END_TEST
+
 static Suite *make_suite(void) {
     Suite *suite = suite_create("expression");
     TCase *tcase = tcase_create("expression");
@@ -286,6 +630,13 @@ static Suite *make_suite(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, written_expressions_are_what_gcc_makes_of_them);
     tcase_add_test(tcase, random_expressions_are_what_gcc_makes_of_them);
+    tcase_add_loop_test(tcase, what_is_no_expression_is_refused_with_its_column, 0,
+                        sizeof(refused) / sizeof(refused[0]));
+    tcase_add_test(tcase, depth_and_length_are_bounded);
+    tcase_add_test(tcase, lists_are_split_at_commas);
+    tcase_add_test(tcase, c_values_show_as_json);
+    tcase_add_test(tcase, cxx_values_show_as_json);
+    tcase_add_test(tcase, conditions_are_true_false_or_unknown);
     return suite;
 }
 
