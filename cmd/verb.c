@@ -1,6 +1,9 @@
 #include "cmd/verb.h"
 
 #include "base/say.h"
+#include "config/arguments.h"
+#include "config/nearest.h"
+#include "config/print.h"
 #include "replay/recording.h"
 
 #include <errno.h>
@@ -9,32 +12,76 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTIONS_MOST = 32, LONG_ONLY = 1000 };
+enum { LONG_MOST = 128, NAME_MOST = 32, LONG_ONLY = 1000, TABLE = 2000 };
 
-/* The options that every verb has, then the verb's own: getopt_long's view of the rows. */
-static void build(const struct verb_option *options, size_t count, struct option *ret_long, char *ret_short) {
-    static const struct option common[] = {{"help", no_argument, NULL, 'h'},
-                                           {"quiet", no_argument, NULL, 'q'},
-                                           {"verbose", no_argument, NULL, 'v'}};
-    size_t at = strlen(ret_short);
-    memcpy(ret_long, common, sizeof(common));
-    for (size_t i = 0; i < count; i++) {
-        const struct verb_option *option = &options[i];
-        ret_long[3 + i] = (struct option){option->name, option->takes_value ? required_argument : no_argument,
-                                          NULL, option->letter ? option->letter : LONG_ONLY + (int)i};
-        if (!option->letter)
-            continue;
-        ret_short[at++] = option->letter;
-        if (option->takes_value)
-            ret_short[at++] = ':';
-    }
-    ret_short[at] = 0;
+/* What is parsed, and getopt_long's view of it. */
+struct parse {
+    const struct verb *verb;
+    const struct verb_option *options; /* the verb's own */
+    size_t count;
+    struct option_arguments *arguments; /* NULL: the verb takes none of the table */
+    struct option long_options[LONG_MOST];
+    size_t long_count;
+    char short_options[3 * LONG_MOST];
+    char negations[LONG_MOST][NAME_MOST]; /* "no-functions" */
+    const char *swallowed_by;
+};
+
+static void add_long(struct parse *parse, const char *name, bool takes_value, int code) {
+    if (parse->long_count + 1 < LONG_MOST)
+        parse->long_options[parse->long_count++] =
+            (struct option){name, takes_value ? required_argument : no_argument, NULL, code};
 }
 
-static const struct verb_option *find(const struct verb_option *options, size_t count, int code) {
-    for (size_t i = 0; i < count; i++)
-        if (code == LONG_ONLY + (int)i || (options[i].letter && code == options[i].letter))
-            return &options[i];
+static void add_short(struct parse *parse, char letter, bool takes_value) {
+    size_t at = strlen(parse->short_options);
+    parse->short_options[at++] = letter;
+    if (takes_value)
+        parse->short_options[at++] = ':';
+    parse->short_options[at] = 0;
+}
+
+/* The options that every verb has, then the verb's own. */
+static void add_own(struct parse *parse) {
+    add_long(parse, "help", false, 'h');
+    add_long(parse, "quiet", false, 'q');
+    add_long(parse, "verbose", false, 'v');
+    for (size_t i = 0; i < parse->count; i++) {
+        const struct verb_option *option = &parse->options[i];
+        add_long(parse, option->name, option->takes_value, LONG_ONLY + (int)i);
+        if (option->letter)
+            add_short(parse, option->letter, option->takes_value);
+    }
+}
+
+static void add_table(struct parse *parse) {
+    add_long(parse, "config", true, TABLE);
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        add_long(parse, row->name, row->type != OPTION_BOOL, TABLE);
+        if (row->letter)
+            add_short(parse, row->letter, row->type != OPTION_BOOL);
+        if (row->type != OPTION_BOOL)
+            continue;
+        snprintf(parse->negations[i], NAME_MOST, "no-%s", row->name);
+        add_long(parse, parse->negations[i], false, TABLE);
+    }
+}
+
+static const struct verb_option *find_own(const struct parse *parse, int code) {
+    for (size_t i = 0; i < parse->count; i++)
+        if (code == LONG_ONLY + (int)i || (parse->options[i].letter && code == parse->options[i].letter))
+            return &parse->options[i];
+    return NULL;
+}
+
+/* The name of an option of the table, or NULL. */
+static const char *find_in_table(const struct parse *parse, int code, int long_index) {
+    if (code == TABLE)
+        return parse->long_options[long_index].name;
+    for (size_t i = 0; parse->arguments && i < option_count; i++)
+        if (option_rows[i].letter && code == option_rows[i].letter)
+            return option_rows[i].name;
     return NULL;
 }
 
@@ -43,37 +90,99 @@ static struct error *usage_error(const struct verb *verb, const char *what, cons
                       "`reel %s --help` lists them", verb->name);
 }
 
-struct error *verb_options(const struct verb *verb, int argc, char **argv, const struct verb_option *options,
-                           size_t count, bool stop_at_program, int *ret_first, bool *ret_help) {
-    struct option long_options[OPTIONS_MOST] = {0};
-    char short_options[3 * OPTIONS_MOST];
-    snprintf(short_options, sizeof(short_options), "%s:hqv", stop_at_program ? "+" : "");
-    build(options, count, long_options, short_options);
+static struct error *unknown_option(const struct parse *parse, const char *text) {
+    char word[NAME_MOST];
+    struct nearest nearest = {.word = word};
+    struct error *err = usage_error(parse->verb, "unknown option", text);
+    if (strncmp(text, "--", 2) != 0 || strcspn(text + 2, "=") >= sizeof(word))
+        return err;
+    snprintf(word, sizeof(word), "%.*s", (int)strcspn(text + 2, "="), text + 2);
+    for (size_t i = 0; i < parse->long_count; i++)
+        nearest_try(&nearest, parse->long_options[i].name);
+    return nearest.best ? error_hint(err, "did you mean --%s?", nearest.best) : err;
+}
+
+static void print_help(const struct parse *parse) {
+    struct buffer text = {0};
+    printf("usage: reel %s %s\n\n%s", parse->verb->name, parse->verb->arguments, parse->verb->help);
+    if (!parse->arguments)
+        return;
+    option_print_help(&text);
+    printf("\n%.*s", (int)text.size, (const char *)text.data);
+    buffer_deinit(&text);
+}
+
+/* An option that takes several values takes all arguments up to the next option. */
+static struct error *take_of_table(struct parse *parse, const char *name, int argc, char **argv) {
+    bool negated, separate = optarg && optarg == argv[optind - 1];
+    const struct option_row *row = option_by_name(name, &negated);
+    TRY(option_arguments_add(parse->arguments, name, optarg));
+    if (!row || !row->many || !separate)
+        return NULL;
+    while (optind < argc && argv[optind][0] != '-')
+        TRY(option_arguments_add(parse->arguments, name, argv[optind++]));
+    if (optind >= argc)
+        parse->swallowed_by = row->name;
+    return NULL;
+}
+
+static struct error *take(struct parse *parse, int code, int long_index, int argc, char **argv) {
+    const struct verb_option *option = find_own(parse, code);
+    const char *of_table = option ? NULL : find_in_table(parse, code, long_index);
+    if (code == 'q')
+        say_level = SAY_QUIET;
+    else if (code == 'v')
+        say_level = SAY_VERBOSE;
+    else if (code == ':')
+        return usage_error(parse->verb, "no value for option", argv[optind - 1]);
+    else if (of_table)
+        return take_of_table(parse, of_table, argc, argv);
+    else if (!option)
+        return unknown_option(parse, argv[optind - 1]);
+    else if (option->takes_value)
+        *(const char **)option->ret = optarg;
+    else
+        *(bool *)option->ret = true;
+    return NULL;
+}
+
+static struct error *parse_all(struct parse *parse, int argc, char **argv, bool stop_at_program,
+                               int *ret_first, bool *ret_help) {
+    int long_index = 0;
+    strcpy(parse->short_options, stop_at_program ? "+:hqv" : ":hqv");
+    add_own(parse);
+    if (parse->arguments)
+        add_table(parse);
     opterr = 0;
     optind = 1;
     *ret_help = false;
-    for (int code; (code = getopt_long(argc, argv, short_options, long_options, NULL)) != -1;) {
-        const struct verb_option *option = find(options, count, code);
+    for (int code;
+         (code = getopt_long(argc, argv, parse->short_options, parse->long_options, &long_index)) != -1;) {
         if (code == 'h') {
-            printf("usage: reel %s %s\n\n%s", verb->name, verb->arguments, verb->help);
+            print_help(parse);
             *ret_help = true;
             return NULL;
         }
-        if (code == 'q')
-            say_level = SAY_QUIET;
-        else if (code == 'v')
-            say_level = SAY_VERBOSE;
-        else if (code == ':')
-            return usage_error(verb, "no value for option", argv[optind - 1]);
-        else if (!option)
-            return usage_error(verb, "unknown option", argv[optind - 1]);
-        else if (option->takes_value)
-            *(const char **)option->ret = optarg;
-        else
-            *(bool *)option->ret = true;
+        TRY(take(parse, code, long_index, argc, argv));
     }
     *ret_first = optind;
     return NULL;
+}
+
+struct error *verb_options(const struct verb *verb, int argc, char **argv, const struct verb_option *options,
+                           size_t count, bool stop_at_program, int *ret_first, bool *ret_help) {
+    struct parse parse = {.verb = verb, .options = options, .count = count};
+    return parse_all(&parse, argc, argv, stop_at_program, ret_first, ret_help);
+}
+
+struct error *verb_options_of_table(const struct verb *verb, int argc, char **argv,
+                                    const struct verb_option *options, size_t count, bool stop_at_program,
+                                    struct option_arguments *ret_arguments, int *ret_first, bool *ret_help,
+                                    const char **ret_swallowed_by) {
+    struct parse parse = {.verb = verb, .options = options, .count = count, .arguments = ret_arguments};
+    struct error *err = parse_all(&parse, argc, argv, stop_at_program, ret_first, ret_help);
+    *ret_swallowed_by = parse.swallowed_by;
+    return err;
 }
 
 struct error *verb_number(const char *text, const char *what, uint64_t most, uint64_t *ret) {

@@ -20,7 +20,8 @@ struct verb {
     struct error *(*run)(int argc, char **argv, int *ret_status);
 };
 
-extern const struct verb verb_record, verb_replay, verb_dump, verb_summary, verb_merge, verb_doctor;
+extern const struct verb verb_record, verb_replay, verb_trace, verb_summary, verb_merge, verb_config, verb_dump,
+    verb_doctor;
 
 /* An option of a verb, as a row. `--help`, `--quiet` and `--verbose` are understood everywhere. */
 struct verb_option {
@@ -35,6 +36,19 @@ struct verb_option {
  * and sets *ret_help. ERROR_USAGE names what is wrong. */
 struct error *verb_options(const struct verb *verb, int argc, char **argv, const struct verb_option *options,
                            size_t count, bool stop_at_program, int *ret_first, bool *ret_help);
+
+/* The same for a verb that also takes the options of config/option.h, which are noted in ret_arguments
+ * (zeroed by the caller, who deinitialises it in either case; values point into argv). --help shows them
+ * behind the verb's own help.
+ *
+ * `--exclude A B` takes all arguments up to the next one that begins with `-`; when these were the last
+ * arguments, *ret_swallowed_by is "exclude", else NULL: a verb that finds no program can say what became of
+ * it. */
+struct option_arguments;
+struct error *verb_options_of_table(const struct verb *verb, int argc, char **argv,
+                                    const struct verb_option *options, size_t count, bool stop_at_program,
+                                    struct option_arguments *ret_arguments, int *ret_first, bool *ret_help,
+                                    const char **ret_swallowed_by);
 
 /* A whole number; what names the option in the error. */
 struct error *verb_number(const char *text, const char *what, uint64_t most, uint64_t *ret);

@@ -70,8 +70,16 @@ struct expression_scope {
     const struct memory_reader *memory;
 };
 
+enum expression_cause {
+    CAUSE_NOT_FOUND,     /* no such variable, member or type at this place */
+    CAUSE_OPTIMIZED_OUT, /* a variable that has no value here */
+    CAUSE_UNREADABLE,    /* memory that is not there */
+    CAUSE_IMPOSSIBLE,    /* the types do not allow it, a division by zero, ... */
+};
+
 /* Why a result is unknown. */
 struct expression_trouble {
+    enum expression_cause cause;
     unsigned column; /* in the text of expression_text(), from 1 */
     char why[160];   /* "no variable 'n' here" */
 };

@@ -1,0 +1,2 @@
+#include "cmd/verb.h"
+const struct verb verb_trace = {.name = "trace"};
