@@ -22,6 +22,9 @@ void engine_deinit(struct engine *engine);
 /* The task with this tid, made when it is new. NULL when memory is out. */
 struct task *engine_task(struct engine *engine, pid_t tid);
 
+/* Forget a task that is no longer traced (detached), and free it. */
+void engine_forget(struct engine *engine, struct task *task);
+
 /* Wait for the next stop of any tracee. STOP_NONE when there are no tracees. */
 struct error *engine_next(struct engine *engine, struct stop *ret);
 
