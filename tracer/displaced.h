@@ -4,8 +4,8 @@
  * another thread would slip past. There are two ways, and both leave registers, flags and memory as the
  * instruction in its own place would:
  *
- *   emulated  the tracer does it on the registers of the stopped task. Control transfers can be done in no other
- *             way (a call must push the address behind its own place), and what functions begin and end with is
+ *   emulated  the tracer does it on the registers of the stopped task. Control transfers can be done in no
+ * other way (a call must push the address behind its own place), and what functions begin and end with is
  *             done so because it costs no more than writing the registers, which must be done anyway.
  *   in a slot the instruction, with a RIP-relative operand adjusted, is written to a slot in the task's
  *             memory, followed by a jump back behind the original. The task runs through it without any
@@ -35,11 +35,11 @@
 #define DISPLACED_SECOND          40 /* offset of the second copy in a slot */
 
 enum displaced_operation {
-    DISPLACED_NATIVE, /* only in a slot */
+    DISPLACED_NATIVE,  /* only in a slot */
     DISPLACED_SYSCALL, /* only in a slot, where rcx is put right afterwards */
-    DISPLACED_NOP,    /* nop, endbr64 */
-    DISPLACED_PUSH,   /* push of a 64-bit register */
-    DISPLACED_MOVE,   /* mov between 64-bit registers */
+    DISPLACED_NOP,     /* nop, endbr64 */
+    DISPLACED_PUSH,    /* push of a 64-bit register */
+    DISPLACED_MOVE,    /* mov between 64-bit registers */
     DISPLACED_SUB_RSP, /* sub of a constant from rsp */
     DISPLACED_LEAVE,
     DISPLACED_RET,
@@ -76,13 +76,14 @@ struct displaced {
     struct displaced_operand operand; /* of push, move (source), indirect calls and jumps */
     uint8_t condition;                /* low four bits of the opcode of a branch or loop */
     uint8_t target_register;          /* of move */
+    uint8_t modrm_at;                 /* offset of the ModRM byte of an indirect transfer */
     bool is_32_bit_count;             /* jecxz, loop with address size prefix */
     uint64_t target;                  /* of direct transfers */
     uint64_t constant;                /* of sub; bytes that a ret pops besides the address */
 };
 
-/* Decode the instruction at the start of bytes[0..size), which stands at `address`. ERROR_UNSUPPORTED, with the
- * reason, for what cannot be displaced: far transfers, software interrupts (the program's own int3 among
+/* Decode the instruction at the start of bytes[0..size), which stands at `address`. ERROR_UNSUPPORTED, with
+ * the reason, for what cannot be displaced: far transfers, software interrupts (the program's own int3 among
  * them), xbegin, branches with an operand size prefix (Intel and AMD differ); ERROR_BAD_DATA for what is no
  * instruction, or is cut short. */
 struct error *displaced_decode(const uint8_t *bytes, size_t size, uint64_t address, struct displaced *ret);
@@ -119,8 +120,8 @@ enum displaced_progress {
 /* Of rip at this offset into the slot. An int3 of the slot that has been executed counts as not executed. */
 enum displaced_progress displaced_progress_at(const struct displaced *displaced, size_t offset);
 
-/* regs.rip is in the slot at `slot`: make them what they would be without it. False, with regs untouched, when a
- * call's memory cannot be accessed. */
+/* regs.rip is in the slot at `slot`: make them what they would be without it. False, with regs untouched,
+ * when a call's memory cannot be accessed. */
 bool displaced_settle(const struct displaced *displaced, uint64_t slot, struct user_regs_struct *regs,
                       const struct displaced_memory *memory);
 

@@ -57,6 +57,13 @@ static void forget(struct engine *engine, struct task *task) {
     engine->gone = task;
 }
 
+void engine_forget(struct engine *engine, struct task *task) {
+    task_destroy(engine->gone);
+    forget(engine, task);
+    task_destroy(engine->gone);
+    engine->gone = NULL;
+}
+
 /* The timer fired: seen at once when engine_next() waits (waitpid() is interrupted), else when it is called
  * next. */
 static volatile sig_atomic_t ticked;

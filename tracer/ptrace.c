@@ -74,6 +74,21 @@ struct error *trace_set_siginfo(pid_t tid, const siginfo_t *info) {
     return call("SETSIGINFO", PTRACE_SETSIGINFO, tid, NULL, (void *)(uintptr_t)info);
 }
 
+#define PEEK_COUNT 32
+
+struct error *trace_has_pending(pid_t tid, int signo, int code, bool *ret) {
+    siginfo_t infos[PEEK_COUNT];
+    struct __ptrace_peeksiginfo_args args = {.nr = PEEK_COUNT};
+    long count = ptrace(PTRACE_PEEKSIGINFO, tid, &args, infos);
+    if (count < 0)
+        return error_system(errno, "ptrace PEEKSIGINFO of task %d", tid);
+    *ret = false;
+    for (long i = 0; i < count; i++)
+        if (infos[i].si_signo == signo && infos[i].si_code == code)
+            *ret = true;
+    return NULL;
+}
+
 struct error *trace_get_sigmask(pid_t tid, uint64_t *ret) {
     return call("GETSIGMASK", PTRACE_GETSIGMASK, tid, (void *)sizeof(*ret), ret);
 }

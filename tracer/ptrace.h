@@ -43,6 +43,8 @@ struct error *trace_set_xstate(pid_t tid, const void *xstate, size_t size);
 
 struct error *trace_get_siginfo(pid_t tid, siginfo_t *ret);
 struct error *trace_set_siginfo(pid_t tid, const siginfo_t *info);
+/* Is a signal of this number and si_code queued for this very task (PTRACE_PEEKSIGINFO; of the first 32)? */
+struct error *trace_has_pending(pid_t tid, int signo, int code, bool *ret);
 /* The mask of blocked signals, bit signo-1. */
 struct error *trace_get_sigmask(pid_t tid, uint64_t *ret);
 struct error *trace_set_sigmask(pid_t tid, uint64_t mask);

@@ -37,7 +37,8 @@ struct error *remote_syscall(struct task *task, uint64_t instruction, long numbe
     uint64_t mask;
     TRY(trace_get_registers(task->tid, &saved));
     TRY(trace_get_sigmask(task->tid, &mask));
-    TRY(trace_set_sigmask(task->tid, ~0ull));
+    /* not SIGTRAP, by which the step ends: the kernel would reset the program's action for it */
+    TRY(trace_set_sigmask(task->tid, ~(1ull << (SIGTRAP - 1))));
     regs = saved;
     regs.rip = instruction;
     regs.rax = (uint64_t)number;

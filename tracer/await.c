@@ -1,0 +1,60 @@
+#include "tracer/await.h"
+
+#include "tracer/process.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+#include <time.h>
+
+/* Between two looks, in nanoseconds. A stop takes some 50 us to come. */
+#define PAUSE_NS 50000
+
+static int64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static struct error *gone(const struct task *task) {
+    return error_system(ESRCH, "task %d", task->tid);
+}
+
+/* Look once. WNOWAIT leaves what is seen; only a stop is then taken. */
+static struct error *look(struct task *task, int flags, bool *ret_stopped, int *ret) {
+    siginfo_t info = {0};
+    int options = WEXITED | WSTOPPED | WNOWAIT | __WALL | flags;
+    int result;
+    while ((result = waitid(P_PID, (id_t)task->tid, &info, options)) < 0 && errno == EINTR)
+        ;
+    if (result < 0)
+        return gone(task);
+    *ret_stopped = info.si_pid != 0;
+    if (!*ret_stopped)
+        return NULL;
+    if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED)
+        return gone(task);
+    int status;
+    if (waitpid(task->tid, &status, __WALL | WNOHANG) != task->tid)
+        return gone(task);
+    if (!WIFSTOPPED(status)) /* killed between the two looks: its end is taken, but that is known now */
+        return gone(task);
+    task->stopped = true;
+    *ret = status;
+    return NULL;
+}
+
+struct error *await_stop(struct task *task, int milliseconds, int *ret) {
+    bool stopped = false;
+    if (milliseconds < 0)
+        return look(task, 0, &stopped, ret);
+    for (int64_t end = now_ms() + milliseconds;;) {
+        TRY(look(task, WNOHANG, &stopped, ret));
+        if (stopped)
+            return NULL;
+        if (process_is_ended(task->tid)) /* a leader that has gone before its threads is not reported */
+            return gone(task);
+        if (now_ms() > end)
+            return error_new(ERROR_LIMIT, "task %d: does not stop", task->tid);
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+    }
+}

@@ -1,0 +1,83 @@
+#include "tracer/process.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* /proc/PID/status is below 2 KB; a longer one is cut, which costs its last lines. */
+#define STATUS_MAX 8192
+
+static const char *value_of(const char *line, const char *key) {
+    size_t length = strlen(key);
+    if (strncmp(line, key, length) || line[length] != ':')
+        return NULL;
+    line += length + 1;
+    return line + strspn(line, "\t ");
+}
+
+static void parse_line(const char *line, struct process_status *ret) {
+    const char *value;
+    if ((value = value_of(line, "Name")))
+        snprintf(ret->name, sizeof(ret->name), "%s", value);
+    else if ((value = value_of(line, "State")))
+        ret->state = *value;
+    else if ((value = value_of(line, "Tgid")))
+        ret->tgid = (pid_t)strtol(value, NULL, 10);
+    else if ((value = value_of(line, "TracerPid")))
+        ret->tracer = (pid_t)strtol(value, NULL, 10);
+    else if ((value = value_of(line, "Uid")))
+        ret->uid = (uid_t)strtoul(value, NULL, 10);
+    else if (value_of(line, "VmSize"))
+        ret->has_memory = true;
+    else if ((value = value_of(line, "SigIgn")))
+        ret->ignored = strtoull(value, NULL, 16);
+    else if ((value = value_of(line, "SigCgt")))
+        ret->caught = strtoull(value, NULL, 16);
+    else if ((value = value_of(line, "x86_Thread_features")))
+        ret->has_shadow_stack = strstr(value, "shstk") != NULL;
+}
+
+struct error *process_status(pid_t pid, struct process_status *ret) {
+    char path[64], text[STATUS_MAX];
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    int errnum = errno;
+    if (fd >= 0)
+        close(fd);
+    if (size < 0 && (errnum == ENOENT || errnum == ESRCH))
+        return error_new(ERROR_NOT_FOUND, "process %d: no such process", pid);
+    if (size < 0)
+        return error_system(errnum, "%s", path);
+    text[size] = 0;
+    *ret = (struct process_status){0};
+    char *rest = text;
+    for (char *line; (line = strsep(&rest, "\n"));)
+        parse_line(line, ret);
+    return NULL;
+}
+
+bool process_is_ended(pid_t pid) {
+    struct process_status status;
+    struct error *err = process_status(pid, &status);
+    bool is_ended = error_is(err, ERROR_NOT_FOUND) || (!err && (status.state == 'Z' || status.state == 'X'));
+    error_free(err);
+    return is_ended;
+}
+
+bool process_is_32_bit(pid_t pid) {
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    unsigned char ident[EI_NIDENT] = {0};
+    bool is_32_bit = read(fd, ident, sizeof(ident)) == (ssize_t)sizeof(ident) &&
+                     !memcmp(ident, ELFMAG, SELFMAG) && ident[EI_CLASS] == ELFCLASS32;
+    close(fd);
+    return is_32_bit;
+}

@@ -1,0 +1,31 @@
+/* process: what /proc/PID/status and its neighbours tell of a process that need not be traced (proc(5)). */
+#ifndef REEL_TRACER_PROCESS_H
+#define REEL_TRACER_PROCESS_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct process_status {
+    char name[64];            /* at most 15 bytes, or more of a kernel worker; escaped by the kernel */
+    char state;               /* 'R', 'S', 'D', 'T', 't', 'Z', 'X', 'I' */
+    pid_t tgid;               /* the process that this task is a thread of */
+    pid_t tracer;             /* 0: not traced */
+    uid_t uid;                /* real */
+    bool has_memory;          /* kernel threads and zombies have none */
+    uint64_t ignored, caught; /* signals, bit signo-1 */
+    bool has_shadow_stack;
+};
+
+/* Of a process or thread. ERROR_NOT_FOUND when there is none. */
+struct error *process_status(pid_t pid, struct process_status *ret);
+
+/* Is it gone, or a zombie? */
+bool process_is_ended(pid_t pid);
+
+/* Is its program a 32-bit one? False when that cannot be told. */
+bool process_is_32_bit(pid_t pid);
+
+#endif
