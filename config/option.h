@@ -25,7 +25,7 @@ enum trace_level {
     LEVEL_FULL,     /* and control flow */
 };
 
-enum trace_format { FORMAT_JSON, FORMAT_JSONL };
+enum output_format { FORMAT_JSON, FORMAT_JSONL };
 
 /* Everything that was asked for. All strings and lists are owned by the struct. */
 struct trace_options {
@@ -45,7 +45,7 @@ struct trace_options {
     uint64_t buffer_size;        /* bytes */
     bool async_write;
     char *output;    /* NULL: trace.json, or trace.jsonl */
-    int format;      /* enum trace_format */
+    int format;      /* enum output_format */
     char *debug_dir; /* NULL: none */
     bool debuginfod;
 };

@@ -1,5 +1,6 @@
 #include "dwarf/name.h"
 
+#include "dwarf/demangle.h"
 #include "dwarf/module_private.h"
 
 #include <libiberty/demangle.h>
@@ -187,4 +188,17 @@ bool names_from_die(struct arena *arena, const struct die *die, bool display, st
     ret->display = ret->name;
     ret->base = ret->name ? name_base(arena, ret->name) : NULL;
     return ret->base != NULL;
+}
+
+bool demangle_type(const char *mangled, char *ret, size_t size) {
+    static _Thread_local struct output output;
+    output.length = 0;
+    if (setjmp(output.full))
+        return false;
+    if (!cplus_demangle_v3_callback(mangled, DMGL_ANSI | DMGL_PARAMS | DMGL_TYPES, append, &output) ||
+        output.length >= size)
+        return false;
+    memcpy(ret, output.text, output.length);
+    ret[output.length] = 0;
+    return true;
 }

@@ -633,7 +633,7 @@ struct error *calltrace_signal(struct calltrace *calltrace, pid_t tid, const sig
     return thread && (handled || fatal) ? trace_signal_event(thread, info, handled, fatal) : NULL;
 }
 
-struct error *calltrace_signal_stop(struct calltrace *calltrace, const struct stop *stop, bool *ret_done) {
+struct error *calltrace_signal_stop(struct calltrace *calltrace, struct stop *stop, bool *ret_done) {
     struct traced_thread *thread = calltrace_find_thread(calltrace, stop->task->tid);
     struct trap_hit hit;
     *ret_done = false;

@@ -58,9 +58,9 @@ struct error *calltrace_thread(struct calltrace *calltrace, struct task *task, p
 /* A thread is gone; the last one takes the process along. signo: it was killed, status: else. */
 struct error *calltrace_gone(struct calltrace *calltrace, pid_t tid, bool process_too, int status, int signo);
 
-/* A STOP_SIGNAL. *ret_done: it was a matter of the tracer's; resume with signal 0. Else the signal is the program's,
+/* A STOP_SIGNAL, whose signo may be changed. *ret_done: it was a matter of the tracer's; resume with signal 0. Else the signal is the program's,
  * which the trace notes when it is of interest. */
-struct error *calltrace_signal_stop(struct calltrace *calltrace, const struct stop *stop, bool *ret_done);
+struct error *calltrace_signal_stop(struct calltrace *calltrace, struct stop *stop, bool *ret_done);
 /* A signal that reaches the program; handled: a handler will run. For hosts that know it otherwise than by a stop. */
 struct error *calltrace_signal(struct calltrace *calltrace, pid_t tid, const siginfo_t *info, bool handled,
                                bool fatal);

@@ -456,11 +456,11 @@ static void print_fcntl_argument(const struct printer *p, const struct request *
 static void print_by_request(const struct printer *p, enum arg_type type, uint64_t value) {
     struct request request;
     const uint64_t *args = p->call->args;
-    if (type == TYPE_IOCTL && ioctl_find(args[1], &request))
+    if (type == SHAPE_IOCTL && ioctl_find(args[1], &request))
         print_request_argument(p, &request, value);
-    else if (type == TYPE_FCNTL && fcntl_find(args[1], &request))
+    else if (type == SHAPE_FCNTL && fcntl_find(args[1], &request))
         print_fcntl_argument(p, &request, value);
-    else if (type == TYPE_PRCTL && prctl_find(args[0], &request))
+    else if (type == SHAPE_PRCTL && prctl_find(args[0], &request))
         print_request_argument(p, &request, value);
     else
         put_hex(p->out, value);
@@ -491,38 +491,38 @@ static void print_pointer(const struct printer *p, const struct syscall_arg *arg
     uint64_t value = p->call->args[index];
     uint64_t next = index + 1 < SYSCALL_ARGS ? p->call->args[index + 1] : 0;
     switch (arg->type) {
-    case TYPE_PATH:
-    case TYPE_STRING:
+    case SHAPE_PATH:
+    case SHAPE_STRING:
         print_string(p, value);
         break;
-    case TYPE_STRINGS:
+    case SHAPE_STRINGS:
         print_strings(p, value);
         break;
-    case TYPE_BYTES:
+    case SHAPE_BYTES:
         print_bytes(p, value, shown_size(p, arg));
         break;
-    case TYPE_STRUCT:
+    case SHAPE_STRUCT:
         if (arg->rule == SIZE_RESULT)
             print_array(p, arg->constants, value, shown_size(p, arg), arg->unit);
         else
             print_struct(p, arg->constants, value);
         break;
-    case TYPE_IOVEC:
+    case SHAPE_IOVEC:
         print_iovecs(p, value, next, arg->direction == ARG_IN ? UINT64_MAX : (uint64_t)p->call->result);
         break;
-    case TYPE_MSGHDR:
+    case SHAPE_MSGHDR:
         print_message(p, value, arg->direction == ARG_IN ? UINT64_MAX : (uint64_t)p->call->result);
         break;
-    case TYPE_MMSGHDR:
+    case SHAPE_MMSGHDR:
         print_messages(p, value);
         break;
-    case TYPE_SOCKADDR:
+    case SHAPE_SOCKADDR:
         print_sockaddr(p, value, shown_size(p, arg));
         break;
-    case TYPE_FDSET:
+    case SHAPE_FDSET:
         print_fdset(p, value, (int)p->call->args[0]);
         break;
-    case TYPE_POLLFDS:
+    case SHAPE_POLLFDS:
         print_array(p, "pollfd", value, shown_size(p, arg), 8);
         break;
     default:
@@ -532,35 +532,35 @@ static void print_pointer(const struct printer *p, const struct syscall_arg *arg
 
 static void print_value(const struct printer *p, const struct syscall_arg *arg, uint64_t value) {
     switch (arg->type) {
-    case TYPE_LONG:
+    case SHAPE_LONG:
         put(p->out, "%" PRId64, (int64_t)value);
         break;
-    case TYPE_UINT:
+    case SHAPE_UINT:
         put(p->out, "%" PRIu64, value);
         break;
-    case TYPE_HEX:
+    case SHAPE_HEX:
         put_hex(p->out, value);
         break;
-    case TYPE_ADDRESS:
+    case SHAPE_ADDRESS:
         put_address(p->out, value);
         break;
-    case TYPE_DIRFD:
+    case SHAPE_DIRFD:
         if ((int32_t)value == -100)
             put(p->out, "AT_FDCWD");
         else
             put(p->out, "%d", (int32_t)value);
         break;
-    case TYPE_MODE:
+    case SHAPE_MODE:
         put_file_mode(p->out, value & 0177777);
         break;
-    case TYPE_SIGNAL:
+    case SHAPE_SIGNAL:
         put_signal(p->out, (int)value);
         break;
-    case TYPE_FLAGS:
+    case SHAPE_FLAGS:
         if (!print_request(p, arg->constants, value))
             put_flags(p->out, arg->constants, value);
         break;
-    default: /* TYPE_INT, TYPE_FD, TYPE_PID */
+    default: /* SHAPE_INT, SHAPE_FD, SHAPE_PID */
         put(p->out, "%d", (int32_t)value);
     }
 }
@@ -571,7 +571,7 @@ static void print_argument(const struct printer *p, unsigned index) {
     /* What a failed call would have written is not there. Timeouts and restarted sleeps are the same to us.
      */
     bool absent = arg->direction == ARG_OUT && syscall_failed(p->call->result);
-    if (arg->type == TYPE_IOCTL || arg->type == TYPE_FCNTL || arg->type == TYPE_PRCTL)
+    if (arg->type == SHAPE_IOCTL || arg->type == SHAPE_FCNTL || arg->type == SHAPE_PRCTL)
         print_by_request(p, arg->type, value);
     else if (arg->direction == ARG_VALUE)
         print_value(p, arg, value);
@@ -590,14 +590,14 @@ static unsigned argument_count(const struct printer *p) {
     for (unsigned i = 1; i < count; i++) {
         const struct syscall_arg *before = &p->row->args[i - 1];
         bool creates = args[i - 1] & (0100 | 020000000); /* O_CREAT, O_TMPFILE */
-        if (p->row->args[i].type == TYPE_MODE && before->constants && !strcmp(before->constants, "open") &&
+        if (p->row->args[i].type == SHAPE_MODE && before->constants && !strcmp(before->constants, "open") &&
             !creates)
             return i;
     }
-    if (count > 2 && p->row->args[2].type == TYPE_FCNTL && fcntl_find(args[1], &request) &&
+    if (count > 2 && p->row->args[2].type == SHAPE_FCNTL && fcntl_find(args[1], &request) &&
         request.direction == ARG_VALUE && !strncmp(request.name, "F_GET", strlen("F_GET")))
         return 2;
-    if (count > 1 && p->row->args[1].type == TYPE_PRCTL) {
+    if (count > 1 && p->row->args[1].type == SHAPE_PRCTL) {
         while (count > 1 && !args[count - 1])
             count--;
     }

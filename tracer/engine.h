@@ -27,18 +27,14 @@ void engine_deinit(struct engine *engine);
 /* The task with this tid, made when it is new. NULL when memory is out. */
 struct task *engine_task(struct engine *engine, pid_t tid);
 
-<<<<<<< HEAD
 /* Is this a tracee? */
 bool engine_traces(const struct engine *engine, pid_t tid);
 
-/* Wait for the next stop of any tracee. STOP_NONE when there are no tracees (left): other children of this
- * process are not waited for. */
-=======
 /* Forget a task that is no longer traced (detached), and free it. */
 void engine_forget(struct engine *engine, struct task *task);
 
-/* Wait for the next stop of any tracee. STOP_NONE when there are no tracees. */
->>>>>>> probe
+/* Wait for the next stop of any tracee. STOP_NONE when there are no tracees (left): other children of this
+ * process are not waited for. */
 struct error *engine_next(struct engine *engine, struct stop *ret);
 
 /* Make engine_next() return STOP_TICK about every `milliseconds` while nothing else happens; 0 switches it

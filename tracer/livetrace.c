@@ -206,7 +206,7 @@ static struct call *call_of(struct livetrace *live, pid_t tid) {
     return &grown[live->call_count++];
 }
 
-static struct error *on_entry(struct livetrace *live, const struct stop *stop) {
+static struct error *on_call_entry(struct livetrace *live, const struct stop *stop) {
     struct user_regs_struct regs;
     struct call *call = call_of(live, stop->task->tid);
     if (!call)
@@ -218,7 +218,7 @@ static struct error *on_entry(struct livetrace *live, const struct stop *stop) {
     return resume(live, stop->task, 0);
 }
 
-static struct error *on_exit(struct livetrace *live, const struct stop *stop) {
+static struct error *on_call_exit(struct livetrace *live, const struct stop *stop) {
     struct user_regs_struct regs;
     struct call *call = call_of(live, stop->task->tid);
     if (is_exec_done(live, stop->task->tid))
@@ -250,13 +250,13 @@ static struct error *on_gone(struct livetrace *live, const struct stop *stop) {
 
 /* ---- dispatch ---- */
 
-static struct error *on_signal(struct livetrace *live, const struct stop *stop) {
+static struct error *on_signal(struct livetrace *live, struct stop *stop) {
     bool done;
     TRY(calltrace_signal_stop(live->calltrace, stop, &done));
     return resume(live, stop->task, done ? 0 : stop->signo);
 }
 
-static struct error *on_stop(struct livetrace *live, const struct stop *stop) {
+static struct error *on_stop(struct livetrace *live, struct stop *stop) {
     switch (stop->kind) {
     case STOP_SIGNAL:
         return on_signal(live, stop);
@@ -267,9 +267,9 @@ static struct error *on_stop(struct livetrace *live, const struct stop *stop) {
     case STOP_EXEC:
         return on_exec(live, stop);
     case STOP_SYSCALL_ENTRY:
-        return on_entry(live, stop);
+        return on_call_entry(live, stop);
     case STOP_SYSCALL_EXIT:
-        return on_exit(live, stop);
+        return on_call_exit(live, stop);
     case STOP_EXITED:
     case STOP_KILLED:
         return on_gone(live, stop);
@@ -285,7 +285,7 @@ static struct error *on_stop(struct livetrace *live, const struct stop *stop) {
 }
 
 /* What fails about one task that is gone is no failure; a failure of the tracer's own must not harm the program. */
-static struct error *handle_stop(struct livetrace *live, const struct stop *stop) {
+static struct error *handle_stop(struct livetrace *live, struct stop *stop) {
     struct error *err = on_stop(live, stop);
     if (error_is(err, ERROR_TASK_GONE)) {
         error_free(err);

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE_MASK 0xfffull
+#define IN_PAGE 0xfffull
 
 /* Types are read from one file of debug information each (split DWARF, dwz). */
 struct module_types {
@@ -159,11 +159,11 @@ const struct loaded_module *process_modules_by_module(const struct process_modul
 static bool find_bias(const struct elf_image *image, const struct mapping *mapping, uint64_t *ret) {
     for (size_t i = 0; i < image->segment_count; i++) {
         const struct elf_segment *segment = &image->segments[i];
-        uint64_t offset = segment->offset & ~PAGE_MASK;
+        uint64_t offset = segment->offset & ~IN_PAGE;
         if (segment->type != PT_LOAD || !(segment->flags & PF_X) || mapping->offset < offset ||
             mapping->offset >= segment->offset + segment->filesz)
             continue;
-        *ret = mapping->start - ((segment->vaddr & ~PAGE_MASK) + (mapping->offset - offset));
+        *ret = mapping->start - ((segment->vaddr & ~IN_PAGE) + (mapping->offset - offset));
         return true;
     }
     return false;

@@ -142,14 +142,14 @@ static struct error *cover_result(const struct outputs *o, const struct syscall_
     /* an entry that does not fit into what is readable is begun all the same */
     if (o->call->number == SYS_getdents || o->call->number == SYS_getdents64)
         got = lesser(got + DIRENT_MOST, asked);
-    if (arg->type == TYPE_BYTES)
+    if (arg->type == SHAPE_BYTES)
         got = with_block_tail(address, asked, got);
     return address ? memory_ranges_add(o->ranges, address, multiply(got, arg->unit)) : NULL;
 }
 
 static struct error *cover_length(const struct outputs *o, const struct syscall_arg *arg, uint64_t address) {
     uint64_t length = read_u32(o, o->call->args[arg->argument]);
-    if (arg->type == TYPE_SOCKADDR)
+    if (arg->type == SHAPE_SOCKADDR)
         return cover(o, address, lesser(length, SOCKADDR_MOST));
     if (syscall_failed(o->call->result) && !may_be_partial(o))
         return NULL;
@@ -158,7 +158,7 @@ static struct error *cover_length(const struct outputs *o, const struct syscall_
 
 static struct error *cover_bits(const struct outputs *o, const struct syscall_arg *arg, uint64_t address) {
     uint64_t bits = o->call->args[arg->argument];
-    if (arg->type == TYPE_FDSET) {
+    if (arg->type == SHAPE_FDSET) {
         /* The number of descriptors is an int; a negative one is refused. */
         if ((int32_t)bits < 0)
             return NULL;
@@ -325,21 +325,21 @@ static struct error *cover_ioctl(const struct outputs *o, uint64_t address) {
 static struct error *cover_by_type(const struct outputs *o, const struct syscall_arg *arg, uint64_t address,
                                    uint64_t next) {
     switch (arg->type) {
-    case TYPE_IOVEC:
+    case SHAPE_IOVEC:
         return cover_iovecs(o, address, next, transferred(o));
-    case TYPE_MSGHDR:
+    case SHAPE_MSGHDR:
         if (syscall_failed(o->call->result) && !may_be_partial(o))
             return NULL;
         return cover_message(o, address, transferred(o));
-    case TYPE_MMSGHDR:
+    case SHAPE_MMSGHDR:
         return cover_messages(o, address);
-    case TYPE_IOCTL:
+    case SHAPE_IOCTL:
         return cover_ioctl(o, address);
-    case TYPE_FCNTL:
+    case SHAPE_FCNTL:
         return cover_fcntl(o, address);
-    case TYPE_PRCTL:
+    case SHAPE_PRCTL:
         return cover_prctl(o, address);
-    default: /* TYPE_SPECIAL: its row in `irregular` does it */
+    default: /* SHAPE_SPECIAL: its row in `irregular` does it */
         return NULL;
     }
 }

@@ -15,39 +15,39 @@
 
 #define VALUE(name, type)                                                                                    \
     { #name, type, ARG_VALUE, BY_TYPE, NULL }
-#define INT(name)     VALUE(name, TYPE_INT)
-#define LONG(name)    VALUE(name, TYPE_LONG)
-#define UINT(name)    VALUE(name, TYPE_UINT)
-#define HEX(name)     VALUE(name, TYPE_HEX)
-#define ADDRESS(name) VALUE(name, TYPE_ADDRESS)
-#define FD(name)      VALUE(name, TYPE_FD)
-#define DIRFD(name)   VALUE(name, TYPE_DIRFD)
-#define PID(name)     VALUE(name, TYPE_PID)
-#define MODE(name)    VALUE(name, TYPE_MODE)
-#define SIGNAL(name)  VALUE(name, TYPE_SIGNAL)
+#define INT(name)     VALUE(name, SHAPE_INT)
+#define LONG(name)    VALUE(name, SHAPE_LONG)
+#define UINT(name)    VALUE(name, SHAPE_UINT)
+#define HEX(name)     VALUE(name, SHAPE_HEX)
+#define ADDRESS(name) VALUE(name, SHAPE_ADDRESS)
+#define FD(name)      VALUE(name, SHAPE_FD)
+#define DIRFD(name)   VALUE(name, SHAPE_DIRFD)
+#define PID(name)     VALUE(name, SHAPE_PID)
+#define MODE(name)    VALUE(name, SHAPE_MODE)
+#define SIGNAL(name)  VALUE(name, SHAPE_SIGNAL)
 #define FLAGS(name, table)                                                                                   \
-    { #name, TYPE_FLAGS, ARG_VALUE, BY_TYPE, #table }
+    { #name, SHAPE_FLAGS, ARG_VALUE, BY_TYPE, #table }
 
 #define PATH(name)                                                                                           \
-    { #name, TYPE_PATH, ARG_IN, TO_NUL, NULL }
+    { #name, SHAPE_PATH, ARG_IN, TO_NUL, NULL }
 #define STRING(name)                                                                                         \
-    { #name, TYPE_STRING, ARG_IN, TO_NUL, NULL }
+    { #name, SHAPE_STRING, ARG_IN, TO_NUL, NULL }
 #define STRINGS(name)                                                                                        \
-    { #name, TYPE_STRINGS, ARG_IN, BY_TYPE, NULL }
+    { #name, SHAPE_STRINGS, ARG_IN, BY_TYPE, NULL }
 #define IN(name, type, size)                                                                                 \
-    { #name, TYPE_##type, ARG_IN, size, NULL }
+    { #name, SHAPE_##type, ARG_IN, size, NULL }
 #define OUT(name, type, size)                                                                                \
-    { #name, TYPE_##type, ARG_OUT, size, NULL }
+    { #name, SHAPE_##type, ARG_OUT, size, NULL }
 #define INOUT(name, type, size)                                                                              \
-    { #name, TYPE_##type, ARG_INOUT, size, NULL }
+    { #name, SHAPE_##type, ARG_INOUT, size, NULL }
 #define IN_STRUCT(name, table, bytes)                                                                        \
-    { #name, TYPE_STRUCT, ARG_IN, FIXED(bytes), #table }
+    { #name, SHAPE_STRUCT, ARG_IN, FIXED(bytes), #table }
 #define OUT_STRUCT(name, table, bytes)                                                                       \
-    { #name, TYPE_STRUCT, ARG_OUT, FIXED(bytes), #table }
+    { #name, SHAPE_STRUCT, ARG_OUT, FIXED(bytes), #table }
 #define OUT_ARRAY(name, table, size)                                                                         \
-    { #name, TYPE_STRUCT, ARG_OUT, size, #table }
+    { #name, SHAPE_STRUCT, ARG_OUT, size, #table }
 #define INOUT_STRUCT(name, table, bytes)                                                                     \
-    { #name, TYPE_STRUCT, ARG_INOUT, FIXED(bytes), #table }
+    { #name, SHAPE_STRUCT, ARG_INOUT, FIXED(bytes), #table }
 
 #define ROW(nr, text, handling, reason, ...)                                                                 \
     [nr] = {.name = text,                                                                                    \

@@ -61,34 +61,34 @@ enum arg_direction {
 
 /* How an argument, or what it points to, is shaped; drives both the outputs and the decoder. */
 enum arg_type {
-    TYPE_INT,     /* signed 32-bit decimal */
-    TYPE_LONG,    /* signed 64-bit decimal */
-    TYPE_UINT,    /* unsigned 64-bit decimal (sizes, counts) */
-    TYPE_HEX,     /* unsigned 64-bit hexadecimal */
-    TYPE_ADDRESS, /* a pointer that is not followed; 0 prints as NULL */
-    TYPE_FD,
-    TYPE_DIRFD, /* like TYPE_FD, AT_FDCWD by name */
-    TYPE_PID,
-    TYPE_MODE,    /* octal */
-    TYPE_SIGNAL,  /* by name */
-    TYPE_FLAGS,   /* row->constants names the table of bits or values */
-    TYPE_PATH,    /* NUL-terminated string */
-    TYPE_STRING,  /* NUL-terminated string that is not a path */
-    TYPE_STRINGS, /* NULL-terminated array of strings (argv) */
-    TYPE_BYTES,   /* raw bytes */
-    TYPE_STRUCT,  /* a struct that the decoder prints as bytes or, where it knows `constants`, field by field
+    SHAPE_INT,     /* signed 32-bit decimal */
+    SHAPE_LONG,    /* signed 64-bit decimal */
+    SHAPE_UINT,    /* unsigned 64-bit decimal (sizes, counts) */
+    SHAPE_HEX,     /* unsigned 64-bit hexadecimal */
+    SHAPE_ADDRESS, /* a pointer that is not followed; 0 prints as NULL */
+    SHAPE_FD,
+    SHAPE_DIRFD, /* like SHAPE_FD, AT_FDCWD by name */
+    SHAPE_PID,
+    SHAPE_MODE,    /* octal */
+    SHAPE_SIGNAL,  /* by name */
+    SHAPE_FLAGS,   /* row->constants names the table of bits or values */
+    SHAPE_PATH,    /* NUL-terminated string */
+    SHAPE_STRING,  /* NUL-terminated string that is not a path */
+    SHAPE_STRINGS, /* NULL-terminated array of strings (argv) */
+    SHAPE_BYTES,   /* raw bytes */
+    SHAPE_STRUCT,  /* a struct that the decoder prints as bytes or, where it knows `constants`, field by field
                    */
-    TYPE_IOVEC,  /* array of struct iovec, their count in the next argument; for OUT the result is spread over
+    SHAPE_IOVEC,  /* array of struct iovec, their count in the next argument; for OUT the result is spread over
                     it */
-    TYPE_MSGHDR, /* struct msghdr */
-    TYPE_MMSGHDR, /* array of struct mmsghdr, count in the next argument, result says how many were filled */
-    TYPE_SOCKADDR,
-    TYPE_FDSET,   /* fd_set of args[0] bits */
-    TYPE_POLLFDS, /* struct pollfd array */
-    TYPE_IOCTL,   /* third argument of ioctl: shape by request, ioctls.def */
-    TYPE_FCNTL,   /* third argument of fcntl: shape by command */
-    TYPE_PRCTL,   /* second argument of prctl: shape by option */
-    TYPE_SPECIAL, /* shape by another argument (bpf, keyctl, quotactl, ...): an `irregular` row handles it */
+    SHAPE_MSGHDR, /* struct msghdr */
+    SHAPE_MMSGHDR, /* array of struct mmsghdr, count in the next argument, result says how many were filled */
+    SHAPE_SOCKADDR,
+    SHAPE_FDSET,   /* fd_set of args[0] bits */
+    SHAPE_POLLFDS, /* struct pollfd array */
+    SHAPE_IOCTL,   /* third argument of ioctl: shape by request, ioctls.def */
+    SHAPE_FCNTL,   /* third argument of fcntl: shape by command */
+    SHAPE_PRCTL,   /* second argument of prctl: shape by option */
+    SHAPE_SPECIAL, /* shape by another argument (bpf, keyctl, quotactl, ...): an `irregular` row handles it */
 };
 
 /* How many bytes an OUT or INOUT argument covers. `argument` is an index from 0, `unit` bytes an element. */
@@ -110,7 +110,7 @@ struct syscall_arg {
     enum size_rule rule;
     uint8_t argument;
     uint32_t unit;
-    const char *constants; /* name of a table in constants.def for TYPE_FLAGS and TYPE_STRUCT, or NULL */
+    const char *constants; /* name of a table in constants.def for SHAPE_FLAGS and SHAPE_STRUCT, or NULL */
 };
 
 struct syscall_row {

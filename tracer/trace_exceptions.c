@@ -4,6 +4,7 @@
  * Layouts: the Itanium C++ ABI, "Exception Handling" (level II) and "RTTI"; libstdc++'s unwind-cxx.h and stdexcept. */
 #include "tracer/calltrace_state.h"
 
+#include "dwarf/demangle.h"
 #include "tracer/syscall.h"
 
 #include <stdlib.h>
@@ -136,9 +137,9 @@ static void put_exception(struct hit_context *context, uint64_t type_info, uint6
     struct buffer *data = &context->calltrace->event.data;
     char name[512], text[1024];
     if (type_name(&context->memory, type_info, name, sizeof(name))) {
-        char *demangled = module_demangle_type(name);
-        trace_data_string(data, "exception", demangled ? demangled : name);
-        free(demangled);
+        char demangled[1024];
+        trace_data_string(data, "exception",
+                          demangle_type(name, demangled, sizeof(demangled)) ? demangled : name);
     }
     if (exception_text(&context->memory, type_info, object, text, sizeof(text)))
         trace_data_string(data, "what", text);

@@ -238,7 +238,7 @@ static enum operand_state resolve_global(const struct name_scope *scope, const c
 
 static enum operand_state resolve(void *context, const char *name, struct expression_operand *ret) {
     const struct name_scope *scope = context;
-    size_t index;
+    size_t index = 0;
     if (strncmp(name, "::", 2) != 0 && find_local(scope, name, &index))
         return resolve_local(scope, index, ret);
     return resolve_global(scope, strncmp(name, "::", 2) == 0 ? name + 2 : name, ret);

@@ -49,7 +49,7 @@ START_TEST(rows_are_sound) {
             ck_assert_ptr_nonnull(arg->name);
             if (arg->rule != SIZE_NONE && arg->rule != SIZE_FIXED && arg->rule != SIZE_STRING)
                 ck_assert_msg(arg->argument < row->arg_count, "%s: %s", row->name, arg->name);
-            if (arg->type == TYPE_FLAGS && strcmp(arg->constants, "ioctl") &&
+            if (arg->type == SHAPE_FLAGS && strcmp(arg->constants, "ioctl") &&
                 strcmp(arg->constants, "fcntl") && strcmp(arg->constants, "prctl"))
                 ck_assert_msg(constants_find(arg->constants) != NULL, "%s: no table %s", row->name,
                               arg->constants);
