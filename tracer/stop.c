@@ -45,6 +45,7 @@ static struct stop classify_event(struct task *task, int event, int signo) {
         stop.kind = signo == SIGTRAP ? STOP_BORN : STOP_GROUP;
         return stop;
     }
+    task->in_syscall = true; /* these come in the middle of a call, also when its entry was not asked for */
     error_free(trace_event_message(task->tid, &stop.message)); /* gone meanwhile: its end is the next stop */
     return stop;
 }
