@@ -184,6 +184,8 @@ static void run_image(const uint8_t *seed, size_t size, unsigned long rounds) {
     for (unsigned long i = 0; i < rounds; i++) {
         struct area area = find_area(&image, names[i % 4]);
         struct area frames = find_area(&image, i % 4 == 3 && area.size ? ".debug_frame" : ".eh_frame");
+        if (!frames.size)
+            frames = find_area(&image, ".debug_frame");
         if (!area.size)
             area = frames;
         require(frames.size != 0);
