@@ -350,8 +350,7 @@ START_TEST(through_a_signal_on_another_stack) {
 }
 END_TEST
 
-/* ---- each instruction: single steps of a child would need ptrace; instead the trap flag, in this process
- * ---- */
+/* ---- each instruction: the trap flag makes this process step through itself ---- */
 
 static size_t step_count, step_failures;
 static uint64_t step_low, step_high, step_cfa, step_return;
@@ -428,6 +427,85 @@ START_TEST(at_each_instruction) {
 }
 END_TEST
 
+/* At each instruction, also of libc and the dynamic linker: the walk leads back to the function where it
+ * began. The handler must not allocate, as it may have interrupted malloc(); a walk that succeeds does not.
+ */
+static uint64_t way_cfa;
+static size_t way_steps, way_lost, way_modules;
+static uint64_t way_lost_at;
+static uint64_t way_low, way_high; /* the function itself, whose pushfq the compiler knows nothing of */
+
+static bool leads_back(struct frame_registers *frame) {
+    for (size_t i = 0; i < FRAMES_MAX; i++) {
+        struct frame_registers caller;
+        uint64_t pc, cfa;
+        bool is_signal;
+        const struct module *module = frame_pc(frame, &pc) ? module_at(pc) : NULL;
+        if (!module)
+            return false;
+        struct error *err =
+            unwind_step(module->table, module->bias, frame, &own_memory, &cfa, &caller, &is_signal);
+        error_free(err);
+        if (err || cfa == way_cfa)
+            return !err;
+        *frame = caller;
+    }
+    return false;
+}
+
+static void on_way(int signo, siginfo_t *info, void *context) {
+    (void)signo, (void)info;
+    struct frame_registers frame;
+    frame_from_context(context, &frame);
+    uint64_t pc = frame.value[FRAME_RIP];
+    const struct module *module = module_at(pc);
+    if (module && !way_high) /* the first step is there */
+        unwind_function_range(module->table, pc - module->bias, &way_low, &way_high);
+    if (!module || (pc - module->bias >= way_low && pc - module->bias < way_high && module == &modules[0]))
+        return;
+    way_steps++;
+    way_modules |= (size_t)1 << (module - modules);
+    if (leads_back(&frame))
+        return;
+    way_lost++;
+    way_lost_at = pc;
+}
+
+static int compare_numbers(const void *a, const void *b) {
+    return *(const int *)a - *(const int *)b;
+}
+
+static __attribute__((noinline)) void walk_the_way(char *text, size_t size) {
+    int numbers[12] = {5, 3, 9, 1, 12, 4, 0, 8, 2, 7, 11, 6};
+    way_cfa = FRAME_CFA();
+    __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc");
+    qsort(numbers, 12, sizeof(numbers[0]), compare_numbers);
+    snprintf(text, size, "%s %d %.3f", "text", numbers[3], 2.5);
+    double number = strtod("12.25", NULL);
+    free(strdup(text));
+    void *symbol = dlsym(RTLD_DEFAULT, "qsort"); /* through the linker, when this is bound late, twice */
+    __asm__ volatile("pushfq; andq $~0x100, (%%rsp); popfq" ::: "memory", "cc");
+    ck_assert_double_eq(number, 12.25);
+    ck_assert_ptr_nonnull(symbol);
+}
+
+START_TEST(at_each_instruction_of_libraries) {
+    struct sigaction action = {.sa_sigaction = on_way, .sa_flags = SA_SIGINFO};
+    char text[64];
+    open_modules();
+    compare_with_backtrace(&last_walk); /* what is made when it is first needed is there now */
+    ck_assert_int_eq(sigaction(SIGTRAP, &action, NULL), 0);
+    walk_the_way(text, sizeof(text));
+    ck_assert_str_eq(text, "text 3 2.500");
+    ck_assert_uint_gt(way_steps, 2000);
+    const struct module *lost = way_lost ? module_at(way_lost_at) : NULL;
+    ck_assert_msg(!way_lost, "%zu of %zu steps are lost, the last at %s+0x%llx", way_lost, way_steps,
+                  lost ? lost->path : "", (unsigned long long)(way_lost_at - (lost ? lost->bias : 0)));
+    ck_assert_int_ge(__builtin_popcountll(way_modules), 2); /* this program and libc */
+    close_modules();
+}
+END_TEST
+
 /* ---- ends and failures ---- */
 
 START_TEST(the_outermost_frame_has_no_caller) {
@@ -500,6 +578,7 @@ int main(void) {
     tcase_add_test(own, through_a_signal_from_libc);
     tcase_add_test(own, through_a_signal_on_another_stack);
     tcase_add_test(own, at_each_instruction);
+    tcase_add_test(own, at_each_instruction_of_libraries);
     tcase_add_test(own, the_outermost_frame_has_no_caller);
     suite_add_tcase(suite, own);
     TCase *tables = tcase_create("tables");
