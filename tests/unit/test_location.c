@@ -359,6 +359,10 @@ START_TEST(typed_integers) {
     TYPED(U4, uint32_t, (uint32_t)-5 % 3, CONST_U4(-5), CONST_U4(3), DW_OP_mod);
     TYPED(S4, int32_t, INT32_MIN, CONST_S4(INT32_MIN), CONST_S4(-1), DW_OP_div);
     TYPED(S4, int32_t, 0, CONST_S4(INT32_MIN), CONST_S4(-1), DW_OP_mod);
+    TYPED(S16, __int128, (__int128)((unsigned __int128)1 << 127), DW_OP_const1u, 1, DW_OP_convert, S16,
+          DW_OP_const1u, 127, DW_OP_shl, CONST_S4(-1), DW_OP_convert, S16, DW_OP_div); /* has no opposite */
+    TYPED(S16, __int128, 0, DW_OP_const1u, 1, DW_OP_convert, S16, DW_OP_const1u, 127, DW_OP_shl, CONST_S4(-1),
+          DW_OP_convert, S16, DW_OP_mod);
     TYPED(S4, int32_t, INT32_MIN, CONST_S4(INT32_MAX), CONST_S4(1), DW_OP_plus); /* wraps around */
     TYPED(S4, int32_t, INT32_MIN, CONST_S4(INT32_MIN), DW_OP_abs);
     TYPED(U4, uint32_t, (uint32_t)-5, CONST_U4(-5), DW_OP_abs);
