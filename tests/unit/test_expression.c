@@ -492,7 +492,8 @@ static const char source_cxx[] =
     "word;\n"
     "std::vector<std::string> words{\"x\", \"yy\"}; item *__this = &head; char32_t wide = U'w'; bool yes = "
     "true; std::string umlaut = \"\\xc3\\xa4\\x80\";\n"
-    "const item *const fixed_pointer = &head; item grid[2][2] = {{head, tail}, {tail, head}};\n";
+    "extern const item *const fixed_pointer; const item *const fixed_pointer = &head; item grid[2][2] = "
+    "{{head, tail}, {tail, head}};\n";
 
 static const struct {
     const char *text, *json, *type;
