@@ -480,6 +480,8 @@ static const struct {
 
 static const char source_cxx[] =
     "#include <string>\n#include <vector>\n#include <array>\n"
+    /* Variables of type std::string have a mangled name otherwise. */
+    "extern \"C\" {\n"
     "struct base { int from_base = 5; int *link = &from_base; }; struct other_base { long second = 6; };\n"
     "struct item : base, other_base { std::string name; int n; int &counter; item *next; };\n"
     "typedef int number; enum class mode { off, on }; mode how = mode::on; int count = 42; int &alias = "
@@ -493,7 +495,7 @@ static const char source_cxx[] =
     "std::vector<std::string> words{\"x\", \"yy\"}; item *__this = &head; char32_t wide = U'w'; bool yes = "
     "true; std::string umlaut = \"\\xc3\\xa4\\x80\";\n"
     "extern const item *const fixed_pointer; const item *const fixed_pointer = &head; item grid[2][2] = "
-    "{{head, tail}, {tail, head}};\n";
+    "{{head, tail}, {tail, head}};\n}\n";
 
 static const struct {
     const char *text, *json, *type;
