@@ -484,7 +484,8 @@ static const char source_cxx[] =
     "extern \"C\" {\n"
     "struct base { int from_base = 5; int *link = &from_base; }; struct other_base { long second = 6; };\n"
     "struct item : base, other_base { std::string name; int n; int &counter; item *next; };\n"
-    "typedef int number; enum class mode { off, on }; mode how = mode::on; int count = 42; int &alias = "
+    "typedef int number; number used = 1; enum class mode { off, on }; mode how = mode::on; int count = 42; "
+    "int &alias = "
     "count; const int &fixed = count;\n"
     "item tail{{}, {}, \"tail\", 1, count, nullptr}; item head{{}, {}, \"a rather long name of an item\", 2, "
     "count, &tail};\n"
@@ -532,7 +533,7 @@ static const struct {
     {"how == mode::on", "1", "int"},
     {"how == \"on\"", "1", "int"},
     {"sizeof(number)", "4", "long unsigned int"},
-    {"(number)count", "42", "int"},
+    {"(number)count", "42", "number"},
     {"umlaut == \"\\xc3\\xa4\\x80\"", "1", "int"},
     {"umlaut == \"\\u00e4\"", "0", "int"},
     {"grid[1][0].name == \"tail\"", "1", "int"},
