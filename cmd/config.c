@@ -39,15 +39,23 @@ static struct error *check_expressions(const char *path, const struct trace_opti
     return NULL;
 }
 
+/* A switch beside a level wins; whoever edits a template may not mean that. */
+static bool level_is_refined(const struct trace_options *options) {
+    return (options->level != LEVEL_NONE && !options->trace_functions) ||
+           (options->level >= LEVEL_STANDARD && !options->trace_variables) ||
+           (options->level >= LEVEL_FULL && !options->trace_control_flow);
+}
+
 static struct error *check(const char *path) {
     struct trace_options options;
     trace_options_init(&options);
     struct error *err = config_read_file(path, &options);
     if (!err)
         err = check_expressions(path, &options);
+    bool refined = level_is_refined(&options);
     trace_options_deinit(&options);
     if (!err)
-        printf("%s: good\n", path);
+        printf("%s: good\n%s", path, refined ? "level: a switch of this file takes back a part of it\n" : "");
     return err;
 }
 

@@ -1,6 +1,7 @@
 #include "config/file.h"
 
 #include "base/buffer.h"
+#include "config/json_check.h"
 #include "config/nearest.h"
 
 #include <cjson/cJSON.h>
@@ -37,17 +38,24 @@ static struct error *wrong_type(const char *what, const struct option_row *row, 
     return error_new(ERROR_USAGE, "%s: expected %s, found %s", what, kind_of_row(row), kind_of(value));
 }
 
+/* The names of the command line are tried, too, with the key's kind of dash. */
 static struct error *unknown_key(const char *name, const char *key) {
+    const char *meant = NULL;
     struct nearest nearest = {.word = key};
-    for (size_t i = 0; i < option_count; i++)
+    for (size_t i = 0; i < option_count; i++) {
+        char other[64];
+        const char *before = nearest.best;
+        snprintf(other, sizeof(other), "%s", option_rows[i].name);
+        for (char *dash = other; (dash = strchr(dash, '-'));)
+            *dash = '_';
         nearest_try(&nearest, option_rows[i].key);
-    if (!nearest.best) /* what is an option on the command line is looked for, too */
-        for (size_t i = 0; i < option_count; i++)
-            if (!strcmp(option_rows[i].name, key))
-                nearest.best = option_rows[i].key;
+        nearest_try(&nearest, other);
+        if (nearest.best != before)
+            meant = nearest.best = option_rows[i].key;
+    }
     struct error *err = error_new(ERROR_USAGE, "%s: %.80s: no such key", name, key);
-    return nearest.best ? error_hint(err, "did you mean %s?", nearest.best)
-                        : error_hint(err, "`reel config --list` shows them");
+    return meant ? error_hint(err, "did you mean %s?", meant)
+                 : error_hint(err, "`reel config --list` shows them");
 }
 
 /* ---- values ---- */
@@ -118,45 +126,28 @@ static struct error *apply(const cJSON *object, const char *name, struct trace_o
 
 /* ---- text ---- */
 
-/* What cJSON lets through although it would mean something else than it says: a NUL in a string ends it. */
-static bool holds_nul(const char *text, size_t size) {
-    if (memchr(text, 0, size))
-        return true;
-    for (size_t i = 0; i + 5 < size; i++) {
-        if (text[i] != '\\')
-            continue;
-        if (!memcmp(text + i + 1, "u0000", 5))
-            return true;
-        i++;
-    }
-    return false;
-}
-
-static struct error *syntax_error(const char *text, const char *end, const char *name) {
+static struct error *syntax_error(const char *text, const char *at, const char *name, const char *why) {
     unsigned line = 1;
     const char *start = text;
-    for (const char *at = text; at < end; at++)
-        if (*at == '\n') {
+    for (const char *c = text; c < at; c++)
+        if (*c == '\n') {
             line++;
-            start = at + 1;
+            start = c + 1;
         }
-    struct error *err =
-        error_new(ERROR_USAGE, "%s: line %u, column %u: not JSON", name, line, (unsigned)(end - start) + 1);
-    if (*end == '/' || *end == '#')
-        return error_hint(err, "JSON has no comments");
-    if (*end == '\'')
-        return error_hint(err, "strings are in double quotes");
-    return err;
+    return error_new(ERROR_USAGE, "%s: line %u, column %u: %s", name, line, (unsigned)(at - start) + 1, why);
 }
 
 static struct error *parse_terminated(const char *text, size_t size, const char *name,
                                       struct trace_options *options) {
-    const char *end = text;
-    if (holds_nul(text, size))
-        return error_new(ERROR_USAGE, "%s: there is a NUL in it", name);
-    cJSON *object = cJSON_ParseWithLengthOpts(text, size + 1, &end, 1);
+    const char *at = memchr(text, 0, size);
+    if (at)
+        return syntax_error(text, at, name, "a NUL");
+    const char *why = json_check(text, &at);
+    if (why)
+        return syntax_error(text, at, name, why);
+    cJSON *object = cJSON_Parse(text);
     if (!object)
-        return syntax_error(text, end ? end : text, name);
+        return &error_no_memory;
     struct error *err = apply(object, name, options);
     cJSON_Delete(object);
     return err;

@@ -33,7 +33,7 @@ static size_t skip_operator(const char *name, size_t at) {
         end++;
     if (!strncmp(name + end, "()", 2) || !strncmp(name + end, "[]", 2))
         return end + 2;
-    size_t symbols = strspn(name + end, "<>=-+*/%&|^!~,");
+    size_t symbols = name[end] == ',' ? 1 : strspn(name + end, "<>=-+*/%&|^!~");
     return symbols ? end + symbols : at;
 }
 

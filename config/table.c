@@ -58,12 +58,12 @@ const struct option_row option_rows[] = {
      .most = 65535, .value = "N",
      .help = "No calls deeper than N below the outermost traced one; 0 is no limit."},
 
-    {FIELD(max_string_length), .name = "max-string", .type = OPTION_NUMBER, .fallback = 256, .least = 0,
+    {FIELD(max_string_length), .name = "max-string", .type = OPTION_NUMBER, .fallback = 200, .least = 0,
      .most = 1 << 20, .value = "N", .heading = "How much of a value",
      .help = "Bytes of a string that are shown."},
-    {FIELD(max_elements), .name = "max-elements", .type = OPTION_NUMBER, .fallback = 64, .least = 0,
+    {FIELD(max_elements), .name = "max-elements", .type = OPTION_NUMBER, .fallback = 32, .least = 0,
      .most = 65535, .value = "N", .help = "Elements of an array or a container that are shown."},
-    {FIELD(max_value_depth), .name = "max-value-depth", .type = OPTION_NUMBER, .fallback = 4, .least = 1,
+    {FIELD(max_value_depth), .name = "max-value-depth", .type = OPTION_NUMBER, .fallback = 8, .least = 1,
      .most = 32, .value = "N", .help = "Levels of values inside of values that are shown."},
 
     {FIELD(output), .name = "output", .letter = 'o', .type = OPTION_STRING, .value = "FILE",

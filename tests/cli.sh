@@ -45,7 +45,7 @@ test_unknown_verb() {
 }
 test_unknown_option() {
     local verb
-    for verb in record replay dump doctor; do
+    for verb in record replay dump doctor config; do
         fails "$REEL" $verb --frobnicate
         err_has frobnicate
         fails "$REEL" $verb -Z
@@ -68,7 +68,7 @@ test_help() {
     local verb
     try 0 "$REEL" --help
     silent err
-    for verb in record replay dump doctor; do
+    for verb in record replay dump doctor config; do
         try 0 "$REEL" --help
         out_has "$verb"
         try 0 "$REEL" $verb --help
@@ -417,6 +417,44 @@ test_doctor() {
     out_has ptrace
     out_has seccomp
     fails "$REEL" doctor surplus
+}
+
+# ---- config ----
+
+test_config() {
+    try 0 "$REEL" config --template
+    silent err
+    cp "$T/out.out" template.json
+    python3 -m json.tool template.json >/dev/null || fail "the template is not JSON"
+    try 0 "$REEL" config --check template.json
+    out_is 'template.json: good'
+    sed 's/"level": null/"level": "full"/' template.json >refined.json
+    try 0 "$REEL" config --check refined.json
+    out_has 'takes back a part'
+    echo '{"max_dept": 1}' >bad.json
+    fails "$REEL" config --check bad.json
+    err_has 'bad.json: max_dept: no such key (did you mean max_call_depth?)'
+    echo '{"conditions": ["f: len > 80 &&"]}' >bad.json
+    fails "$REEL" config --check bad.json
+    err_has 'column 12: an operand is missing'
+    fails "$REEL" config --check missing.json
+    fails "$REEL" config
+    fails "$REEL" config --list --template
+    fails "$REEL" config --list surplus
+    fails "$REEL" config --tempate
+    err_has 'did you mean --template'
+}
+# Each option stands in reel-config(5) as in the table.
+test_config_manual() {
+    local paragraph
+    try 0 "$REEL" config --list
+    sed -e '/^\.TP$/d' -e '/^\.br$/d' -e 's/^\.B //' -e 's/\\-/-/g' -e "s/\\\\(aq/'/g" "$ROOT/man/reel-config.5" |
+        tr -s ' \n' ' ' >manual
+    tr -s ' ' <"$T/out.out" | sed 's/^$/\x01/' | tr '\n\001' ' \n' | sed -e 's/^ //' -e 's/  */ /g' -e 's/ $//' >paragraphs
+    [ "$(wc -l <paragraphs)" -ge 20 ] || fail "few paragraphs"
+    while read -r paragraph; do
+        grep -q -F -- "$paragraph" manual || fail "not in reel-config(5): $paragraph"
+    done <paragraphs
 }
 
 # ---- environment and surroundings of the program ----

@@ -480,9 +480,12 @@ static const struct {
 
 static const char source_cxx[] =
     "#include <string>\n#include <vector>\n#include <array>\n"
+    /* Variables of type std::string have a mangled name otherwise. */
+    "extern \"C\" {\n"
     "struct base { int from_base = 5; int *link = &from_base; }; struct other_base { long second = 6; };\n"
     "struct item : base, other_base { std::string name; int n; int &counter; item *next; };\n"
-    "typedef int number; enum class mode { off, on }; mode how = mode::on; int count = 42; int &alias = "
+    "typedef int number; number used = 1; enum class mode { off, on }; mode how = mode::on; int count = 42; "
+    "int &alias = "
     "count; const int &fixed = count;\n"
     "item tail{{}, {}, \"tail\", 1, count, nullptr}; item head{{}, {}, \"a rather long name of an item\", 2, "
     "count, &tail};\n"
@@ -492,7 +495,8 @@ static const char source_cxx[] =
     "word;\n"
     "std::vector<std::string> words{\"x\", \"yy\"}; item *__this = &head; char32_t wide = U'w'; bool yes = "
     "true; std::string umlaut = \"\\xc3\\xa4\\x80\";\n"
-    "const item *const fixed_pointer = &head; item grid[2][2] = {{head, tail}, {tail, head}};\n";
+    "extern const item *const fixed_pointer; const item *const fixed_pointer = &head; item grid[2][2] = "
+    "{{head, tail}, {tail, head}};\n}\n";
 
 static const struct {
     const char *text, *json, *type;
@@ -529,7 +533,7 @@ static const struct {
     {"how == mode::on", "1", "int"},
     {"how == \"on\"", "1", "int"},
     {"sizeof(number)", "4", "long unsigned int"},
-    {"(number)count", "42", "int"},
+    {"(number)count", "42", "number"},
     {"umlaut == \"\\xc3\\xa4\\x80\"", "1", "int"},
     {"umlaut == \"\\u00e4\"", "0", "int"},
     {"grid[1][0].name == \"tail\"", "1", "int"},
