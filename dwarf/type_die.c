@@ -49,10 +49,13 @@ uint64_t type_die_offset(const struct type_die *die) {
     return offset | (die->in_types ? TYPE_DIE_IN_TYPES : 0);
 }
 
+/* Not dwarf_CU_dieoffset_given_die(), which looks in .debug_info for units of .debug_types, too. */
 uint64_t type_die_unit(const struct type_die *die) {
-    Dwarf_Off offset = 0;
+    Dwarf_Off global = 0, local = 0, offset = 0;
     Dwarf_Error failure = NULL;
-    if (dwarf_CU_dieoffset_given_die(die->handle, &offset, &failure) != DW_DLV_OK) {
+    if (dwarf_die_offsets(die->handle, &global, &local, &failure) != DW_DLV_OK ||
+        dwarf_get_cu_die_offset_given_cu_header_offset_b(die->dwarf, global - local, !die->in_types, &offset,
+                                                         &failure) != DW_DLV_OK) {
         forget(die->dwarf, failure);
         return 0;
     }

@@ -368,6 +368,22 @@ static struct error *follow_signature(struct types *types, const struct type_die
     return NULL;
 }
 
+/* Its own, or that of what it completes. Lives as long as the Dwarf_Debug. */
+static const char *name_of(struct types *types, const struct type_die *die) {
+    const char *name = type_die_string(die, DW_AT_name);
+    uint64_t offset;
+    struct type_die declaration;
+    if (name || type_die_reference(die, DW_AT_specification, &offset) != REFERENCE_DIE)
+        return name;
+    struct error *err = type_die_open(types, offset, &declaration);
+    if (!err) {
+        name = type_die_string(&declaration, DW_AT_name);
+        type_die_close(&declaration);
+    }
+    error_free(err);
+    return name;
+}
+
 static struct error *read_open(struct types *types, const struct type_die *die, struct type **ret,
                                bool *ret_alias) {
     unsigned tag = type_die_tag(die);
@@ -377,7 +393,7 @@ static struct error *read_open(struct types *types, const struct type_die *die, 
     TRY(follow_signature(types, die, ret, ret_alias));
     if (*ret)
         return NULL;
-    const char *name = type_die_string(die, DW_AT_name);
+    const char *name = name_of(types, die);
     struct type *type = type_new(types, kind_of_tag(tag), name ? name : "");
     if (!type)
         return &error_no_memory;

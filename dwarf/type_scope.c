@@ -196,16 +196,29 @@ static struct error *put_nested(struct types *types, uint64_t class, uint64_t of
     return NULL;
 }
 
-struct error *type_scope_name(struct types *types, const struct type_die *die, struct buffer *ret) {
+static struct error *put_scope(struct types *types, const struct type_die *die, struct buffer *ret) {
     struct scope_unit *unit;
-    uint64_t root = die ? type_die_unit(die) : 0;
+    uint64_t root = type_die_unit(die), offset = type_die_offset(die);
     if (!root)
         return NULL;
-    uint64_t offset = type_die_offset(die);
     TRY(unit_of(types, root, &unit));
     size_t at = innermost(unit, offset);
     put_listed(unit, at, ret);
     if (at != SIZE_MAX && unit->scopes[at].is_class)
         return put_nested(types, unit->scopes[at].low - 1, offset, ret);
     return NULL;
+}
+
+/* A definition may stand outside, and refer to the declaration inside of its scope (gcc's type units). */
+struct error *type_scope_name(struct types *types, const struct type_die *die, struct buffer *ret) {
+    uint64_t offset;
+    struct type_die declaration;
+    if (!die)
+        return NULL;
+    if (type_die_reference(die, DW_AT_specification, &offset) != REFERENCE_DIE)
+        return put_scope(types, die, ret);
+    TRY(type_die_open(types, offset, &declaration));
+    struct error *err = put_scope(types, &declaration, ret);
+    type_die_close(&declaration);
+    return err;
 }

@@ -54,7 +54,10 @@ void value_write_at(struct value_context *context, uint64_t address, const struc
         value_put(context, VALUE_UNREADABLE);
         return;
     }
+    struct value_window outer = context->window;
+    context->window = (struct value_window){object.bytes, object.size};
     value_write(context, &object);
+    context->window = outer;
     value_release(&object);
 }
 
@@ -169,6 +172,7 @@ void value_render(const struct type *type, const void *bytes, size_t size, const
     if (context.options.max_string > VALUE_STRING_MAX)
         context.options.max_string = VALUE_STRING_MAX;
     context.limit = ret->size + most;
+    context.window = (struct value_window){object.bytes, object.size};
     if (!bytes && type->has_size && type->size)
         value_put(&context, VALUE_UNREADABLE);
     else

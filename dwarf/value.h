@@ -10,12 +10,12 @@
  * | complex | {"real": 1.0, "imag": 2.0} |
  * | pointers, functions | "0x7ffc1234"; null. char pointers: the string |
  * | arrays, vectors | [1, 2]; of characters: the string up to its NUL. Fortran: v[i][j] is the source's (i,
- * j) | | structs, classes, unions | {"x": 1}; a base class is a member named as the class; members of
- * anonymous structs and unions count as their parent's; static members and vptr are left out | | references
- * (C++, Rust), Box, unique_ptr, shared_ptr, Rc, Arc | what they refer to | | std::string, string_view,
- * String, &str, character(n) | a string | | vector, list, deque, set, span, slices, Vec, tuples ... | [1, 2]
- * | | map, unordered_map, HashMap | {"key": value}; multimap: [[key, value], ...] | | optional, variant,
- * Option, enum variants | value or null; {"Some": 5}, "None" |
+ * j) | | structs, classes, unions | {"x": 1}; a base class is a member named as the class, an empty one is
+ * left out; members of anonymous structs and unions count as their parent's; static members and vptr are left
+ * out | | references (C++, Rust), Box, unique_ptr, shared_ptr, Rc, Arc | what they refer to | | std::string,
+ * string_view, String, &str, character(n) | a string | | vector, list, deque, set, span, slices, Vec, tuples
+ * ... | [1, 2] | | map, unordered_map, HashMap | {"key": value}; multimap: [[key, value], ...] | | optional,
+ * variant, Option, enum variants | value or null; {"Some": 5}, "None" |
  *
  * What cannot be shown is a string in angle brackets: "<unreadable>" (memory is not there),
  * "<optimized out>" (the caller says so), "<incomplete>" (a type that is only declared), "<unknown size>",

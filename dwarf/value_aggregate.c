@@ -32,15 +32,20 @@ static void write_bit_field(struct value_context *context, const struct value_ob
     value_write(context, &value);
 }
 
-/* A virtual base is where the vtable says. */
+/* A virtual base is where the vtable says: behind the members of the most derived class, so maybe beyond this
+ * object, which is a base itself. */
 static bool virtual_base(struct value_context *context, const struct value_object *object,
                          const struct type_member *member, struct value_object *ret) {
     uint64_t where;
     bool inside;
+    size_t reach = object->size;
+    uintptr_t from = (uintptr_t)context->window.bytes, at = (uintptr_t)object->bytes;
+    if (context->window.bytes && at >= from && at - from <= context->window.size)
+        reach = context->window.size - (at - from);
     if (!value_evaluate(context, member->location, object, true, &where, &inside) || !inside ||
-        where > object->size)
+        where >= reach)
         return false;
-    *ret = (struct value_object){member->type, object->bytes + where, object->size - (size_t)where};
+    *ret = (struct value_object){member->type, object->bytes + where, reach - (size_t)where};
     return true;
 }
 
@@ -81,9 +86,22 @@ static bool write_anonymous(struct value_list *list, const struct value_object *
     return true;
 }
 
+/* A class without anything to show; std::pair derives from one. */
+static bool is_empty(const struct type *type, unsigned depth) {
+    const struct type *whole;
+    struct error *err = type_resolve(type, &whole);
+    bool empty = !err && is_record(whole) && !whole->is_declaration && depth < 8 && !whole->variant_count;
+    error_free(err);
+    for (size_t i = 0; empty && i < whole->member_count; i++) {
+        const struct type_member *member = &whole->members[i];
+        empty = member->base ? is_empty(member->type, depth + 1) : member->artificial;
+    }
+    return empty;
+}
+
 static void write_member(struct value_list *list, const struct value_object *object,
                          const struct type_member *member) {
-    if (member->artificial && !member->base)
+    if (member->base ? is_empty(member->type, 0) : member->artificial)
         return;
     if (write_anonymous(list, object, member) || !value_list_next(list))
         return;

@@ -380,6 +380,22 @@ static bool print_wrapper(struct value_context *context, const struct value_obje
     return print_member(context, object, paths);
 }
 
+static bool print_complex(struct value_context *context, const struct value_object *object) {
+    struct value_object value, imaginary;
+    if (value_path(object, "_M_value", &value)) {
+        value_write(context, &value);
+        return true;
+    }
+    if (!value_path(object, "__re_", &value) || !value_path(object, "__im_", &imaginary))
+        return false;
+    value_put(context, "{\"real\": ");
+    value_write(context, &value);
+    value_put(context, ", \"imag\": ");
+    value_write(context, &imaginary);
+    value_put(context, "}");
+    return true;
+}
+
 /* ---- tuples: an inheritance chain ---- */
 
 #define TUPLE_MAX 64
@@ -431,7 +447,8 @@ static bool print_tuple(struct value_context *context, const struct value_object
     }
     /* std::tuple itself derives from the first _Tuple_impl */
     tuple_elements(object, 0, elements, &count);
-    if (count != whole->template_type_count) /* empty classes have no member to be shown */
+    /* empty classes have no member to be shown; gcc does not always list the arguments */
+    if (whole->template_type_count && count != whole->template_type_count)
         return false;
     if (!value_list_begin(&list, context, false))
         return true;
@@ -467,7 +484,7 @@ const struct value_printer value_cxx_printers[] = {
     {"std::atomic<", print_wrapper},
     {"std::chrono::duration<", print_wrapper},
     {"std::chrono::time_point<", print_wrapper},
-    {"std::complex<", print_wrapper},
+    {"std::complex<", print_complex},
     {"std::filesystem::path$", print_wrapper},
     {NULL, NULL},
 };

@@ -24,6 +24,11 @@ struct value_context {
     struct buffer *ret;
     size_t limit;     /* ret->size beyond which nothing more is begun */
     size_t read_left; /* of VALUE_READ_ALL */
+    struct value_window {
+        const uint8_t *bytes;
+        size_t size;
+    } window; /* the whole object that is being shown: a base class may have its virtual base further on in it
+               */
     unsigned depth;
 };
 
