@@ -24,9 +24,11 @@ static int get_section_info(void *object, Dwarf_Half index, Dwarf_Obj_Access_Sec
         return DW_DLV_OK;
     if (index > DEBUG_SECTION_COUNT)
         return DW_DLV_NO_ENTRY;
+    ret->size = debug_file_section(handle->file, index - 1).size;
+    if (!ret->size) /* libdwarf takes an empty section for an error, and a nameless one for none */
+        return DW_DLV_OK;
     ret->name = handle->names[index - 1];
     ret->type = SHT_PROGBITS;
-    ret->size = debug_file_section(handle->file, index - 1).size;
     return DW_DLV_OK;
 }
 
