@@ -9,9 +9,13 @@
  * | a jump goes backwards, or the code in front of a jump's target jumps back to or before the line's first jump | loop |
  * | else | if |
  *
+ * A jmp right behind a conditional jump of the condition belongs to it, too (clang without optimisation ends each
+ * condition with one; so do chains of comparisons that gcc makes of a switch).
+ *
  * taken: for a loop, whether its body is (again) entered: the jump goes backwards, or does not leave it. For an
  * if, whether control goes to the nearest following line, which is where compilers leave the body. An if that is not
- * taken and has an else part (the body ends with a jump over it) is called `else`, taken.
+ * taken and has an else part is called `else`, taken: the body ends with a jump over it, and between the two there is a
+ * line without code, the one with the word. (`if (a) return b; return c;` also jumps there, but has no such line.)
  *
  * Optimised code moves lines about, and some conditions become instructions without a jump: then there is less, and
  * `to_line` says what was seen. Conditional expressions (a ? b : c) on several lines count as if. */
@@ -80,7 +84,8 @@ static struct error *add(struct branches *branches, const struct code_transfer *
     grown[branches->count++] = (struct branch){
         .vaddr = transfer->vaddr,
         .next = transfer->next,
-        .backward = transfer->kind == CODE_BRANCH && transfer->target <= transfer->vaddr,
+        .backward = transfer->kind != CODE_JUMP_INDIRECT && transfer->target <= transfer->vaddr,
+        .always = transfer->kind == CODE_JUMP,
         .group = group,
     };
     branches->groups[group].last = transfer->vaddr;
@@ -92,7 +97,8 @@ static struct error *add(struct branches *branches, const struct code_transfer *
 /* What the jumps of one group look like. */
 struct shape {
     uint64_t first; /* address of its first jump */
-    bool indirect, backward, wraps;
+    bool indirect, backward;
+    uint64_t exit; /* behind the jump that closes a loop around it, or 0 */
     unsigned outside[SWITCH_TARGETS]; /* other lines that are jumped or fallen to */
     size_t outside_count;
     uint64_t far_target; /* highest target of its jumps */
@@ -124,11 +130,12 @@ static void look(const struct branches *branches, const struct function_code *co
         return;
     }
     note_line(shape, line_at(branches, transfer->target), own);
-    note_line(shape, line_at(branches, transfer->next), own);
+    if (transfer->kind == CODE_BRANCH)
+        note_line(shape, line_at(branches, transfer->next), own);
     if (transfer->target <= transfer->vaddr)
         shape->backward = true;
     else if (ends_loop(code, transfer->target, shape->first))
-        shape->wraps = true;
+        shape->exit = transfer->target;
     if (transfer->target > shape->far_target)
         shape->far_target = transfer->target;
 }
@@ -150,12 +157,14 @@ static unsigned nearest_following(const struct shape *shape, unsigned own) {
 }
 
 /* One outside line only: the body is on the condition's own line. */
-static void classify_if(const struct function_code *code, const struct shape *shape, struct branch_group *group) {
+static void classify_if(const struct branches *branches, const struct function_code *code,
+                        const struct shape *shape, struct branch_group *group) {
     group->kind = BRANCH_IF;
     group->then_line = shape->outside_count > 1 ? nearest_following(shape, group->line) : 0;
     const struct code_transfer *before = function_code_before(code, shape->far_target);
     if (before && before->next == shape->far_target && before->kind == CODE_JUMP &&
-        before->target > shape->far_target && before->vaddr > group->last)
+        before->target > shape->far_target && before->vaddr > group->last &&
+        line_at(branches, shape->far_target) > line_at(branches, before->vaddr) + 1)
         group->else_address = shape->far_target;
 }
 
@@ -167,10 +176,25 @@ static void classify(struct branches *branches, const struct function_code *code
             look(branches, code, transfer_at(code, branches->branches[i].vaddr), group->line, &shape);
     if (shape.indirect || shape.outside_count >= SWITCH_TARGETS)
         group->kind = BRANCH_SWITCH;
-    else if (shape.backward || shape.wraps)
-        group->kind = BRANCH_LOOP;
+    else if (shape.backward || shape.exit)
+        *group = (struct branch_group){.kind = BRANCH_LOOP,
+                                       .file = group->file,
+                                       .line = group->line,
+                                       .last = group->last,
+                                       .loop_exit = shape.exit};
     else
-        classify_if(code, &shape, group);
+        classify_if(branches, code, &shape, group);
+}
+
+/* Is this a jmp that ends the condition of the conditional jump before it? */
+static bool goes_with(const struct branches *branches, const struct function_code *code, size_t index,
+                      const struct address_range *ranges, size_t range_count) {
+    const struct code_transfer *transfer = &code->transfers[index];
+    if (!index || transfer->kind != CODE_JUMP || !ranges_contain(ranges, range_count, transfer->target))
+        return false;
+    const struct code_transfer *before = transfer - 1;
+    return before->kind == CODE_BRANCH && before->next == transfer->vaddr &&
+           line_at(branches, before->vaddr) == line_at(branches, transfer->vaddr);
 }
 
 struct error *branches_find(const struct function_code *code, const struct address_range *ranges,
@@ -180,7 +204,7 @@ struct error *branches_find(const struct function_code *code, const struct addre
         const struct code_transfer *transfer = &code->transfers[i];
         bool inside =
             transfer->kind == CODE_BRANCH && ranges_contain(ranges, range_count, transfer->target);
-        if (!inside && transfer->kind != CODE_JUMP_INDIRECT)
+        if (!inside && transfer->kind != CODE_JUMP_INDIRECT && !goes_with(ret, code, i, ranges, range_count))
             continue;
         struct error *err = add(ret, transfer);
         if (err) {
@@ -202,13 +226,20 @@ const struct branch *branches_at(const struct branches *branches, uint64_t vaddr
 
 /* ---- at run time ---- */
 
+/* A condition at the loop's end jumps back, one in front of it jumps behind it. */
 static bool loop_outcome(const struct branch_group *group, const struct branch *branch, uint64_t destination,
                          bool other_line, struct branch_outcome *ret) {
-    bool jumps = destination != branch->next;
-    if (!branch->backward && !other_line && branch->vaddr != group->last)
-        return false;
     ret->kind = "loop";
-    ret->taken = branch->backward ? jumps : !jumps;
+    if (branch->backward)
+        ret->taken = destination != branch->next;
+    else if (group->loop_exit && destination == group->loop_exit)
+        ret->taken = false;
+    else if (other_line)
+        ret->taken = group->loop_exit != 0;
+    else if (group->loop_exit && branch->vaddr == group->last)
+        ret->taken = true;
+    else
+        return false;
     return true;
 }
 

@@ -11,6 +11,7 @@ enum branch_kind { BRANCH_IF, BRANCH_LOOP, BRANCH_SWITCH };
 struct branch {
     uint64_t vaddr, next; /* the jump, and the instruction behind it */
     bool backward;        /* its target is at or before it */
+    bool always;          /* a jmp */
     size_t group;         /* index of its condition */
 };
 
@@ -22,6 +23,7 @@ struct branch_group {
     uint64_t last;         /* address of the last jump of it */
     unsigned then_line;    /* IF: where control goes when it holds; 0: it stays on the line */
     uint64_t else_address; /* IF: where the else part begins; 0: there is none */
+    uint64_t loop_exit;    /* LOOP: behind its jump back to the condition; 0: the condition stands at its end */
 };
 
 struct branches {

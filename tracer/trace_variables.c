@@ -118,9 +118,11 @@ static struct error *assignment(struct hit_context *context, const struct frame 
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
-/* Has the statement that ran before this look given the variable its value? */
-static bool was_declared(const struct frame *frame, const struct variable *variable) {
-    return frame->line && variable->line == frame->line;
+/* Has the statement that ran before this look given the variable its value? A line may have several rows in the
+ * line table: it is through when another one begins. */
+static bool was_declared(const struct site *site, const struct frame *frame, const struct variable *variable) {
+    bool through = !(site->kinds & SITE_STATEMENT) || site->line != frame->line;
+    return through && frame->line && variable->line == frame->line;
 }
 
 static struct error *compare(struct hit_context *context, struct frame *frame, const struct plan_note *note) {
@@ -133,8 +135,9 @@ static struct error *compare(struct hit_context *context, struct frame *frame, c
     }
     bool same = shadow->seen && shadow->size == note->size && memcmp(shadow->bytes, bytes, note->size) == 0;
     /* a variable that had no place until now has got one because it has got a value */
-    bool appeared = !shadow->seen && (shadow->missing || was_declared(frame, variable));
-    bool tell = appeared || (shadow->seen && !same) || (!shadow->told && was_declared(frame, variable));
+    bool declared = was_declared(context->site, frame, variable);
+    bool appeared = !shadow->seen && shadow->missing;
+    bool tell = appeared || (shadow->seen && !same) || (!shadow->told && declared);
     if (!same && !set_shadow(shadow, bytes, note->size))
         return &error_no_memory;
     shadow->missing = false;
