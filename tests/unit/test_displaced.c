@@ -77,77 +77,77 @@ asm(".data\n.balign 64\n.globl case_words\ncase_words: .quad 0, case_exit_1, 3, 
                             "lock cmpxchg16b (%rbx)") CASE("addsd case_words(%rip), %xmm0") CASE("imul $77, "
                                                                                                  "case_words+"
                                                                                                  "32(%rip), "
-                                                                                                 "%rax")
-                            JCC("o") JCC("no") JCC(
-                                "b") JCC("ae")
-                                JCC("e") JCC("ne") JCC("be") JCC("a") JCC("s") JCC("ns") JCC("p") JCC(
-                                    "np") JCC("l") JCC("ge") JCC("le") JCC("g")
-                                    CASE("jmp 9f") CASE("{disp32} jmp 9f") CASE("loop 9f") CASE(
-                                        "loope 9f") CASE("loopne 9f") CASE("jrcxz 9f") CASE("jecxz 9f")
-                                        CASE("addr32 loop 9f") CASE("call 9f") CASE("call *%r15") CASE(
-                                            "call *%r13") CASE("call *0x40(%r14)")
-                                            CASE("call *case_words+8(%rip)") CASE("call *(%rsp)") CASE(
-                                                "call *0x40(%r14d)") CASE("notrack jmp *%r15") CASE("bnd jmp "
-                                                                                                    "9f")
-                                                CASE("jmp *%r15") CASE("jmp *0x40(%r14)") CASE(
-                                                    "jmp "
-                                                    "*0x38(%r14,%rcx,"
-                                                    "8)") CASE("jmp "
-                                                               "*case_"
-                                                               "words+"
-                                                               "8(%"
-                                                               "rip)") CASE("jmp *(%rsp)")
+                                                                                                 "%rax") JCC("o")
+                            JCC("no") JCC("b") JCC("ae") JCC(
+                                "e") JCC("ne") JCC("be") JCC("a") JCC("s") JCC("ns") JCC("p") JCC("np")
+                                JCC("l") JCC("ge") JCC("le") JCC("g") CASE(
+                                    "jmp 9f") CASE("{disp32} jmp 9f") CASE("loop 9f") CASE("loope 9f") CASE("loopne 9f")
+                                    CASE("jrcxz 9f") CASE("jecxz 9f") CASE("addr32 loop 9f") CASE("call 9f") CASE(
+                                        "call *%r15") CASE("call *%r13") CASE("call *0x40(%r14)")
+                                        CASE("call *case_words+8(%rip)") CASE("call *(%rsp)") CASE(
+                                            "call *0x40(%r14d)") CASE("notrack jmp *%r15") CASE("bnd jmp "
+                                                                                                "9f")
+                                            CASE("jmp *%r15") CASE("jmp *0x40(%r14)") CASE(
+                                                "jmp "
+                                                "*0x38(%r14,%rcx,"
+                                                "8)") CASE("jmp "
+                                                           "*case_"
+                                                           "words+"
+                                                           "8(%"
+                                                           "rip)") CASE("jmp *(%rsp)")
+                                                CASE(
+                                                    "ret") CASE("ret $16")
                                                     CASE(
-                                                        "ret") CASE("ret $16")
-                                                        CASE(
-                                                            "rep ret") CASE("rep movsb")
-                                                            CASE("rep stosq") CASE("repe cmpsb") CASE(
-                                                                "lodsq") CASE("mov %fs:0, %rax")
-                                                                CASE("mov "
-                                                                     "(%ebx), "
-                                                                     "%eax") CASE("movzbl (%rbx,%rcx,2), "
-                                                                                  "%eax") CASE("xor "
-                                                                                               "%eax, "
-                                                                                               "%eax")
-                                                                    CASE("add %rdx, %rax") CASE(
-                                                                        "adc $5, %r8") CASE("mul %rdx")
-                                                                        CASE("shld $3, %rax, %rdx") CASE(
-                                                                            "cmovg %rdx, %rax") CASE("setle "
-                                                                                                     "%al")
-                                                                            CASE("bswap %r9") CASE(
-                                                                                "bt %rax, %rdx") CASE("test "
-                                                                                                      "%rax, "
-                                                                                                      "%rdx")
-                                                                                CASE("cqto") CASE("stc") CASE(
-                                                                                    "std") CASE("lahf")
-                                                                                    CASE("sahf") CASE("cpuid") CASE(
-                                                                                        "movaps %xmm0, "
-                                                                                        "(%rbx)") CASE("pxor "
-                                                                                                       "%xmm0"
-                                                                                                       ", "
-                                                                                                       "%xmm"
+                                                        "rep ret") CASE("rep movsb")
+                                                        CASE("rep stosq") CASE("repe cmpsb") CASE(
+                                                            "lodsq") CASE("mov %fs:0, %rax") CASE("mov "
+                                                                                                  "(%ebx), "
+                                                                                                  "%eax") CASE("movzbl (%rbx,%rcx,2), "
+                                                                                                               "%eax")
+                                                            CASE(
+                                                                "xor "
+                                                                "%eax, "
+                                                                "%eax") CASE("add %rdx, %rax") CASE("adc $5, "
+                                                                                                    "%r8")
+                                                                CASE("mul %rdx") CASE(
+                                                                    "shld $3, %rax, %rdx")
+                                                                    CASE("cmovg %rdx, %rax") CASE(
+                                                                        "setle "
+                                                                        "%al") CASE("bswap %r9")
+                                                                        CASE("bt %rax, %rdx") CASE("test "
+                                                                                                   "%rax, "
+                                                                                                   "%rdx")
+                                                                            CASE("cqto") CASE("stc") CASE(
+                                                                                "std") CASE("lahf")
+                                                                                CASE("sahf") CASE("cpuid") CASE(
+                                                                                    "movaps %xmm0, "
+                                                                                    "(%rbx)") CASE("pxor "
+                                                                                                   "%xmm0"
+                                                                                                   ", "
+                                                                                                   "%xmm"
+                                                                                                   "0")
+                                                                                    CASE("movd %eax, "
+                                                                                         "%xmm0") CASE("c"
+                                                                                                       "v"
+                                                                                                       "t"
+                                                                                                       "s"
+                                                                                                       "i"
+                                                                                                       "2"
+                                                                                                       "s"
+                                                                                                       "d"
+                                                                                                       " "
+                                                                                                       "%"
+                                                                                                       "r"
+                                                                                                       "a"
+                                                                                                       "x"
+                                                                                                       ","
+                                                                                                       " "
+                                                                                                       "%"
+                                                                                                       "x"
+                                                                                                       "m"
+                                                                                                       "m"
                                                                                                        "0")
-                                                                                        CASE("movd %eax, "
-                                                                                             "%xmm0") CASE("c"
-                                                                                                           "v"
-                                                                                                           "t"
-                                                                                                           "s"
-                                                                                                           "i"
-                                                                                                           "2"
-                                                                                                           "s"
-                                                                                                           "d"
-                                                                                                           " "
-                                                                                                           "%"
-                                                                                                           "r"
-                                                                                                           "a"
-                                                                                                           "x"
-                                                                                                           ","
-                                                                                                           " "
-                                                                                                           "%"
-                                                                                                           "x"
-                                                                                                           "m"
-                                                                                                           "m"
-                                                                                                           "0") CASE(
+                                                                                        CASE(
                                                                                             "movabs "
                                                                                             "$0x1122334455667"
                                                                                             "788"
@@ -167,49 +167,73 @@ asm(".data\n.balign 64\n.globl case_words\ncase_words: .quad 0, case_exit_1, 3, 
                                                                                                            "r"
                                                                                                            "b"
                                                                                                            "x"
-                                                                                                           ")")
-                                                                                            CASE("fisttpll "
-                                                                                                 "case_words("
-                                                                                                 "%"
-                                                                                                 "rip)") CASE("sys"
-                                                                                                              "cal"
-                                                                                                              "l")
-                                                                                                CASE("vmovups"
-                                                                                                     " "
-                                                                                                     "case_"
-                                                                                                     "words("
-                                                                                                     "%rip), "
-                                                                                                     "%ymm0")
-                                                                                                    CASE(
-                                                                                                        "vpad"
-                                                                                                        "dq "
-                                                                                                        "case"
-                                                                                                        "_wor"
-                                                                                                        "ds(%"
-                                                                                                        "rip)"
-                                                                                                        ", "
-                                                                                                        "%xmm"
-                                                                                                        "0, "
-                                                                                                        "%xmm"
-                                                                                                        "0") ".da"
-                                                                                                             "ta"
-                                                                                                             "\n."
-                                                                                                             "glo"
-                                                                                                             "bl "
-                                                                                                             "cas"
-                                                                                                             "e_"
-                                                                                                             "row"
-                                                                                                             "s_"
-                                                                                                             "end"
-                                                                                                             "\nc"
-                                                                                                             "ase"
-                                                                                                             "_ro"
-                                                                                                             "ws_"
-                                                                                                             "end"
-                                                                                                             ":\n"
-                                                                                                             ".te"
-                                                                                                             "xt"
-                                                                                                             "\n");
+                                                                                                           ")") CASE("fisttpll "
+                                                                                                                     "case_words("
+                                                                                                                     "%"
+                                                                                                                     "rip)")
+                                                                                            CASE("sys"
+                                                                                                 "cal"
+                                                                                                 "l") CASE("v"
+                                                                                                           "m"
+                                                                                                           "o"
+                                                                                                           "v"
+                                                                                                           "u"
+                                                                                                           "p"
+                                                                                                           "s"
+                                                                                                           " "
+                                                                                                           "c"
+                                                                                                           "a"
+                                                                                                           "s"
+                                                                                                           "e"
+                                                                                                           "_"
+                                                                                                           "w"
+                                                                                                           "o"
+                                                                                                           "r"
+                                                                                                           "d"
+                                                                                                           "s"
+                                                                                                           "("
+                                                                                                           "%"
+                                                                                                           "r"
+                                                                                                           "i"
+                                                                                                           "p"
+                                                                                                           ")"
+                                                                                                           ","
+                                                                                                           " "
+                                                                                                           "%"
+                                                                                                           "y"
+                                                                                                           "m"
+                                                                                                           "m"
+                                                                                                           "0")
+                                                                                                CASE(
+                                                                                                    "vpad"
+                                                                                                    "dq "
+                                                                                                    "case"
+                                                                                                    "_wor"
+                                                                                                    "ds(%"
+                                                                                                    "rip)"
+                                                                                                    ", "
+                                                                                                    "%xmm"
+                                                                                                    "0, "
+                                                                                                    "%xmm"
+                                                                                                    "0") ".da"
+                                                                                                         "ta"
+                                                                                                         "\n."
+                                                                                                         "glo"
+                                                                                                         "bl "
+                                                                                                         "cas"
+                                                                                                         "e_"
+                                                                                                         "row"
+                                                                                                         "s_"
+                                                                                                         "end"
+                                                                                                         "\nc"
+                                                                                                         "ase"
+                                                                                                         "_ro"
+                                                                                                         "ws_"
+                                                                                                         "end"
+                                                                                                         ":\n"
+                                                                                                         ".te"
+                                                                                                         "xt"
+                                                                                                         "\n");
 
 #define ROUNDS 12
 

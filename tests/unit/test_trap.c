@@ -724,26 +724,32 @@ START_TEST(killed_in_the_middle) {
 }
 END_TEST
 
+/* A case each, so that CK_RUN_CASE=name runs one. */
+#define ADD(name)                                                                                            \
+    do {                                                                                                     \
+        TCase *tcase = tcase_create(#name);                                                                  \
+        tcase_set_timeout(tcase, 120);                                                                       \
+        tcase_add_test(tcase, name);                                                                         \
+        suite_add_tcase(suite, tcase);                                                                       \
+    } while (0)
+
 int main(void) {
     Suite *suite = suite_create("trap");
-    TCase *tcase = tcase_create("trap");
-    tcase_set_timeout(tcase, 120);
-    tcase_add_test(tcase, every_instruction_of_a_function);
-    tcase_add_test(tcase, a_trap_lives_until_its_last_use);
-    tcase_add_test(tcase, what_cannot_be_probed_is_refused);
-    tcase_add_test(tcase, code_that_the_program_changed_is_left);
-    tcase_add_test(tcase, threads_run_while_probes_come_and_go);
-    tcase_add_test(tcase, signals_find_no_slot_and_cost_no_hit);
-    tcase_add_test(tcase, own_breakpoints_reach_the_program);
-    tcase_add_test(tcase, an_own_breakpoint_kills_as_ever);
-    tcase_add_test(tcase, faults_are_those_of_the_original);
-    tcase_add_test(tcase, stacks_grow_under_probed_pushes);
-    tcase_add_test(tcase, a_fault_and_a_signal_at_once);
-    tcase_add_test(tcase, stopped_and_continued);
-    tcase_add_test(tcase, a_probed_syscall_instruction);
-    tcase_add_test(tcase, children_are_probed_too);
-    tcase_add_test(tcase, children_get_their_bytes_back);
-    tcase_add_test(tcase, killed_in_the_middle);
-    suite_add_tcase(suite, tcase);
+    ADD(every_instruction_of_a_function);
+    ADD(a_trap_lives_until_its_last_use);
+    ADD(what_cannot_be_probed_is_refused);
+    ADD(code_that_the_program_changed_is_left);
+    ADD(threads_run_while_probes_come_and_go);
+    ADD(signals_find_no_slot_and_cost_no_hit);
+    ADD(own_breakpoints_reach_the_program);
+    ADD(an_own_breakpoint_kills_as_ever);
+    ADD(faults_are_those_of_the_original);
+    ADD(stacks_grow_under_probed_pushes);
+    ADD(a_fault_and_a_signal_at_once);
+    ADD(stopped_and_continued);
+    ADD(a_probed_syscall_instruction);
+    ADD(children_are_probed_too);
+    ADD(children_get_their_bytes_back);
+    ADD(killed_in_the_middle);
     return scratch_run(suite);
 }
