@@ -397,8 +397,8 @@ static struct error *remove_traps(struct trap_set *set, struct halt *halt, size_
     return NULL;
 }
 
-/* Threads that have ended, and whose end nobody has seen yet: as long as they are ours, the end of the process
- * cannot be seen by its parent. */
+/* Threads that have ended, and whose end nobody has seen yet: as long as they are ours, the end of the
+ * process cannot be seen by its parent. */
 static void reap_ended(struct engine *engine, pid_t pid) {
     for (size_t i = engine->count; i-- > 0;) {
         struct task *task = engine->tasks[i];

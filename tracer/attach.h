@@ -25,6 +25,10 @@ struct halt {
     size_t count, room;
 };
 
+/* A STOP_NEW_TASK among the stops of a halt may tell of a task that is in the halt itself, with its first
+ * stop: each is to be resumed once only. (A second resume swallows the stop that has come since, a hit for
+ * instance.) */
+
 /* Attach to all threads of the process `pid` and stop them. The stops in *ret (released with halt_deinit())
  * have to be dealt with like those of engine_next(); attach_resume() does so.
  *

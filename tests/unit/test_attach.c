@@ -71,7 +71,7 @@ static struct trap_set *attach_with(struct subject *subject, const void *const *
     for (size_t i = 0; i < halt.count; i++) {
         struct member *member = member_of(subject, halt.stops[i].task);
         member->set = set;
-        member->told = member->born = true;
+        member->told = true;
     }
     for (size_t i = 0; i < halt.count; i++)
         dispatch(subject, &halt.stops[i]);
@@ -91,6 +91,14 @@ static void run_hits(struct subject *subject, uint64_t count) {
 static void leave(struct subject *subject, struct trap_set *set) {
     struct halt halt = {0};
     size_t patched_away = 77;
+    for (size_t i = 0; i < subject->count; i++) {
+        struct member *member = &subject->members[i];
+        struct process_status status;
+        struct error *err = process_status(member->task->tid, &status);
+        if (!err && member->held && status.tgid == subject->pid)
+            CHECK_OK(halt_add(&halt, &(struct stop){.kind = STOP_BORN, .task = member->task}));
+        error_free(err);
+    }
     CHECK_OK(detach(&subject->engine, subject->pid, set, &halt, &patched_away));
     ck_assert_uint_eq(patched_away, 0);
     trap_set_destroy(set);

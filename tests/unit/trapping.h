@@ -30,7 +30,7 @@ struct shared {
 struct member {
     struct task *task;
     struct trap_set *set; /* shared by tasks of one address space */
-    bool born;            /* its first stop has come before its parent told of it, and is held */
+    bool held;            /* its first stop has come before its parent told of it */
     bool told;
 };
 
@@ -160,6 +160,7 @@ static inline void on_new_task(struct subject *subject, const struct stop *stop)
 }
 
 static inline void begin_child(struct subject *subject, struct member *member) {
+    member->held = false;
     if (member->set && subject->forget_children && !trap_shares_memory(member->task->tid, subject->pid)) {
         CHECK_OK(trap_set_withdraw(member->set, member->task, NULL));
         leave_set(subject, member);
@@ -178,11 +179,11 @@ static inline void dispatch(struct subject *subject, struct stop *stop) {
     case STOP_NEW_TASK:
         on_new_task(subject, stop);
         member = member_of(subject, engine_task(&subject->engine, (pid_t)stop->message));
-        if (member->born)
+        if (member->held)
             begin_child(subject, member);
         break;
     case STOP_BORN:
-        member->born = true;
+        member->held = !member->told;
         if (member->told)
             begin_child(subject, member);
         break;
