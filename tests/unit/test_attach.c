@@ -30,7 +30,7 @@
 /* Words of struct shared */
 enum { GO_END, PROGRESS, READY, SIGNALS, SENT, STAGE };
 
-#define LOCAL __attribute__((noinline, noclone, no_sanitize("address", "undefined")))
+#define LOCAL __attribute__((noinline, no_sanitize("address", "undefined")))
 
 LOCAL static uint64_t work(uint64_t n) {
     uint64_t sum = n;
@@ -56,6 +56,20 @@ static void start(struct subject *subject, int (*body)(struct shared *)) {
         usleep(1000);
 }
 
+static bool is_in_halt(const struct halt *halt, pid_t tid) {
+    for (size_t i = 0; i < halt->count; i++)
+        if (halt->stops[i].task->tid == tid)
+            return true;
+    return false;
+}
+
+/* Fork children that the stops of a halt tell of. */
+static void note_children(struct subject *subject, const struct halt *halt) {
+    for (size_t i = 0; i < halt->count; i++)
+        if (halt->stops[i].kind == STOP_NEW_TASK && !is_in_halt(halt, (pid_t)halt->stops[i].message))
+            on_new_task(subject, &halt->stops[i]);
+}
+
 /* Attach, with a probe at each address of `at` (NULL ends them). */
 static struct trap_set *attach_with(struct subject *subject, const void *const *at) {
     struct halt halt = {0};
@@ -63,6 +77,7 @@ static struct trap_set *attach_with(struct subject *subject, const void *const *
     CHECK_OK(attach(&subject->engine, subject->pid, &halt));
     ck_assert_uint_ge(halt.count, 1);
     CHECK_OK(trap_set_create(&set));
+    note_children(subject, &halt); /* before a stop is given up, and before there are probes */
     CHECK_OK(inject_prepare(&halt.stops[0]));
     for (; *at; at++) {
         struct trap *trap;
@@ -73,9 +88,7 @@ static struct trap_set *attach_with(struct subject *subject, const void *const *
         member->set = set;
         member->told = true;
     }
-    for (size_t i = 0; i < halt.count; i++)
-        dispatch(subject, &halt.stops[i]);
-    halt_deinit(&halt);
+    CHECK_OK(attach_resume(&halt));
     return set;
 }
 
@@ -99,6 +112,8 @@ static void leave(struct subject *subject, struct trap_set *set) {
             CHECK_OK(halt_add(&halt, &(struct stop){.kind = STOP_BORN, .task = member->task}));
         error_free(err);
     }
+    CHECK_OK(halt_process(&subject->engine, subject->pid, &halt));
+    note_children(subject, &halt); /* while the traps are there */
     CHECK_OK(detach(&subject->engine, subject->pid, set, &halt, &patched_away));
     ck_assert_uint_eq(patched_away, 0);
     trap_set_destroy(set);

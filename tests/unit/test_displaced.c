@@ -48,6 +48,7 @@ asm(".text\n.globl run_case\nrun_case:\n"
     "cld\n"
     "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbp\npop %rbx\nret\n");
 
+/* clang-format off */
 #define CASE(text)                                                                                           \
     ".pushsection .rodata\n3: .asciz \"" text "\"\n.popsection\n"                                            \
     ".pushsection .data\n.quad 1f, 3b\n.popsection\n"                                                        \
@@ -68,7 +69,7 @@ asm(".data\n.balign 64\n.globl case_words\ncase_words: .quad 0, case_exit_1, 3, 
         CASE("pop %rax") CASE("pop %r12") CASE("pop (%rbx)") CASE("pushfq") CASE("sub $8, %rsp") CASE(
             "sub $0x1238, %rsp") CASE("sub $-128, %rsp") CASE("sub $0, %rsp") CASE("sub $8, %esp")
             CASE("add $16, %rsp") CASE("mov %rsp, %rbp") CASE("mov %rdi, %r9") CASE("mov %r12, %rax") CASE(
-                "{load} mov %rax, %r12") CASE("mov %edi, %eax") CASE("leave") CASE("enter $16, $0")
+                ".byte 0x4c, 0x8b, 0xe0") CASE("mov %edi, %eax") CASE("leave") CASE("enter $16, $0")
                 CASE("nop") CASE("nopw 0x100(%rax,%rax,1)") CASE("endbr64") CASE("pause") CASE(
                     "xchg %ax, %ax") CASE("lea case_words+16(%rip), %rax")
                     CASE("mov case_words+24(%rip), %r10") CASE("mov %edx, case_words(%rip)") CASE(
@@ -237,6 +238,8 @@ asm(".data\n.balign 64\n.globl case_words\ncase_words: .quad 0, case_exit_1, 3, 
                                                                                                          ".te"
                                                                                                          "xt"
                                                                                                          "\n");
+
+/* clang-format on */
 
 #define ROUNDS 12
 

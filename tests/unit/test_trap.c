@@ -32,7 +32,7 @@ static uint64_t take(const void *address) {
     return ask(shared, ASK_REMOVE, address);
 }
 
-#define LOCAL __attribute__((noinline, noclone, no_sanitize("address", "undefined")))
+#define LOCAL __attribute__((noinline, no_sanitize("address", "undefined")))
 
 /* hot(n, table): calls, branches, a loop, memory, RIP-relative operands, a string instruction. */
 uint64_t hot(uint64_t n, uint64_t *table);

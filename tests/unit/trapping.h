@@ -147,7 +147,8 @@ static inline void on_signal(struct subject *subject, struct stop *stop) {
     ignore_gone_task(task_resume(stop->task, RESUME_CONT, 0));
 }
 
-static inline void on_new_task(struct subject *subject, const struct stop *stop) {
+/* What a parent's stop tells, and nothing else. */
+static inline void note_new_task(struct subject *subject, const struct stop *stop) {
     struct task *child = engine_task(&subject->engine, (pid_t)stop->message);
     struct member *added = member_of(subject, child); /* may move nothing: an array */
     struct trap_set *set = member_of(subject, stop->task)->set;
@@ -156,7 +157,6 @@ static inline void on_new_task(struct subject *subject, const struct stop *stop)
         added->set = set;
     else if (set)
         CHECK_OK(trap_set_clone(set, &added->set));
-    pass(stop);
 }
 
 static inline void begin_child(struct subject *subject, struct member *member) {
@@ -166,6 +166,14 @@ static inline void begin_child(struct subject *subject, struct member *member) {
         leave_set(subject, member);
     }
     pass(&(struct stop){.kind = STOP_BORN, .task = member->task});
+}
+
+/* The child's first stop may have come before. */
+static inline void on_new_task(struct subject *subject, const struct stop *stop) {
+    note_new_task(subject, stop);
+    struct member *member = member_of(subject, engine_task(&subject->engine, (pid_t)stop->message));
+    if (member->held)
+        begin_child(subject, member);
 }
 
 static inline void dispatch(struct subject *subject, struct stop *stop) {
@@ -178,9 +186,7 @@ static inline void dispatch(struct subject *subject, struct stop *stop) {
         break;
     case STOP_NEW_TASK:
         on_new_task(subject, stop);
-        member = member_of(subject, engine_task(&subject->engine, (pid_t)stop->message));
-        if (member->held)
-            begin_child(subject, member);
+        pass(stop);
         break;
     case STOP_BORN:
         member->held = !member->told;
