@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* How long a thread may take to stop, in milliseconds. Longer means that it is in the kernel where nothing
@@ -396,6 +397,20 @@ static struct error *remove_traps(struct trap_set *set, struct halt *halt, size_
     return NULL;
 }
 
+/* Threads that have ended, and whose end nobody has seen yet: as long as they are ours, the end of the
+ * process cannot be seen by its parent. */
+static void reap_ended(struct engine *engine, pid_t pid) {
+    for (size_t i = engine->count; i-- > 0;) {
+        struct task *task = engine->tasks[i];
+        struct process_status status;
+        struct error *err = process_status(task->tid, &status);
+        bool is_ended = !err && status.tgid == pid && status.state == 'Z' && task->tid != pid;
+        error_free(err);
+        if (is_ended && waitpid(task->tid, NULL, __WALL | WNOHANG) == task->tid)
+            engine_forget(engine, task);
+    }
+}
+
 struct error *detach(struct engine *engine, pid_t pid, struct trap_set *set, struct halt *halt,
                      size_t *ret_patched_away) {
     size_t patched_away = 0;
@@ -403,6 +418,7 @@ struct error *detach(struct engine *engine, pid_t pid, struct trap_set *set, str
     if (set)
         TRY(remove_traps(set, halt, &patched_away));
     undo(engine, halt);
+    reap_ended(engine, pid);
     if (ret_patched_away)
         *ret_patched_away = patched_away;
     return NULL;

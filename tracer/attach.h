@@ -25,6 +25,10 @@ struct halt {
     size_t count, room;
 };
 
+/* A STOP_NEW_TASK among the stops of a halt may tell of a task that is in the halt itself, with its first
+ * stop: each is to be resumed once only. (A second resume swallows the stop that has come since, a hit for
+ * instance.) */
+
 /* Attach to all threads of the process `pid` and stop them. The stops in *ret (released with halt_deinit())
  * have to be dealt with like those of engine_next(); attach_resume() does so.
  *
@@ -46,12 +50,18 @@ struct error *halt_add(struct halt *halt, const struct stop *stop);
 void halt_deinit(struct halt *halt);
 
 /* Leave a process: remove all traps of set (may be NULL) and its slots, and detach from all threads. `halt`
- * holds the stops the caller holds, as for halt_process(), and is released. Signals that were about to be
- * delivered are delivered; a stopped process stays stopped. The tasks are gone from the engine. A hit that
+ * holds the stops that the caller holds, as for halt_process(), and is released. Signals that were about to
+ * be delivered are delivered; a stopped process stays stopped. The tasks are gone from the engine. A hit that
  * was not handled yet is taken back. Traps that the program had overwritten are left (*ret_patched_away, may
- * be NULL, counts them). After ERROR_OTHER of halt_process() nothing has changed, and all run on: try again
- * later. For a process that shares its memory with another that stays traced (a vfork child) set must be
- * NULL. */
+ * be NULL, counts them).
+ *
+ * Children stay traced. One that was forked just now has the traps' bytes, and its parent's STOP_NEW_TASK may
+ * be among the stops that come only now. So call halt_process() first, look at what is in halt (clone the set
+ * for such children, note hits), and detach then.
+ *
+ * After an error of halt_process() nothing has changed, and halt holds the stops of those that did stop: deal
+ * with them, let them go on, try again later. For a process that shares its memory with another that stays
+ * traced (a vfork child) set must be NULL. */
 struct error *detach(struct engine *engine, pid_t pid, struct trap_set *set, struct halt *halt,
                      size_t *ret_patched_away);
 

@@ -20,7 +20,8 @@ struct error *inject(struct task *task, uint64_t instruction, long number, const
     inject(task, instruction, number, (const uint64_t[6]){__VA_ARGS__}, ret)
 
 /* Make a stopped task go to a stop where it is possible, when `stop` is none. Its own call is done then, or
- * will be restarted. *stop becomes the new one. */
+ * will be restarted. *stop becomes the new one: what the old one told (STOP_NEW_TASK) has to be noted before.
+ */
 struct error *inject_prepare(struct stop *stop);
 
 #endif

@@ -33,8 +33,6 @@ static void parse_line(const char *line, struct process_status *ret) {
         ret->uid = (uid_t)strtoul(value, NULL, 10);
     else if (value_of(line, "VmSize"))
         ret->has_memory = true;
-    else if ((value = value_of(line, "SigIgn")))
-        ret->ignored = strtoull(value, NULL, 16);
     else if ((value = value_of(line, "SigCgt")))
         ret->caught = strtoull(value, NULL, 16);
     else if ((value = value_of(line, "x86_Thread_features")))

@@ -9,13 +9,13 @@
 #include <sys/types.h>
 
 struct process_status {
-    char name[64];            /* at most 15 bytes, or more of a kernel worker; escaped by the kernel */
-    char state;               /* 'R', 'S', 'D', 'T', 't', 'Z', 'X', 'I' */
-    pid_t tgid;               /* the process that this task is a thread of */
-    pid_t tracer;             /* 0: not traced */
-    uid_t uid;                /* real */
-    bool has_memory;          /* kernel threads and zombies have none */
-    uint64_t ignored, caught; /* signals, bit signo-1 */
+    char name[64];   /* at most 15 bytes, or more of a kernel worker; escaped by the kernel */
+    char state;      /* 'R', 'S', 'D', 'T', 't', 'Z', 'X', 'I' */
+    pid_t tgid;      /* the process that this task is a thread of */
+    pid_t tracer;    /* 0: not traced */
+    uid_t uid;       /* real */
+    bool has_memory; /* kernel threads and zombies have none */
+    uint64_t caught; /* signals, bit signo-1 */
     bool has_shadow_stack;
 };
 

@@ -179,7 +179,8 @@ bool trap_shares_memory(pid_t one, pid_t other) {
     long order = syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0);
     if (order >= 0)
         return order == 0;
-    struct process_status first, second; /* a kernel without kcmp: threads can be told all the same */
+    struct process_status first = {0},
+                          second = {0}; /* a kernel without kcmp: threads can be told all the same */
     struct error *err = process_status(one, &first);
     if (!err)
         err = process_status(other, &second);

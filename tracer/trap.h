@@ -29,9 +29,12 @@
  * the instruction is executed again). Any other: the instruction is run out first, and the handler returns
  * behind it. So no frame ever holds the address of a slot. A probed `syscall` that is restarted after a
  * signal hits again, since it is executed again; and so it does when the signal came between the hit and the
- * call. When a thread hits while it blocks SIGTRAP, or the program ignores SIGTRAP, the kernel unblocks it
- * and resets its action to the default. For a program that had one (trap_action.c) it is put back; a mere bit
- * in the mask of a program with the default action is not: nothing tells of it.
+ * call.
+ *
+ * When a thread hits while it blocks SIGTRAP, the kernel unblocks it and resets a handler. A handler of the
+ * program's own is put back (trap_action.c), and then the mask, too. The bit in the mask of a program without
+ * one is not, since nothing tells of it; and SIGTRAP ignored becomes the default action. Both matter only
+ * when somebody sends the program a SIGTRAP.
  *
  * Not hidden: a program that reads its own code finds int3; the x87 instruction pointer of a probed FPU
  * instruction is that of the slot; a program that changes the operand of an instruction while that is probed

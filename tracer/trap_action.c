@@ -1,10 +1,12 @@
-/* The program's action for SIGTRAP.
+/* The program's handler for SIGTRAP.
  *
  * An int3 raises SIGTRAP by force: when the thread blocks it, or the program ignores it, the kernel unblocks
  * it in that thread and resets the action to the default (force_sig_info_to_task(), kernel/signal.c), before
  * the tracer sees anything. A program that uses SIGTRAP (a debugger, a sanitizer, a runtime with breakpoints)
- * would then die of its own next one. So its action is learnt when the first trap is added, and again when a
- * SIGTRAP of its own is seen; and while it has one, each hit looks whether it is still there. */
+ * would then die of its own next one, for its handlers run with SIGTRAP blocked. So its action is learnt when
+ * the first trap is added, and again when a SIGTRAP of its own is seen; and while it has a handler, each hit
+ * looks whether that is still there. An ignored SIGTRAP is not put back: the very call that would do it
+ * resets it again. */
 #include "tracer/inject.h"
 #include "tracer/process.h"
 #include "tracer/trap_state.h"
@@ -30,11 +32,11 @@ static struct error *ask(struct trap_set *set, struct task *task, struct trap_ac
     return task_read_exact(task, set->data, ret, sizeof(*ret));
 }
 
-/* Does the program catch or ignore it, as far as /proc tells? */
+/* Does the program catch it, as far as /proc tells? */
 static struct error *has_action(struct task *task, bool *ret) {
     struct process_status status;
     TRY(process_status(task->tid, &status));
-    *ret = (status.ignored | status.caught) & SIGTRAP_BIT;
+    *ret = status.caught & SIGTRAP_BIT;
     return NULL;
 }
 
@@ -48,7 +50,7 @@ struct error *trap_action_changed(struct trap_set *set, struct task *task) {
     return NULL;
 }
 
-/* A handler that has been reset had been blocked; of an ignored signal that cannot be told, and need not. */
+/* A handler is reset only when the signal was blocked. */
 static struct error *block_again(struct task *task) {
     uint64_t mask;
     TRY(trace_get_sigmask(task->tid, &mask));
@@ -75,5 +77,5 @@ struct error *trap_action_restore(struct trap_set *set, struct task *task) {
         return NULL;
     TRY(task_write(task, set->data, &set->action, sizeof(set->action)));
     TRY(call_sigaction(set, task, set->data, 0));
-    return set->action.handler != (uint64_t)(uintptr_t)SIG_IGN ? block_again(task) : NULL;
+    return block_again(task);
 }

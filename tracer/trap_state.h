@@ -37,7 +37,7 @@ struct trap_set {
     uint64_t instruction;      /* of a system call (remote.h), or 0 */
     uint64_t data;             /* a writable page in the task, or 0 */
     bool checked;              /* the process is one that traps can be used in */
-    bool has_action;           /* the program catches or ignores SIGTRAP, */
+    bool has_action;           /* the program catches SIGTRAP, */
     struct trap_action action; /* this way */
 };
 

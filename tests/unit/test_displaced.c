@@ -1,12 +1,13 @@
-/* tracer/displaced: each kind of instruction leaves registers, flags and memory with a probe at it as without. */
+/* tracer/displaced: each kind of instruction leaves registers, flags and memory with a probe at it as
+ * without. */
 #include "tracer/displaced.h"
 
 #include "trapping.h"
 
 /* At fixed low addresses, so that all registers can be loaded and stored without using one. */
-#define STATE_AT 0x20000000ull
-#define DATA_AT  0x20001000ull
-#define STACK_AT 0x20003000ull
+#define STATE_AT  0x20000000ull
+#define DATA_AT   0x20001000ull
+#define STACK_AT  0x20003000ull
 #define AREA_SIZE 0x6000ull
 
 /* In the order of the saver below. */
@@ -47,6 +48,7 @@ asm(".text\n.globl run_case\nrun_case:\n"
     "cld\n"
     "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbp\npop %rbx\nret\n");
 
+/* clang-format off */
 #define CASE(text)                                                                                           \
     ".pushsection .rodata\n3: .asciz \"" text "\"\n.popsection\n"                                            \
     ".pushsection .data\n.quad 1f, 3b\n.popsection\n"                                                        \
@@ -54,43 +56,190 @@ asm(".text\n.globl run_case\nrun_case:\n"
 
 #define JCC(cc) CASE("j" cc " 9f") CASE("{disp32} j" cc " 9f")
 
-/* r15 = r13 and the word at 0x40(%r14) are the address of exit 1, rsp points to it, too; rbx, rsi, rdi, r14 and rbp
- * point to memory, rcx is small. The rest is random. */
+/* r15 = r13 and the word at 0x40(%r14) are the address of exit 1, rsp points to it, too; rbx, rsi, rdi, r14
+ * and rbp point to memory, rcx is small. The rest is random. */
 extern const struct row {
     const uint8_t *code;
     const char *text;
 } case_rows[], case_rows_end[];
 extern uint64_t case_words[8];
 asm(".data\n.balign 64\n.globl case_words\ncase_words: .quad 0, case_exit_1, 3, 4, 5, 6, 7, 8\n"
-    ".globl case_rows\ncase_rows:\n.text\n" CASE("push %rbp") CASE("push %rsp") CASE("push %r12") CASE("push %rax")
-        CASE("pushw %ax") CASE("push $-5") CASE("push 8(%rbx)") CASE("push case_words(%rip)") CASE("pop %rax")
-            CASE("pop %r12") CASE("pop (%rbx)") CASE("pushfq") CASE("sub $8, %rsp")
-                CASE("sub $0x1238, %rsp") CASE("sub $-128, %rsp") CASE("sub $0, %rsp") CASE("sub $8, %esp")
-                    CASE("add $16, %rsp") CASE("mov %rsp, %rbp") CASE("mov %rdi, %r9") CASE("mov %r12, %rax")
-                        CASE("{load} mov %rax, %r12") CASE("mov %edi, %eax") CASE("leave") CASE("enter $16, $0")
-                            CASE("nop") CASE("nopw 0x100(%rax,%rax,1)") CASE("endbr64") CASE("pause") CASE("xchg %ax, %ax")
-                                CASE("lea case_words+16(%rip), %rax") CASE("mov case_words+24(%rip), %r10")
-                                    CASE("mov %edx, case_words(%rip)") CASE("movl $0x12345678, case_words(%rip)")
-                                        CASE("cmpq $3, case_words+16(%rip)") CASE("addq $1, case_words(%rip)")
-                                            CASE("lock xaddq %rax, case_words(%rip)")
-                                                CASE("lock cmpxchg16b (%rbx)") CASE("addsd case_words(%rip), %xmm0")
-                                                    CASE("imul $77, case_words+32(%rip), %rax")
-    JCC("o") JCC("no") JCC("b") JCC("ae") JCC("e") JCC("ne") JCC("be") JCC("a") JCC("s") JCC("ns") JCC("p") JCC("np")
-        JCC("l") JCC("ge") JCC("le") JCC("g") CASE("jmp 9f") CASE("{disp32} jmp 9f") CASE("loop 9f") CASE("loope 9f")
-            CASE("loopne 9f") CASE("jrcxz 9f") CASE("jecxz 9f") CASE("addr32 loop 9f") CASE("call 9f")
-                CASE("call *%r15") CASE("call *%r13") CASE("call *0x40(%r14)") CASE("call *case_words+8(%rip)")
-                    CASE("call *(%rsp)") CASE("call *0x40(%r14d)") CASE("notrack jmp *%r15") CASE("bnd jmp 9f")
-                        CASE("jmp *%r15") CASE("jmp *0x40(%r14)") CASE("jmp *0x38(%r14,%rcx,8)")
-                            CASE("jmp *case_words+8(%rip)") CASE("jmp *(%rsp)") CASE("ret") CASE("ret $16") CASE("rep ret")
-    CASE("rep movsb") CASE("rep stosq") CASE("repe cmpsb") CASE("lodsq") CASE("mov %fs:0, %rax") CASE("mov (%ebx), %eax")
-        CASE("movzbl (%rbx,%rcx,2), %eax") CASE("xor %eax, %eax") CASE("add %rdx, %rax") CASE("adc $5, %r8")
-            CASE("mul %rdx") CASE("shld $3, %rax, %rdx") CASE("cmovg %rdx, %rax") CASE("setle %al") CASE("bswap %r9")
-                CASE("bt %rax, %rdx") CASE("test %rax, %rdx") CASE("cqto") CASE("stc") CASE("std") CASE("lahf")
-                    CASE("sahf") CASE("cpuid") CASE("movaps %xmm0, (%rbx)") CASE("pxor %xmm0, %xmm0")
-                        CASE("movd %eax, %xmm0") CASE("cvtsi2sd %rax, %xmm0") CASE("movabs $0x1122334455667788, %rax")
-                            CASE("xchg %rax, (%rbx)") CASE("fisttpll case_words(%rip)") CASE("syscall")
-                                CASE("vmovups case_words(%rip), %ymm0") CASE("vpaddq case_words(%rip), %xmm0, %xmm0")
-    ".data\n.globl case_rows_end\ncase_rows_end:\n.text\n");
+    ".globl case_rows\ncase_rows:\n.text\n" CASE("push %rbp") CASE("push %rsp") CASE("push %r12") CASE(
+        "push %rax") CASE("pushw %ax") CASE("push $-5") CASE("push 8(%rbx)") CASE("push case_words(%rip)")
+        CASE("pop %rax") CASE("pop %r12") CASE("pop (%rbx)") CASE("pushfq") CASE("sub $8, %rsp") CASE(
+            "sub $0x1238, %rsp") CASE("sub $-128, %rsp") CASE("sub $0, %rsp") CASE("sub $8, %esp")
+            CASE("add $16, %rsp") CASE("mov %rsp, %rbp") CASE("mov %rdi, %r9") CASE("mov %r12, %rax") CASE(
+                ".byte 0x4c, 0x8b, 0xe0") CASE("mov %edi, %eax") CASE("leave") CASE("enter $16, $0")
+                CASE("nop") CASE("nopw 0x100(%rax,%rax,1)") CASE("endbr64") CASE("pause") CASE(
+                    "xchg %ax, %ax") CASE("lea case_words+16(%rip), %rax")
+                    CASE("mov case_words+24(%rip), %r10") CASE("mov %edx, case_words(%rip)") CASE(
+                        "movl $0x12345678, case_words(%rip)") CASE("cmpq $3, case_words+16(%rip)")
+                        CASE("addq $1, case_words(%rip)") CASE("lock xaddq %rax, case_words(%rip)") CASE(
+                            "lock cmpxchg16b (%rbx)") CASE("addsd case_words(%rip), %xmm0") CASE("imul $77, "
+                                                                                                 "case_words+"
+                                                                                                 "32(%rip), "
+                                                                                                 "%rax") JCC("o")
+                            JCC("no") JCC("b") JCC("ae") JCC(
+                                "e") JCC("ne") JCC("be") JCC("a") JCC("s") JCC("ns") JCC("p") JCC("np")
+                                JCC("l") JCC("ge") JCC("le") JCC("g") CASE(
+                                    "jmp 9f") CASE("{disp32} jmp 9f") CASE("loop 9f") CASE("loope 9f") CASE("loopne 9f")
+                                    CASE("jrcxz 9f") CASE("jecxz 9f") CASE("addr32 loop 9f") CASE("call 9f") CASE(
+                                        "call *%r15") CASE("call *%r13") CASE("call *0x40(%r14)")
+                                        CASE("call *case_words+8(%rip)") CASE("call *(%rsp)") CASE(
+                                            "call *0x40(%r14d)") CASE("notrack jmp *%r15") CASE("bnd jmp "
+                                                                                                "9f")
+                                            CASE("jmp *%r15") CASE("jmp *0x40(%r14)") CASE(
+                                                "jmp "
+                                                "*0x38(%r14,%rcx,"
+                                                "8)") CASE("jmp "
+                                                           "*case_"
+                                                           "words+"
+                                                           "8(%"
+                                                           "rip)") CASE("jmp *(%rsp)")
+                                                CASE(
+                                                    "ret") CASE("ret $16")
+                                                    CASE(
+                                                        "rep ret") CASE("rep movsb")
+                                                        CASE("rep stosq") CASE("repe cmpsb") CASE(
+                                                            "lodsq") CASE("mov %fs:0, %rax") CASE("mov "
+                                                                                                  "(%ebx), "
+                                                                                                  "%eax")
+                                                            CASE("movzbl (%rbx,%rcx,2), "
+                                                                 "%eax") CASE("xor "
+                                                                              "%eax, "
+                                                                              "%eax")
+                                                                CASE(
+                                                                    "add %rdx, %rax") CASE("adc $5, "
+                                                                                           "%r8") CASE("mul "
+                                                                                                       "%rdx") CASE("shld $3, "
+                                                                                                                    "%rax, "
+                                                                                                                    "%rdx")
+                                                                    CASE("cmovg %rdx, %rax") CASE(
+                                                                        "setle "
+                                                                        "%al") CASE("bswap %r9")
+                                                                        CASE("bt %rax, %rdx") CASE("test "
+                                                                                                   "%rax, "
+                                                                                                   "%rdx")
+                                                                            CASE("cqto") CASE("stc") CASE(
+                                                                                "std") CASE("lahf")
+                                                                                CASE("sahf") CASE("cpuid") CASE(
+                                                                                    "movaps %xmm0, "
+                                                                                    "(%rbx)") CASE("pxor "
+                                                                                                   "%xmm0"
+                                                                                                   ", "
+                                                                                                   "%xmm"
+                                                                                                   "0")
+                                                                                    CASE("movd %eax, "
+                                                                                         "%xmm0") CASE("c"
+                                                                                                       "v"
+                                                                                                       "t"
+                                                                                                       "s"
+                                                                                                       "i"
+                                                                                                       "2"
+                                                                                                       "s"
+                                                                                                       "d"
+                                                                                                       " "
+                                                                                                       "%"
+                                                                                                       "r"
+                                                                                                       "a"
+                                                                                                       "x"
+                                                                                                       ","
+                                                                                                       " "
+                                                                                                       "%"
+                                                                                                       "x"
+                                                                                                       "m"
+                                                                                                       "m"
+                                                                                                       "0")
+                                                                                        CASE(
+                                                                                            "movabs "
+                                                                                            "$0x1122334455667"
+                                                                                            "788"
+                                                                                            ", %rax") CASE("x"
+                                                                                                           "c"
+                                                                                                           "h"
+                                                                                                           "g"
+                                                                                                           " "
+                                                                                                           "%"
+                                                                                                           "r"
+                                                                                                           "a"
+                                                                                                           "x"
+                                                                                                           ","
+                                                                                                           " "
+                                                                                                           "("
+                                                                                                           "%"
+                                                                                                           "r"
+                                                                                                           "b"
+                                                                                                           "x"
+                                                                                                           ")") CASE("fisttpll "
+                                                                                                                     "case_words("
+                                                                                                                     "%"
+                                                                                                                     "rip)")
+                                                                                            CASE(
+                                                                                                "sys"
+                                                                                                "cal"
+                                                                                                "l") CASE("v"
+                                                                                                          "m"
+                                                                                                          "o"
+                                                                                                          "v"
+                                                                                                          "u"
+                                                                                                          "p"
+                                                                                                          "s"
+                                                                                                          " "
+                                                                                                          "c"
+                                                                                                          "a"
+                                                                                                          "s"
+                                                                                                          "e"
+                                                                                                          "_"
+                                                                                                          "w"
+                                                                                                          "o"
+                                                                                                          "r"
+                                                                                                          "d"
+                                                                                                          "s"
+                                                                                                          "("
+                                                                                                          "%"
+                                                                                                          "r"
+                                                                                                          "i"
+                                                                                                          "p"
+                                                                                                          ")"
+                                                                                                          ","
+                                                                                                          " "
+                                                                                                          "%"
+                                                                                                          "y"
+                                                                                                          "m"
+                                                                                                          "m"
+                                                                                                          "0")
+                                                                                                CASE(
+                                                                                                    "vpad"
+                                                                                                    "dq "
+                                                                                                    "case"
+                                                                                                    "_wor"
+                                                                                                    "ds(%"
+                                                                                                    "rip)"
+                                                                                                    ", "
+                                                                                                    "%xmm"
+                                                                                                    "0, "
+                                                                                                    "%xmm"
+                                                                                                    "0") ".da"
+                                                                                                         "ta"
+                                                                                                         "\n."
+                                                                                                         "glo"
+                                                                                                         "bl "
+                                                                                                         "cas"
+                                                                                                         "e_"
+                                                                                                         "row"
+                                                                                                         "s_"
+                                                                                                         "end"
+                                                                                                         "\nc"
+                                                                                                         "ase"
+                                                                                                         "_ro"
+                                                                                                         "ws_"
+                                                                                                         "end"
+                                                                                                         ":\n"
+                                                                                                         ".te"
+                                                                                                         "xt"
+                                                                                                         "\n");
+
+/* clang-format on */
 
 #define ROUNDS 12
 
@@ -151,8 +300,8 @@ static int check_row(struct shared *shared, const struct row *row, struct outcom
             const uint64_t *one = (uint64_t *)&natives[round], *two = (uint64_t *)&probed;
             for (size_t i = 0; i < sizeof(probed) / 8; i++)
                 if (one[i] != two[i] && getenv("VERBOSE"))
-                    fprintf(stderr, "%s: word %zu: %llx, probed %llx\n", row->text, i, (unsigned long long)one[i],
-                            (unsigned long long)two[i]);
+                    fprintf(stderr, "%s: word %zu: %llx, probed %llx\n", row->text, i,
+                            (unsigned long long)one[i], (unsigned long long)two[i]);
             return 4;
         }
     }
@@ -215,7 +364,8 @@ static const struct refused_row {
 START_TEST(what_cannot_be_displaced_is_refused) {
     const struct refused_row *row = &refused_rows[_i];
     struct displaced displaced;
-    CHECK_FAILS(displaced_decode((const uint8_t *)row->bytes, row->size, 0x1000, &displaced), row->code, row->text);
+    CHECK_FAILS(displaced_decode((const uint8_t *)row->bytes, row->size, 0x1000, &displaced), row->code,
+                row->text);
 }
 END_TEST
 

@@ -30,7 +30,7 @@ struct shared {
 struct member {
     struct task *task;
     struct trap_set *set; /* shared by tasks of one address space */
-    bool born;            /* its first stop has come before its parent told of it, and is held */
+    bool held;            /* its first stop has come before its parent told of it */
     bool told;
 };
 
@@ -147,7 +147,8 @@ static inline void on_signal(struct subject *subject, struct stop *stop) {
     ignore_gone_task(task_resume(stop->task, RESUME_CONT, 0));
 }
 
-static inline void on_new_task(struct subject *subject, const struct stop *stop) {
+/* What a parent's stop tells, and nothing else. */
+static inline void note_new_task(struct subject *subject, const struct stop *stop) {
     struct task *child = engine_task(&subject->engine, (pid_t)stop->message);
     struct member *added = member_of(subject, child); /* may move nothing: an array */
     struct trap_set *set = member_of(subject, stop->task)->set;
@@ -156,15 +157,23 @@ static inline void on_new_task(struct subject *subject, const struct stop *stop)
         added->set = set;
     else if (set)
         CHECK_OK(trap_set_clone(set, &added->set));
-    pass(stop);
 }
 
 static inline void begin_child(struct subject *subject, struct member *member) {
+    member->held = false;
     if (member->set && subject->forget_children && !trap_shares_memory(member->task->tid, subject->pid)) {
         CHECK_OK(trap_set_withdraw(member->set, member->task, NULL));
         leave_set(subject, member);
     }
     pass(&(struct stop){.kind = STOP_BORN, .task = member->task});
+}
+
+/* The child's first stop may have come before. */
+static inline void on_new_task(struct subject *subject, const struct stop *stop) {
+    note_new_task(subject, stop);
+    struct member *member = member_of(subject, engine_task(&subject->engine, (pid_t)stop->message));
+    if (member->held)
+        begin_child(subject, member);
 }
 
 static inline void dispatch(struct subject *subject, struct stop *stop) {
@@ -177,12 +186,10 @@ static inline void dispatch(struct subject *subject, struct stop *stop) {
         break;
     case STOP_NEW_TASK:
         on_new_task(subject, stop);
-        member = member_of(subject, engine_task(&subject->engine, (pid_t)stop->message));
-        if (member->born)
-            begin_child(subject, member);
+        pass(stop);
         break;
     case STOP_BORN:
-        member->born = true;
+        member->held = !member->told;
         if (member->told)
             begin_child(subject, member);
         break;
