@@ -122,7 +122,7 @@ static const struct sample cxx_samples[] = {
     {"moved", "{N}"},
     {"holder", "{N, {2}}"},
     {"many", "{{{N}, {2}}}"},
-    {"defaulted", "{N}"},
+
     {"virtual_one", "{N}"},
     {"derived", "{N}"},
     {"empty", "{}"},
