@@ -82,6 +82,14 @@ static struct error *read_member(struct types *types, const struct type_die *die
     return read_bit_field(die, ret);
 }
 
+/* clang says alignas of a member with the member only. */
+static void align_to_member(const struct type_die *die, struct type *type) {
+    int64_t alignment;
+    if (type_die_constant(die, DW_AT_alignment, &alignment) && alignment > (int64_t)type->alignment &&
+        alignment <= 1 << 20)
+        type->alignment = (uint64_t)alignment;
+}
+
 static struct error *add_member(struct types *types, const struct type_die *die, struct type_member **members,
                                 size_t *count) {
     struct type_member *member = type_array_add(members, count, sizeof(*member));
@@ -257,7 +265,10 @@ static struct error *read_part(struct types *types, const struct type_die *die, 
             type->has_vptr = true;
         return add_member(types, die, &type->members, &type->member_count);
     case DW_TAG_member:
-        return is_static(die) ? NULL : add_member(types, die, &type->members, &type->member_count);
+        if (is_static(die))
+            return NULL;
+        align_to_member(die, type);
+        return add_member(types, die, &type->members, &type->member_count);
     case DW_TAG_variant_part:
         return read_variant_part(types, die, type);
     case DW_TAG_template_type_parameter:
