@@ -1,5 +1,6 @@
 #include "replay/puppet.h"
 
+#include "tracer/maps.h"
 #include "tracer/remote.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/rseq.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -390,4 +392,17 @@ struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, in
     *ret_tid = snapshot.tid;
     snapshot_deinit(&snapshot);
     return err;
+}
+
+/* Stored files are named by their ids; copies in memory are known by their inodes. */
+uint32_t puppet_file_of(const struct puppet *puppet, const struct mapping *mapping) {
+    struct stat info;
+    for (size_t i = 0; i < puppet->file_count; i++)
+        if (puppet->files[i].copy >= 0 && fstat(puppet->files[i].copy, &info) == 0 &&
+            info.st_dev == mapping->device && info.st_ino == mapping->inode)
+            return puppet->files[i].id;
+    const char *slash = mapping->inode ? strrchr(mapping->name, '/') : NULL;
+    char *end = NULL;
+    unsigned long id = slash ? strtoul(slash + 1, &end, 10) : 0;
+    return id && !*end && id <= UINT32_MAX ? (uint32_t)id : 0;
 }

@@ -75,4 +75,8 @@ struct error *puppet_file_write(struct puppet *puppet, uint32_t file, uint64_t o
                                 size_t size);
 struct error *puppet_file_resize(struct puppet *puppet, uint32_t file, uint64_t size);
 
+/* The stored file that a mapping of the puppet shows; 0: none. */
+struct mapping;
+uint32_t puppet_file_of(const struct puppet *puppet, const struct mapping *mapping);
+
 #endif

@@ -185,6 +185,9 @@ struct error *replay_begin_segment(struct replayer *replayer) {
     recording_segment_name(replayer->tape.segment, "snapshot", name);
     TRY(puppet_load(&replayer->puppet, replayer->tape.recording.domainfd, name, &tid));
     replayer->restarting = false;
+    const struct replay_hooks *hooks = replayer->options->hooks;
+    if (hooks)
+        TRY(hooks->begin(hooks->context, &replayer->puppet, tid));
     return trace_get_registers(replayer->puppet.task.tid, &replayer->regs);
 }
 

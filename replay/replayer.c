@@ -77,11 +77,25 @@ static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
     return trace_get_registers(tid, &replayer->regs);
 }
 
+/* Resume; stops that the hooks take are none. */
+static struct error *run_to_stop(struct replayer *replayer, struct stop *ret) {
+    const struct replay_hooks *hooks = replayer->options->hooks;
+    for (bool done = true; done;) {
+        TRY(task_resume(&replayer->puppet.task, RESUME_SYSEMU, 0));
+        TRY(wait_stop(replayer, ret));
+        done = false;
+        if (!hooks || ret->kind != STOP_SIGNAL)
+            return NULL;
+        TRY(hooks->signal_stop(hooks->context, ret, &done));
+        TRY(trace_get_registers(replayer->puppet.task.tid, &replayer->regs)); /* it may have put them right */
+    }
+    return NULL;
+}
+
 struct error *replay_run_to(struct replayer *replayer, const struct event *event, enum stop_kind kind,
                             int signo) {
     struct stop stop = {0};
-    TRY(task_resume(&replayer->puppet.task, RESUME_SYSEMU, 0));
-    TRY(wait_stop(replayer, &stop));
+    TRY(run_to_stop(replayer, &stop));
     if (stop.kind == kind && stop.signo == signo)
         return NULL;
     if (stop.kind == STOP_SIGNAL) {
@@ -144,7 +158,9 @@ struct error *replayer_run(const struct replayer_options *options, int *ret_stat
     if (!options->quiet)
         signal(SIGPIPE, SIG_IGN); /* who reads the output may go; the replay goes on */
     TRY(tape_open(options->path, &replayer.tape));
-    struct error *err = run(&replayer);
+    struct error *err = options->hooks ? options->hooks->opened(options->hooks->context, &replayer.tape) : NULL;
+    if (!err)
+        err = run(&replayer);
     puppet_destroy(&replayer.puppet);
     tape_close(&replayer.tape);
     if (!err)

@@ -9,6 +9,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct puppet;
+struct tape;
+struct stop;
+
+/* Who wants to take part in the replay (replay/retrace.c). Errors end it. */
+struct replay_hooks {
+    /* The recording has been read, nothing runs yet. */
+    struct error *(*opened)(void *context, struct tape *tape);
+    /* A segment begins: the puppet stands at its first instruction. */
+    struct error *(*begin)(void *context, struct puppet *puppet, int32_t tid);
+    /* The puppet stands at a signal. *ret_done: it was the hook's own; go on. */
+    struct error *(*signal_stop)(void *context, struct stop *stop, bool *ret_done);
+    void *context;
+};
+
 struct replayer_options {
     const char *path;  /* of the recording */
     bool quiet;        /* do not show the program's output again */
@@ -18,6 +33,7 @@ struct replayer_options {
      * error ends the replay. */
     struct error *(*observe)(void *context, const struct event *event, const struct memory_reader *memory);
     void *context;
+    const struct replay_hooks *hooks; /* or NULL */
 };
 
 /* Replay. *ret_status is what reel exits with: what the recorded program exited with, or 128 + its signal; 0

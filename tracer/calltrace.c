@@ -380,6 +380,14 @@ static struct error *process_event(struct traced_thread *thread, const char *how
     return calltrace_write(calltrace, thread->process);
 }
 
+static struct error *make_traps(struct traced_process *process) {
+    const struct calltrace_host *host = &process->calltrace->host;
+    TRY(trap_set_create(&process->traps));
+    if (host->instruction)
+        trap_set_reserve(process->traps, host->reserved, host->reserved_count, host->instruction);
+    return NULL;
+}
+
 /* All but this thread are gone, and the memory is a new one. */
 static struct error *become(struct traced_thread *thread, struct task *task) {
     struct calltrace *calltrace = thread->process->calltrace;
@@ -391,6 +399,7 @@ static struct error *become(struct traced_thread *thread, struct task *task) {
             i++;
     thread_frames_deinit(&thread->frames);
     thread->task = task;
+    thread->tid = process->pid = task->tid; /* a puppet's changes */
     if (!process->traps_borrowed)
         trap_set_destroy(process->traps);
     process->traps = NULL;
@@ -399,14 +408,14 @@ static struct error *become(struct traced_thread *thread, struct task *task) {
     process_modules_deinit(&process->modules);
     free(process->program);
     process->program = NULL;
-    return trap_set_create(&process->traps);
+    return make_traps(process);
 }
 
 static struct error *begin_process(struct calltrace *calltrace, struct task *task, pid_t pid,
                                    struct traced_thread **ret) {
     struct traced_process *process;
     TRY(add_process(calltrace, task->tid, pid, &process));
-    TRY(trap_set_create(&process->traps));
+    TRY(make_traps(process));
     return add_thread(process, task, pid, ret);
 }
 
@@ -414,6 +423,9 @@ struct error *calltrace_process(struct calltrace *calltrace, struct task *task, 
                                 enum process_origin origin) {
     static const char *const names[] = {"launch", "attach", "fork", "exec"};
     struct traced_thread *thread = calltrace_find_thread(calltrace, task->tid);
+    for (size_t i = 0; !thread && origin == ORIGIN_EXEC && i < calltrace->thread_count; i++)
+        if (calltrace->threads[i]->shown_tid == pid)
+            thread = calltrace->threads[i];
     if (thread)
         TRY(become(thread, task));
     else
@@ -633,7 +645,7 @@ struct error *calltrace_signal(struct calltrace *calltrace, pid_t tid, const sig
     return thread && (handled || fatal) ? trace_signal_event(thread, info, handled, fatal) : NULL;
 }
 
-struct error *calltrace_signal_stop(struct calltrace *calltrace, struct stop *stop, bool *ret_done) {
+struct error *calltrace_trap(struct calltrace *calltrace, struct stop *stop, bool *ret_done) {
     struct traced_thread *thread = calltrace_find_thread(calltrace, stop->task->tid);
     struct trap_hit hit;
     *ret_done = false;
@@ -641,18 +653,22 @@ struct error *calltrace_signal_stop(struct calltrace *calltrace, struct stop *st
         return NULL;
     TRY(trap_handle(thread->process->traps, stop, &hit));
     *ret_done = hit.event != TRAP_NONE;
-    if (hit.event == TRAP_HIT) {
-        struct error *err = on_hit(thread, &hit);
-        struct error *step_err = trap_step_past(thread->process->traps, stop->task, &hit);
-        if (!err)
-            return step_err;
-        error_free(step_err);
-        return err;
-    }
-    if (hit.event == TRAP_HANDLED || !calltrace->options->trace_exceptions)
+    if (hit.event != TRAP_HIT)
         return NULL;
+    struct error *err = on_hit(thread, &hit);
+    struct error *step_err = trap_step_past(thread->process->traps, stop->task, &hit);
+    if (!err)
+        return step_err;
+    error_free(step_err);
+    return err;
+}
+
+struct error *calltrace_signal_stop(struct calltrace *calltrace, struct stop *stop, bool *ret_done) {
     siginfo_t info;
     bool handled, fatal;
+    TRY(calltrace_trap(calltrace, stop, ret_done));
+    if (*ret_done || !calltrace->options->trace_exceptions)
+        return NULL;
     TRY(trace_get_siginfo(stop->task->tid, &info));
     find_disposition(stop->task->tid, stop->signo, &handled, &fatal);
     return calltrace_signal(calltrace, stop->task->tid, &info, handled, fatal);

@@ -22,6 +22,10 @@ struct calltrace_host {
     void *context;
     const char *const *arguments; /* of the first program, for the trace's metadata; NULL: unknown */
     const char *source;           /* "launch", "attach" or "recording" */
+    /* For the puppet, see trap_set_reserve(); instruction 0: no puppet. */
+    const struct memory_range *reserved;
+    size_t reserved_count;
+    uint64_t instruction;
 };
 
 /* options and what host points to must outlive it. ERROR_USAGE when the options cannot be understood. */
@@ -61,6 +65,8 @@ struct error *calltrace_gone(struct calltrace *calltrace, pid_t tid, bool proces
 /* A STOP_SIGNAL, whose signo may be changed. *ret_done: it was a matter of the tracer's; resume with signal 0. Else the signal is the program's,
  * which the trace notes when it is of interest. */
 struct error *calltrace_signal_stop(struct calltrace *calltrace, struct stop *stop, bool *ret_done);
+/* The same, but other signals are not noted: the host tells of them by calltrace_signal(). */
+struct error *calltrace_trap(struct calltrace *calltrace, struct stop *stop, bool *ret_done);
 /* A signal that reaches the program; handled: a handler will run. For hosts that know it otherwise than by a stop. */
 struct error *calltrace_signal(struct calltrace *calltrace, pid_t tid, const siginfo_t *info, bool handled,
                                bool fatal);

@@ -189,6 +189,14 @@ bool trap_shares_memory(pid_t one, pid_t other) {
     return shares;
 }
 
+void trap_set_reserve(struct trap_set *set, const struct memory_range *reserved, size_t count,
+                      uint64_t instruction) {
+    set->reserved = reserved;
+    set->reserved_count = count;
+    set->instruction = instruction;
+    set->is_puppet = true;
+}
+
 /* ---- adding ---- */
 
 struct error *trap_read_maps(struct trap_set *set, struct task *task) {
@@ -240,7 +248,11 @@ static struct error *prepare(struct trap_set *set, struct task *task, uint64_t a
     if (!size)
         return error_system(EFAULT, "probe at 0x%llx", (unsigned long long)address);
     hide(set, address, bytes, size);
-    return displaced_decode(bytes, size, address, ret);
+    TRY(displaced_decode(bytes, size, address, ret));
+    if (set->is_puppet && ret->operation == DISPLACED_SYSCALL)
+        return error_new(ERROR_UNSUPPORTED, "probe at 0x%llx: a system call, which a replay has to meet in its place",
+                         (unsigned long long)address);
+    return NULL;
 }
 
 static bool is_same(const struct displaced *one, const struct displaced *other) {

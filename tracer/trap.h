@@ -46,6 +46,7 @@
 
 #include "tracer/displaced.h"
 #include "tracer/stop.h"
+#include "tracer/syscall.h"
 #include "tracer/task.h"
 
 struct trap {
@@ -59,6 +60,11 @@ struct trap {
 struct trap_set;
 
 struct error *trap_set_create(struct trap_set **ret);
+/* For the puppet of a replay: map pages outside of `reserved` (sorted, disjoint; not owned) only, since the program will
+ * need these at their addresses, and do it through the syscall instruction at `instruction`. Instructions that make
+ * system calls cannot be probed then. */
+void trap_set_reserve(struct trap_set *set, const struct memory_range *reserved, size_t count,
+                      uint64_t instruction);
 /* Frees memory of the tracer only; NULL is fine. */
 void trap_set_destroy(struct trap_set *set);
 /* The set of a fork child, which has inherited bytes and slots. */

@@ -89,42 +89,69 @@ static struct error *map_failed(struct task *task, int64_t result) {
                       "a filter or a limit of the program's own forbids it");
 }
 
-struct error *trap_map_data(struct trap_set *set, struct task *task) {
-    if (set->data)
-        return NULL;
-    int64_t result;
-    TRY(map(set, task, 0, PAGE_BYTES, PROT_READ | PROT_WRITE, &result));
-    if (result < 0 && result > -4096)
-        return map_failed(task, result);
-    set->data = (uint64_t)result;
-    return NULL;
-}
-
 static uint64_t distance(uint64_t one, uint64_t other) {
     return one < other ? other - one : one - other;
 }
 
+bool trap_is_reserved(const struct trap_set *set, uint64_t start, uint64_t end, const struct memory_range **ret) {
+    for (size_t i = 0; i < set->reserved_count; i++) {
+        const struct memory_range *range = &set->reserved[i];
+        if (range->address >= end)
+            break;
+        if (range->address + range->size > start) {
+            *ret = range;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Where in the gap [start, end) below `above` an area may lie: at its upper end, since what is below (the
  * heap) grows upwards. 0: nowhere. */
-static uint64_t place_in_gap(uint64_t start, uint64_t end, const struct mapping *above) {
+static uint64_t place_in_gap(const struct trap_set *set, uint64_t start, uint64_t end,
+                             const struct mapping *above) {
     uint64_t margin = above && !strcmp(above->name, "[stack]") ? STACK_MARGIN : MARGIN;
-    if (end < start || end - start < TRAP_AREA_SIZE + margin + MARGIN)
-        return 0;
-    return end - margin - TRAP_AREA_SIZE;
+    const struct memory_range *reserved;
+    for (;;) {
+        if (end < start || end - start < TRAP_AREA_SIZE + margin + MARGIN)
+            return 0;
+        uint64_t place = end - margin - TRAP_AREA_SIZE;
+        if (!trap_is_reserved(set, place - MARGIN, place + TRAP_AREA_SIZE + MARGIN, &reserved))
+            return place;
+        end = reserved->address;
+        margin = MARGIN;
+    }
 }
 
 /* The place for an area that is nearest to address, or 0. */
-static uint64_t find_place(const struct maps *maps, uint64_t address) {
+static uint64_t find_place(const struct trap_set *set, uint64_t address) {
+    const struct maps *maps = &set->maps;
     uint64_t best = 0, end_below = LEAST_ADDRESS;
     for (size_t i = 0; i < maps->count; i++) {
         const struct mapping *mapping = &maps->mappings[i];
-        uint64_t place = place_in_gap(end_below, mapping->start, mapping);
+        uint64_t place = place_in_gap(set, end_below, mapping->start, mapping);
         if (place && distance(place, address) < NEAR &&
             (!best || distance(place, address) < distance(best, address)))
             best = place;
         end_below = mapping->end;
     }
     return best;
+}
+
+struct error *trap_map_data(struct trap_set *set, struct task *task) {
+    if (set->data)
+        return NULL;
+    int64_t result;
+    uint64_t place = 0; /* the kernel's choice */
+    if (set->is_puppet) {
+        TRY(trap_read_maps(set, task));
+        place = find_place(set, set->maps.count ? set->maps.mappings[set->maps.count / 2].start : 0);
+    }
+    TRY(map(set, task, place, PAGE_BYTES, PROT_READ | PROT_WRITE, &result));
+    if (result < 0 && result > -4096)
+        return map_failed(task, result);
+    set->data = (uint64_t)result;
+    return NULL;
 }
 
 static struct error *keep_area(struct trap_set *set, uint64_t start, struct trap_area **ret) {
@@ -150,7 +177,7 @@ static struct error *make_area(struct trap_set *set, struct task *task, uint64_t
                                struct trap_area **ret) {
     for (int attempt = 0; attempt < 2; attempt++) { /* another thread may take the place first */
         TRY(trap_read_maps(set, task));
-        uint64_t place = find_place(&set->maps, address);
+        uint64_t place = find_place(set, address);
         if (!place)
             return error_new(ERROR_UNSUPPORTED, "probe at 0x%llx: no room for memory near the code",
                              (unsigned long long)address);
