@@ -156,7 +156,7 @@ static struct error *open_file(struct puppet *puppet, struct puppet_file *file) 
         return NULL;
     char name[16];
     snprintf(name, sizeof(name), "%u", file->id);
-    file->fd = openat(puppet->filesfd, name, O_RDONLY | O_CLOEXEC);
+    file->fd = openat(puppet->filesfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     return file->fd < 0 ? error_system(errno, "stored file %s", name) : NULL;
 }
 

@@ -184,6 +184,7 @@ static struct error *map_fd(struct recorder *recorder, uint64_t address, uint64_
 
 /* An error about the recording (disk full, limits) ends it; one about the task is passed on. */
 static struct error *stop_on_error(struct recorder *recorder, struct error *err) {
+    err = recorder_cause(recorder, err);
     if (!err || error_is(err, ERROR_TASK_GONE))
         return err;
     recorder_stop(recorder, "%s", err->message);
@@ -198,10 +199,8 @@ struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_
     ssize_t length = readlink(link, path, sizeof(path) - 1);
     path[length > 0 ? length : 0] = 0;
     int own = open_program_fd(recorder, fd);
-    if (own < 0) {
-        recorder_stop(recorder, "%s is mapped and cannot be opened: %s", path, strerror(errno));
-        return NULL;
-    }
+    if (own < 0)
+        return stop_on_error(recorder, error_system(errno, "%s is mapped and cannot be opened", path));
     bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
     struct error *err = map_fd(recorder, address, size, protection, shared, own, path, offset);
     close(own);
@@ -270,18 +269,20 @@ struct error *record_file_written(struct recorder *recorder, const char *path, u
     if (!mapped)
         return NULL;
     mapped->changing = true;
-    /* what lay behind the old end, written through a mapping, may have been cleared when the file grew */
-    if (offset > mapped->size) {
-        size += offset - mapped->size;
-        offset = mapped->size;
+    /* what lay behind the old end, written through a mapping, may have been cleared when the file grew; and
+     * what is appended goes there, whatever offset the call gives (O_APPEND, RWF_APPEND) */
+    uint64_t now = (uint64_t)info.st_size, end = offset + size;
+    if (now > mapped->size) {
+        offset = offset < mapped->size ? offset : mapped->size;
+        end = end > now ? end : now;
     }
-    mapped->size = (uint64_t)info.st_size;
+    mapped->size = now;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         recorder_stop(recorder, "a mapped file was written and cannot be read: %s", strerror(errno));
         return NULL;
     }
-    struct error *err = add_file_contents(recorder, mapped->file, fd, offset, size);
+    struct error *err = add_file_contents(recorder, mapped->file, fd, offset, end - offset);
     close(fd);
     return err;
 }
@@ -467,14 +468,25 @@ struct error *record_check(struct recorder *recorder) {
     return err;
 }
 
+static struct error *keep_image(struct recorder *recorder, const struct image *image) {
+    char name[32];
+    recording_segment_name(recorder->segment, "memory", name);
+    return stop_on_error(recorder,
+                         image_write(image, recorder->recording.domainfd, name, &recorder->recording.budget));
+}
+
 struct error *record_end_memory(struct recorder *recorder) {
     struct image image;
-    char name[32];
     if (!recorder->options->check_memory || recorder->mode != RECORDER_RECORDING)
         return NULL;
     TRY(image_take(recorder->task, 0, 0, &image));
-    recording_segment_name(recorder->segment, "memory", name);
-    struct error *err = image_write(&image, recorder->recording.domainfd, name, &recorder->recording.budget);
+    struct error *err = keep_image(recorder, &image);
     image_deinit(&image);
-    return stop_on_error(recorder, err);
+    return err;
+}
+
+struct error *record_exec_memory(struct recorder *recorder) {
+    if (!recorder->before || recorder->mode != RECORDER_RECORDING)
+        return NULL;
+    return keep_image(recorder, recorder->before);
 }
