@@ -148,7 +148,7 @@ static struct error *map_again(struct recorder *recorder, struct mapped_file *ma
 }
 
 static struct error *map_regular(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
-                                 bool shared, int fd, const char *path, uint64_t offset) {
+                                 bool writable, int fd, const char *path, uint64_t offset) {
     struct stat info;
     struct stored_file *stored;
     if (fstat(fd, &info) < 0)
@@ -160,7 +160,7 @@ static struct error *map_regular(struct recorder *recorder, uint64_t address, ui
         TRY(store_file(recorder, fd, path, offset, size, &stored));
         TRY(note_mapped(recorder, &info, stored->id, &mapped));
     }
-    if (shared && protection & PROT_WRITE)
+    if (writable)
         mapped->changing = true;
     TRY(effects_add(&recorder->effects, EFFECT_MAP_FILE, 0, mapped->file, NULL, 0));
     if (protection & PROT_EXEC)
@@ -169,12 +169,12 @@ static struct error *map_regular(struct recorder *recorder, uint64_t address, ui
 }
 
 static struct error *map_fd(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
-                            bool shared, int fd, const char *path, uint64_t offset) {
+                            bool writable, int fd, const char *path, uint64_t offset) {
     struct stat info;
     if (fstat(fd, &info) < 0)
         return error_system(errno, "%s", path);
     if (S_ISREG(info.st_mode))
-        return map_regular(recorder, address, size, protection, shared, fd, path, offset);
+        return map_regular(recorder, address, size, protection, writable, fd, path, offset);
     if (S_ISCHR(info.st_mode) &&
         info.st_rdev == makedev(1, 5)) /* /dev/zero: anonymous memory by another name */
         return NULL;
@@ -192,6 +192,20 @@ static struct error *stop_on_error(struct recorder *recorder, struct error *err)
     return NULL;
 }
 
+/* Was the program's descriptor opened for writing? Then mprotect(2) can make any shared mapping writable. */
+static bool can_write(const struct recorder *recorder, int fd) {
+    char path[64], line[128];
+    unsigned flags = O_RDWR; /* if nobody tells */
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->pid, fd);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "flags: %o", &flags) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return (flags & O_ACCMODE) != O_RDONLY;
+}
+
 struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
                             int flags, int fd, uint64_t offset) {
     char link[64], path[4096];
@@ -201,8 +215,8 @@ struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_
     int own = open_program_fd(recorder, fd);
     if (own < 0)
         return stop_on_error(recorder, error_system(errno, "%s is mapped and cannot be opened", path));
-    bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
-    struct error *err = map_fd(recorder, address, size, protection, shared, own, path, offset);
+    bool writable = (flags & MAP_TYPE) != MAP_PRIVATE && can_write(recorder, fd);
+    struct error *err = map_fd(recorder, address, size, protection, writable, own, path, offset);
     close(own);
     return stop_on_error(recorder, err);
 }
@@ -214,6 +228,7 @@ static struct error *visit_mapping(struct recorder *recorder, const struct mappi
                                    uint64_t end, mapping_visitor *visit) {
     struct mapping part = *mapping;
     struct stored_file *stored;
+    struct stat info;
     int fd = open_mapping(recorder, mapping);
     if (fd < 0)
         return NULL; /* deleted meanwhile: what was stored when it was mapped has to do */
@@ -223,7 +238,10 @@ static struct error *visit_mapping(struct recorder *recorder, const struct mappi
     }
     if (part.end > end)
         part.end = end;
-    struct error *err = store_file(recorder, fd, mapping->name, part.offset, part.end - part.start, &stored);
+    uint64_t size = part.end - part.start;
+    struct mapped_file *mapped = fstat(fd, &info) == 0 ? find_mapped(recorder, &info) : NULL;
+    struct error *err = mapped ? map_again(recorder, mapped, &info, fd, mapping->name, part.offset, size)
+                               : store_file(recorder, fd, mapping->name, part.offset, size, &stored);
     if (!err && visit)
         err = visit(recorder, &part, fd);
     close(fd);
@@ -409,6 +427,9 @@ static struct error *open_segment(struct recorder *recorder, uint32_t number) {
 struct error *record_segment(struct recorder *recorder, uint32_t number) {
     char name[32];
     insn_sites_deinit(&recorder->sites);
+    for (size_t i = 0; i < recorder->mapped_count; i++)
+        if (recorder->mapped[i].changing)
+            file_store_forget(&recorder->store, recorder->mapped[i].file);
     recorder->mapped_count = 0;
     memset(recorder->known_calls, 0, sizeof(recorder->known_calls));
     recorder->check_cursor = 0;
