@@ -388,10 +388,20 @@ static struct error *check_program(struct recorder *recorder) {
     return NULL;
 }
 
+/* The kernel closes /proc for programs that may be executed and not read, but not to root. */
+static struct error *read_maps(struct recorder *recorder, struct maps *ret) {
+    struct error *err = maps_read(recorder->pid, ret);
+    if (!error_is(err, ERROR_SYSTEM) || err->errnum != EACCES)
+        return err;
+    error_free(err);
+    return error_new(ERROR_UNSUPPORTED,
+                     "the program can be executed, but not read, which only root can record");
+}
+
 static struct error *take_snapshot(struct recorder *recorder, struct snapshot *snapshot, uint32_t number) {
     struct maps maps;
     char name[32];
-    TRY(maps_read(recorder->pid, &maps));
+    TRY(read_maps(recorder, &maps));
     struct error *err = record_patch_vdso(recorder, &maps);
     if (!err)
         err = snapshot_mappings(recorder, snapshot, &maps);

@@ -576,6 +576,25 @@ test_unwritable() {
 
 # ---- what cannot be recorded (yet): the program runs on, the recording ends ----
 
+# A program that this user may execute and not read.
+test_unreadable_program() {
+    local as=()
+    if [ "$(id -u)" = 0 ]; then
+        as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+        "${as[@]}" test -x "$REEL" || skip "$REEL cannot be reached by user nobody"
+        chmod 777 "$T"
+    fi
+    cp /bin/echo "$T/unreadable"
+    chmod 0111 "$T/unreadable"
+    refused "a program without r" "${as[@]+"${as[@]}"}" "$REEL" record -o "$T/x.reel" "$T/unreadable" x
+    grep -q 'executed, but not read' "$T/refused.err" || fail "it does not say why: $(words "$T/refused.err")"
+    RECORDING=$T/exec.reel
+    step "$T/live" "${as[@]+"${as[@]}"}" "$REEL" record --quiet -o "$RECORDING" bash -c "echo before; exec $T/unreadable all done"
+    [ "$STATUS" = 0 ] && tail -n 1 "$T/live.out" | grep -q '^all ' || fail "the program was harmed: status $STATUS"
+    is_one_line "$T/live.err" || fail "not one warning: $(words "$T/live.err")"
+    ends_early "$T/live.out" 1
+}
+
 # Root may look into a program that forbids it; others cannot, and the recording ends there, with the reason.
 test_forbids_to_be_looked_at() {
     command -v /usr/bin/python3 >/dev/null || skip "needs /usr/bin/python3"
