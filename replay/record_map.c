@@ -122,6 +122,8 @@ static struct error *add_file_contents(struct recorder *recorder, uint32_t file,
     while (offset < end) {
         size_t want = end - offset < sizeof(block) ? end - offset : sizeof(block);
         ssize_t got = pread(fd, block, want, (off_t)offset);
+        if (got < 0 && errno == EINTR) /* the tick; only some file systems let it in */
+            continue;
         if (got <= 0)
             return got < 0 ? error_system(errno, "mapped file") : NULL;
         TRY(effects_add(&recorder->effects, EFFECT_FILE, offset, file, block, (size_t)got));
