@@ -343,6 +343,7 @@ static const struct syscall_hooks hooks[] = {
     [HANDLER_SIGACTION] = {.exit = exit_signal_state},
     [HANDLER_SIGPROCMASK] = {.exit = exit_signal_state},
     [HANDLER_FILE_WRITE] = {.exit = record_exit_file_write},
+    [HANDLER_OPEN] = {.exit = record_exit_open},
     [HANDLER_FILE_RESIZE] = {.exit = record_exit_file_resize},
     [HANDLER_FILE_TRANSFER] = {.entry = record_entry_transfer, .exit = record_exit_transfer},
     [HANDLER_PROCESS_VM_WRITEV] = {.exit = exit_process_vm_writev},

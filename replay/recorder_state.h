@@ -135,6 +135,7 @@ struct error *record_exit(struct recorder *recorder);
 /* record_output.c: hooks of the calls that write, and which of reel's outputs the current call has written
  * to. */
 struct error *record_exit_file_write(struct recorder *recorder);
+struct error *record_exit_open(struct recorder *recorder);
 struct error *record_exit_file_resize(struct recorder *recorder);
 struct error *record_entry_transfer(struct recorder *recorder);
 struct error *record_exit_transfer(struct recorder *recorder);
