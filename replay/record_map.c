@@ -382,11 +382,11 @@ static struct error *check_program(struct recorder *recorder) {
         persona = 0;
     if (file)
         fclose(file);
-    if (persona & READ_IMPLIES_EXEC)
-        return error_new(ERROR_UNSUPPORTED, "program with READ_IMPLIES_EXEC: cannot be recorded");
     if (regs.cs != 0x33)
         return error_hint(error_new(ERROR_UNSUPPORTED, "32-bit program: cannot be recorded"),
                           "reel records x86-64 programs");
+    if (persona & READ_IMPLIES_EXEC)
+        return error_new(ERROR_UNSUPPORTED, "program with READ_IMPLIES_EXEC: cannot be recorded");
     return NULL;
 }
 
