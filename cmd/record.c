@@ -20,6 +20,8 @@ static struct error *run(int argc, char **argv, int *ret_status) {
                           "reel record [--] PROGRAM ARGUMENT...");
     if (max_size) {
         TRY(verb_number(max_size, "--max-size", 1u << 30, &options.max_size));
+        if (!options.max_size)
+            return error_new(ERROR_USAGE, "--max-size 0: nothing fits into that");
         options.max_size <<= 20;
     }
     options.argv = argv + first;

@@ -1,11 +1,16 @@
 #include "replay/event.h"
 
+#include "tracer/insn.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 /* A longer instruction does not exist. */
 #define INSTRUCTION_LENGTH_MAX 15
 #define SIGNAL_MAX             64
+#define STATUS_MAX             255
+/* Paths and reasons are for messages: none that reel writes is nearly as long. */
+#define TEXT_MAX 65535
 
 /* The smallest effect: kind and one byte. */
 #define EFFECT_BYTES_MIN 2
@@ -139,6 +144,14 @@ static const void *decode_blob(struct cursor *cursor, uint32_t *ret_size) {
     return bytes;
 }
 
+/* A blob that is printed: printf(3) takes its size as an int. */
+static const char *decode_text(struct cursor *cursor, uint32_t *ret_size) {
+    const char *text = decode_blob(cursor, ret_size);
+    if (*ret_size > TEXT_MAX)
+        cursor_fail(cursor);
+    return text;
+}
+
 static void decode_syscall(struct cursor *cursor, struct event *event) {
     event->syscall.number = cursor_varint(cursor);
     event->syscall.rip = cursor_u64(cursor);
@@ -161,7 +174,7 @@ static void decode_signal(struct cursor *cursor, struct event *event) {
 }
 
 static void decode_instruction(struct cursor *cursor, struct event *event) {
-    event->instruction.instruction = cursor_u8(cursor);
+    event->instruction.instruction = (uint8_t)decode_enum(cursor, INSN_RDTSC, INSN_CPUID + 1);
     event->instruction.length = (uint8_t)decode_enum(cursor, 0, INSTRUCTION_LENGTH_MAX + 1);
     event->instruction.rip = cursor_u64(cursor);
     event->instruction.registers_hash = cursor_u32(cursor);
@@ -171,7 +184,7 @@ static void decode_file(struct cursor *cursor, struct event *event) {
     event->file.file = decode_u32(cursor, 1, UINT32_MAX);
     event->file.size = cursor_varint(cursor);
     event->file.hash = cursor_u64(cursor);
-    event->file.path = decode_blob(cursor, &event->file.path_size);
+    event->file.path = decode_text(cursor, &event->file.path_size);
 }
 
 static void decode_check(struct cursor *cursor, struct event *event) {
@@ -190,14 +203,15 @@ static void decode_exec(struct cursor *cursor, struct event *event) {
 static void decode_exit(struct cursor *cursor, struct event *event) {
     event->exit.how = decode_enum(cursor, EXIT_STATUS, EXIT_KILLED + 1);
     int64_t status = cursor_svarint(cursor);
-    if (status < INT32_MIN || status > INT32_MAX)
+    bool exited = event->exit.how == EXIT_STATUS;
+    if (status < (exited ? 0 : 1) || status > (exited ? STATUS_MAX : SIGNAL_MAX))
         cursor_fail(cursor);
     event->exit.status = (int32_t)status;
     event->exit.core = decode_enum(cursor, 0, 2);
 }
 
 static void decode_stopped(struct cursor *cursor, struct event *event) {
-    event->stopped.why = decode_blob(cursor, &event->stopped.why_size);
+    event->stopped.why = decode_text(cursor, &event->stopped.why_size);
 }
 
 static struct effect decode_effect(struct cursor *cursor) {

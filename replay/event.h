@@ -94,7 +94,7 @@ struct event {
             uint8_t info[SIGINFO_SIZE]; /* siginfo_t */
         } signal;
         struct {
-            uint8_t instruction; /* enum trapped_instruction of tracer/insn.h */
+            uint8_t instruction; /* enum trapped_instruction of tracer/insn.h, never INSN_NONE */
             uint8_t length;      /* bytes to step over */
             uint64_t rip;
             uint32_t registers_hash; /* before */
@@ -113,7 +113,7 @@ struct event {
         } check;
         struct {
             enum exit_how how;
-            int32_t status; /* exit status or signal number */
+            int32_t status; /* exit status, 0 to 255, or signal number, 1 to 64 */
             bool core;      /* a core was dumped */
         } exit;
         struct {

@@ -316,7 +316,9 @@ struct error *image_write(const struct image *image, int dirfd, const char *name
 }
 
 static struct error *read_region(struct cursor *cursor, struct image *image) {
-    struct mapping mapping = {.start = cursor_varint(cursor), .end = cursor_varint(cursor)};
+    struct mapping mapping = {0};
+    mapping.start = cursor_varint(cursor); /* an initializer list has no order of evaluation */
+    mapping.end = cursor_varint(cursor);
     bool stack = cursor_u8(cursor);
     mapping.name = cursor_string(cursor);
     struct error *err = cursor_check(cursor);
@@ -371,6 +373,10 @@ struct error *image_read(int dirfd, const char *name, struct image *ret) {
         struct cursor cursor;
         cursor_init(&cursor, record, size, name);
         err = read_record(&cursor, ret);
+        if (!err && cursor_left(&cursor))
+            cursor_fail(&cursor);
+        if (!err)
+            err = cursor_check(&cursor);
         if (err)
             break;
     }

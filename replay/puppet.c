@@ -158,7 +158,7 @@ static struct error *open_file(struct puppet *puppet, struct puppet_file *file) 
         return NULL;
     char name[16];
     snprintf(name, sizeof(name), "%u", file->id);
-    file->fd = openat(puppet->filesfd, name, O_RDONLY | O_CLOEXEC);
+    file->fd = openat(puppet->filesfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     return file->fd < 0 ? error_system(errno, "stored file %s", name) : NULL;
 }
 
@@ -267,9 +267,10 @@ struct error *puppet_call(struct puppet *puppet, long number, const uint64_t arg
     TRY(remote_syscall(&puppet->task, PUPPET_STUB, number, args, &result));
     if (result == expected)
         return NULL;
-    return error_new(ERROR_DIVERGED,
-                     "puppet: memory call %ld at 0x%llx gave %lld where the recording has %lld", number,
-                     (unsigned long long)args[0], (long long)result, (long long)expected);
+    struct error *err =
+        error_new(ERROR_DIVERGED, "puppet: memory call %ld at 0x%llx gave %lld where the recording has %lld",
+                  number, (unsigned long long)args[0], (long long)result, (long long)expected);
+    return result == -ENOMEM ? error_hint(err, "is memory limited here (ulimit -v)?") : err;
 }
 
 struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size, int protection, bool shared,

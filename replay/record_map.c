@@ -100,6 +100,8 @@ static struct error *add_file_contents(struct recorder *recorder, uint32_t file,
     while (offset < end) {
         size_t want = end - offset < sizeof(block) ? end - offset : sizeof(block);
         ssize_t got = pread(fd, block, want, (off_t)offset);
+        if (got < 0 && errno == EINTR) /* the tick; only some file systems let it in */
+            continue;
         if (got <= 0)
             return got < 0 ? error_system(errno, "mapped file") : NULL;
         TRY(effects_add(&recorder->effects, EFFECT_FILE, offset, file, block, (size_t)got));
@@ -126,7 +128,7 @@ static struct error *map_again(struct recorder *recorder, struct mapped_file *ma
 }
 
 static struct error *map_regular(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
-                                 bool shared, int fd, const char *path, uint64_t offset) {
+                                 bool writable, int fd, const char *path, uint64_t offset) {
     struct stat info;
     struct stored_file *stored;
     if (fstat(fd, &info) < 0)
@@ -138,7 +140,7 @@ static struct error *map_regular(struct recorder *recorder, uint64_t address, ui
         TRY(store_file(recorder, fd, path, offset, size, &stored));
         TRY(note_mapped(recorder, &info, stored->id, &mapped));
     }
-    if (shared && protection & PROT_WRITE)
+    if (writable)
         mapped->changing = true;
     TRY(effects_add(&recorder->effects, EFFECT_MAP_FILE, 0, mapped->file, NULL, 0));
     if (protection & PROT_EXEC)
@@ -147,12 +149,12 @@ static struct error *map_regular(struct recorder *recorder, uint64_t address, ui
 }
 
 static struct error *map_fd(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
-                            bool shared, int fd, const char *path, uint64_t offset) {
+                            bool writable, int fd, const char *path, uint64_t offset) {
     struct stat info;
     if (fstat(fd, &info) < 0)
         return error_system(errno, "%s", path);
     if (S_ISREG(info.st_mode))
-        return map_regular(recorder, address, size, protection, shared, fd, path, offset);
+        return map_regular(recorder, address, size, protection, writable, fd, path, offset);
     if (S_ISCHR(info.st_mode) &&
         info.st_rdev == makedev(1, 5)) /* /dev/zero: anonymous memory by another name */
         return NULL;
@@ -162,11 +164,26 @@ static struct error *map_fd(struct recorder *recorder, uint64_t address, uint64_
 
 /* An error about the recording (disk full, limits) ends it; one about the task is passed on. */
 static struct error *stop_on_error(struct recorder *recorder, struct error *err) {
+    err = recorder_cause(recorder, err);
     if (!err || error_is(err, ERROR_TASK_GONE))
         return err;
     recorder_stop(recorder, "%s", err->message);
     error_free(err);
     return NULL;
+}
+
+/* Was the program's descriptor opened for writing? Then mprotect(2) can make any shared mapping writable. */
+static bool can_write(const struct recorder *recorder, int fd) {
+    char path[64], line[128];
+    unsigned flags = O_RDWR; /* if nobody tells */
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->pid, fd);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "flags: %o", &flags) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return (flags & O_ACCMODE) != O_RDONLY;
 }
 
 struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
@@ -176,12 +193,10 @@ struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_
     ssize_t length = readlink(link, path, sizeof(path) - 1);
     path[length > 0 ? length : 0] = 0;
     int own = open_program_fd(recorder, fd);
-    if (own < 0) {
-        recorder_stop(recorder, "%s is mapped and cannot be opened: %s", path, strerror(errno));
-        return NULL;
-    }
-    bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
-    struct error *err = map_fd(recorder, address, size, protection, shared, own, path, offset);
+    if (own < 0)
+        return stop_on_error(recorder, error_system(errno, "%s is mapped and cannot be opened", path));
+    bool writable = (flags & MAP_TYPE) != MAP_PRIVATE && can_write(recorder, fd);
+    struct error *err = map_fd(recorder, address, size, protection, writable, own, path, offset);
     close(own);
     return stop_on_error(recorder, err);
 }
@@ -193,6 +208,7 @@ static struct error *visit_mapping(struct recorder *recorder, const struct mappi
                                    uint64_t end, mapping_visitor *visit) {
     struct mapping part = *mapping;
     struct stored_file *stored;
+    struct stat info;
     int fd = mapping_open(recorder->pid, mapping);
     if (fd < 0)
         return NULL; /* deleted meanwhile: what was stored when it was mapped has to do */
@@ -202,7 +218,10 @@ static struct error *visit_mapping(struct recorder *recorder, const struct mappi
     }
     if (part.end > end)
         part.end = end;
-    struct error *err = store_file(recorder, fd, mapping->name, part.offset, part.end - part.start, &stored);
+    uint64_t size = part.end - part.start;
+    struct mapped_file *mapped = fstat(fd, &info) == 0 ? find_mapped(recorder, &info) : NULL;
+    struct error *err = mapped ? map_again(recorder, mapped, &info, fd, mapping->name, part.offset, size)
+                               : store_file(recorder, fd, mapping->name, part.offset, size, &stored);
     if (!err && visit)
         err = visit(recorder, &part, fd);
     close(fd);
@@ -248,18 +267,20 @@ struct error *record_file_written(struct recorder *recorder, const char *path, u
     if (!mapped)
         return NULL;
     mapped->changing = true;
-    /* what lay behind the old end, written through a mapping, may have been cleared when the file grew */
-    if (offset > mapped->size) {
-        size += offset - mapped->size;
-        offset = mapped->size;
+    /* what lay behind the old end, written through a mapping, may have been cleared when the file grew; and
+     * what is appended goes there, whatever offset the call gives (O_APPEND, RWF_APPEND) */
+    uint64_t now = (uint64_t)info.st_size, end = offset + size;
+    if (now > mapped->size) {
+        offset = offset < mapped->size ? offset : mapped->size;
+        end = end > now ? end : now;
     }
-    mapped->size = (uint64_t)info.st_size;
+    mapped->size = now;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         recorder_stop(recorder, "a mapped file was written and cannot be read: %s", strerror(errno));
         return NULL;
     }
-    struct error *err = add_file_contents(recorder, mapped->file, fd, offset, size);
+    struct error *err = add_file_contents(recorder, mapped->file, fd, offset, end - offset);
     close(fd);
     return err;
 }
@@ -347,10 +368,20 @@ static struct error *check_program(struct recorder *recorder) {
     return NULL;
 }
 
+/* The kernel closes /proc for programs that may be executed and not read, but not to root. */
+static struct error *read_maps(struct recorder *recorder, struct maps *ret) {
+    struct error *err = maps_read(recorder->pid, ret);
+    if (!error_is(err, ERROR_SYSTEM) || err->errnum != EACCES)
+        return err;
+    error_free(err);
+    return error_new(ERROR_UNSUPPORTED,
+                     "the program can be executed, but not read, which only root can record");
+}
+
 static struct error *take_snapshot(struct recorder *recorder, struct snapshot *snapshot, uint32_t number) {
     struct maps maps;
     char name[32];
-    TRY(maps_read(recorder->pid, &maps));
+    TRY(read_maps(recorder, &maps));
     struct error *err = record_patch_vdso(recorder, &maps);
     if (!err)
         err = snapshot_mappings(recorder, snapshot, &maps);
@@ -386,6 +417,9 @@ static struct error *open_segment(struct recorder *recorder, uint32_t number) {
 struct error *record_segment(struct recorder *recorder, uint32_t number) {
     char name[32];
     insn_sites_deinit(&recorder->sites);
+    for (size_t i = 0; i < recorder->mapped_count; i++)
+        if (recorder->mapped[i].changing)
+            file_store_forget(&recorder->store, recorder->mapped[i].file);
     recorder->mapped_count = 0;
     memset(recorder->known_calls, 0, sizeof(recorder->known_calls));
     recorder->check_cursor = 0;
@@ -445,14 +479,25 @@ struct error *record_check(struct recorder *recorder) {
     return err;
 }
 
+static struct error *keep_image(struct recorder *recorder, const struct image *image) {
+    char name[32];
+    recording_segment_name(recorder->segment, "memory", name);
+    return stop_on_error(recorder,
+                         image_write(image, recorder->recording.domainfd, name, &recorder->recording.budget));
+}
+
 struct error *record_end_memory(struct recorder *recorder) {
     struct image image;
-    char name[32];
     if (!recorder->options->check_memory || recorder->mode != RECORDER_RECORDING)
         return NULL;
     TRY(image_take(recorder->task, 0, 0, &image));
-    recording_segment_name(recorder->segment, "memory", name);
-    struct error *err = image_write(&image, recorder->recording.domainfd, name, &recorder->recording.budget);
+    struct error *err = keep_image(recorder, &image);
     image_deinit(&image);
-    return stop_on_error(recorder, err);
+    return err;
+}
+
+struct error *record_exec_memory(struct recorder *recorder) {
+    if (!recorder->before || recorder->mode != RECORDER_RECORDING)
+        return NULL;
+    return keep_image(recorder, recorder->before);
 }

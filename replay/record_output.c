@@ -122,6 +122,32 @@ struct error *record_exit_file_write(struct recorder *recorder) {
     return record_file_written(recorder, path, written_offset(recorder), (uint64_t)recorder->call.result);
 }
 
+static bool opens_to_truncate(struct recorder *recorder) {
+    const uint64_t *args = recorder->call.args;
+    uint64_t flags = 0;
+    switch (recorder->call.number) {
+    case SYS_creat:
+        return true;
+    case SYS_open:
+        flags = args[1];
+        break;
+    case SYS_openat:
+        flags = args[2];
+        break;
+    default: /* openat2: the first field of struct open_how */
+        task_read(recorder->task, args[2], &flags, sizeof(flags));
+    }
+    return flags & O_TRUNC;
+}
+
+struct error *record_exit_open(struct recorder *recorder) {
+    char path[64];
+    if (!succeeded(recorder) || !recorder->mapped_count || !opens_to_truncate(recorder))
+        return NULL;
+    fd_path(recorder, (uint64_t)recorder->call.result, path);
+    return record_file_written(recorder, path, 0, UINT64_MAX / 2);
+}
+
 /* The file that truncate(2) names, as seen from here: the program may have another root or working folder. */
 static struct error *truncated_path(struct recorder *recorder, char *ret, size_t size) {
     char name[4096];

@@ -54,16 +54,21 @@ static bool covers_stub(uint64_t address, uint64_t size) {
     return address < PUPPET_STUB + PUPPET_STUB_SIZE && address + size > PUPPET_STUB;
 }
 
+/* The recording ends when a memory call has changed, or looked at, the page that replay keeps for itself. */
+static bool stop_at_stub(struct recorder *recorder, uint64_t address, uint64_t size) {
+    if (!covers_stub(address, size))
+        return false;
+    recorder_stop(recorder, "%s of memory at 0x%llx, which replay needs", recorder->row->name, PUPPET_STUB);
+    return true;
+}
+
 static struct error *exit_mmap(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->call;
     if (!succeeded(recorder))
         return NULL;
     uint64_t address = (uint64_t)call->result;
-    if (covers_stub(address, call->args[1])) {
-        recorder_stop(recorder, "the program maps memory at 0x%llx, which replay needs",
-                      (unsigned long long)address);
+    if (stop_at_stub(recorder, address, call->args[1]))
         return NULL;
-    }
     insn_sites_remove(&recorder->sites, address, address + call->args[1]);
     if (call->args[3] & MAP_ANONYMOUS)
         return NULL;
@@ -72,22 +77,23 @@ static struct error *exit_mmap(struct recorder *recorder) {
 }
 
 static struct error *exit_munmap(struct recorder *recorder) {
-    if (succeeded(recorder))
+    if (succeeded(recorder) && !stop_at_stub(recorder, recorder->call.args[0], recorder->call.args[1]))
         insn_sites_remove(&recorder->sites, recorder->call.args[0],
                           recorder->call.args[0] + recorder->call.args[1]);
     return NULL;
 }
 
 static struct error *exit_mprotect(struct recorder *recorder) {
+    const uint64_t *args = recorder->call.args;
     bool partly = recorder->call.result == -ENOMEM; /* up to a hole it was done */
-    if ((succeeded(recorder) || partly) && recorder->call.args[2] & PROT_EXEC)
-        return record_executable(recorder, recorder->call.args[0], recorder->call.args[1]);
-    return NULL;
+    if ((!succeeded(recorder) && !partly) || stop_at_stub(recorder, args[0], args[1]))
+        return NULL;
+    return args[2] & PROT_EXEC ? record_executable(recorder, args[0], args[1]) : NULL;
 }
 
 static struct error *exit_mremap(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->call;
-    if (!succeeded(recorder))
+    if (!succeeded(recorder) || stop_at_stub(recorder, (uint64_t)call->result, call->args[2]))
         return NULL;
     if ((uint64_t)call->result != call->args[0])
         insn_sites_remove(&recorder->sites, call->args[0], call->args[0] + call->args[1]);
@@ -104,10 +110,13 @@ static struct error *entry_madvise(struct recorder *recorder) {
     return set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_DONTNEED);
 }
 
-static struct error *
-exit_madvise(struct recorder *recorder) { /* the argument register is the program's own again */
-    if (recorder->call.args[2] != MADV_FREE)
+static struct error *exit_madvise(struct recorder *recorder) {
+    const uint64_t *args = recorder->call.args;
+    if (succeeded(recorder) || recorder->call.result == -ENOMEM)
+        stop_at_stub(recorder, args[0], args[1]);
+    if (args[2] != MADV_FREE)
         return NULL;
+    /* the argument register is the program's own again */
     return set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_FREE);
 }
 
@@ -131,10 +140,14 @@ static struct error *exit_shmat(struct recorder *recorder) {
     TRY(maps_read(recorder->pid, &maps));
     const struct mapping *mapping = maps_find(&maps, address);
     struct error *err = NULL;
-    if (!mapping || shmctl((int)id, IPC_STAT, &info) < 0 || info.shm_nattch != own_attachments(&maps, id))
+    uint64_t size = mapping ? mapping->end - mapping->start : 0;
+    if (mapping && stop_at_stub(recorder, address, size))
+        err = NULL;
+    else if (!mapping || shmctl((int)id, IPC_STAT, &info) < 0 ||
+             info.shm_nattch != own_attachments(&maps, id))
         recorder_stop(recorder, "shmat: memory shared with other processes cannot be recorded yet");
     else
-        err = effects_add_memory(&recorder->effects, recorder->task, address, mapping->end - mapping->start);
+        err = effects_add_memory(&recorder->effects, recorder->task, address, size);
     maps_deinit(&maps);
     return err;
 }
@@ -271,6 +284,12 @@ static struct error *exit_signal_state(struct recorder *recorder) {
 
 static struct error *entry_prctl(struct recorder *recorder) {
     switch (recorder->call.args[0]) {
+    case PR_SET_DUMPABLE: /* /proc is closed then to all but root: reel could not see what it maps or writes
+                           */
+        if (recorder->call.args[1] == 0 && geteuid() != 0)
+            recorder_stop(recorder, "the program forbids others to look at it (PR_SET_DUMPABLE), which only "
+                                    "root can record");
+        return NULL;
     case PR_SET_SECCOMP:
         recorder_stop(recorder, "the program installs a seccomp filter, which cannot be recorded yet");
         return NULL;
@@ -324,6 +343,7 @@ static const struct syscall_hooks hooks[] = {
     [HANDLER_SIGACTION] = {.exit = exit_signal_state},
     [HANDLER_SIGPROCMASK] = {.exit = exit_signal_state},
     [HANDLER_FILE_WRITE] = {.exit = record_exit_file_write},
+    [HANDLER_OPEN] = {.exit = record_exit_open},
     [HANDLER_FILE_RESIZE] = {.exit = record_exit_file_resize},
     [HANDLER_FILE_TRANSFER] = {.entry = record_entry_transfer, .exit = record_exit_transfer},
     [HANDLER_PROCESS_VM_WRITEV] = {.exit = exit_process_vm_writev},

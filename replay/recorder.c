@@ -108,6 +108,19 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
         (unsigned long long)recorder->events, why);
 }
 
+struct error *recorder_cause(const struct recorder *recorder, struct error *err) {
+    struct user_regs_struct regs;
+    if (!err || !recorder->task)
+        return err;
+    struct error *gone = trace_get_registers(recorder->task->tid, &regs);
+    if (!error_is(gone, ERROR_TASK_GONE)) {
+        error_free(gone);
+        return err;
+    }
+    error_free(err);
+    return gone;
+}
+
 struct error *recorder_append(struct recorder *recorder, struct event *event) {
     if (recorder->mode != RECORDER_RECORDING) {
         effects_clear(&recorder->effects);
@@ -229,13 +242,8 @@ static struct error *on_new_task(struct recorder *recorder, const struct stop *s
 static struct error *end_segment(struct recorder *recorder, struct chunk_writer *old_log) {
     struct chunk_writer *new_log = recorder->log;
     struct event event = {.kind = EVENT_EXEC};
-    char name[32];
     recorder->log = old_log;
     struct error *err = recorder_append(recorder, &event);
-    if (!err && recorder->mode == RECORDER_RECORDING && recorder->before) {
-        recording_segment_name(recorder->segment, "memory", name);
-        err = image_write(recorder->before, recorder->recording.domainfd, name, &recorder->recording.budget);
-    }
     if (!err && recorder->mode == RECORDER_RECORDING)
         err = chunk_writer_flush(recorder->log);
     if (err)
@@ -256,6 +264,7 @@ static struct error *end_segment(struct recorder *recorder, struct chunk_writer 
  */
 static struct error *on_exec_done(struct recorder *recorder) {
     TRY(recorder_append_syscall(recorder, 0, STREAM_NONE));
+    TRY(record_exec_memory(recorder));
     if (recorder->mode == RECORDER_RECORDING) {
         struct chunk_writer *old_log = recorder->log;
         recorder->log = NULL;
@@ -264,6 +273,7 @@ static struct error *on_exec_done(struct recorder *recorder) {
             err = end_segment(recorder, old_log);
         } else {
             recorder->log = old_log;
+            err = recorder_cause(recorder, err);
             if (!error_is(err, ERROR_TASK_GONE)) {
                 recorder_stop(recorder, "%s", err->message);
                 error_free(err);
@@ -390,6 +400,8 @@ static bool handle(void *context, const struct stop *stop, struct error **ret_er
         err = on_gone(recorder, stop);
     else
         err = pass(recorder, stop);
+    if (stop->task && stop->task == recorder->task)
+        err = recorder_cause(recorder, err);
     if (error_is(err, ERROR_TASK_GONE)) { /* SIGKILL between two requests: the end is the next stop */
         error_free(err);
         err = NULL;

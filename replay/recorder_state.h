@@ -125,12 +125,17 @@ struct error *recorder_append_syscall(struct recorder *recorder, int64_t result,
 /* End the recording cleanly while the program goes on. The why is one clause for the user. */
 void recorder_stop(struct recorder *recorder, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Why a request about the task failed: ERROR_TASK_GONE instead of err when it has been killed meanwhile
+ * (SIGKILL waits for nothing, and /proc then has nothing left to tell), else err. NULL stays NULL. */
+struct error *recorder_cause(const struct recorder *recorder, struct error *err);
+
 /* record_syscall.c: the task stands at the entry / exit of a call. Both resume it. */
 struct error *record_entry(struct recorder *recorder);
 struct error *record_exit(struct recorder *recorder);
 /* record_output.c: hooks of the calls that write, and which of reel's outputs the current call has written
  * to. */
 struct error *record_exit_file_write(struct recorder *recorder);
+struct error *record_exit_open(struct recorder *recorder);
 struct error *record_exit_file_resize(struct recorder *recorder);
 struct error *record_entry_transfer(struct recorder *recorder);
 struct error *record_exit_transfer(struct recorder *recorder);
@@ -169,6 +174,8 @@ struct error *record_late_signal(struct recorder *recorder, struct task *task);
 
 /* Keep the memory image of the end, if asked for. */
 struct error *record_end_memory(struct recorder *recorder);
+/* The same at an exec that has happened, of what was taken at its entry. */
+struct error *record_exec_memory(struct recorder *recorder);
 
 /* record_code.c */
 /* Search code mapped from the file open at fd: [address, address + size) shows it from offset on. Patches it

@@ -81,12 +81,27 @@ static struct error *replay_mremap(struct replayer *replayer, const struct event
                        (const uint64_t[6]){args[0], args[1], args[2], flags, to}, (int64_t)to);
 }
 
-/* Only advice that changes contents matters; MADV_FREE was made MADV_DONTNEED when it was recorded. */
+/* Of linux/mman.h; older headers lack them. */
+enum { DONTNEED_LOCKED = 24, GUARD_INSTALL = 102, GUARD_REMOVE = 103 };
+
+/* Only advice that changes contents, or what can be accessed, matters; MADV_FREE was made MADV_DONTNEED when
+ * it was recorded. */
 static struct error *replay_madvise(struct replayer *replayer, const struct event *event) {
     const uint64_t *args = event->syscall.args;
-    uint64_t advice = args[2] == MADV_FREE ? MADV_DONTNEED : args[2];
-    if (advice != MADV_DONTNEED && advice != MADV_REMOVE)
+    uint64_t advice = args[2];
+    switch (advice) {
+    case MADV_FREE:
+    case DONTNEED_LOCKED: /* nothing is locked in the puppet */
+        advice = MADV_DONTNEED;
+        break;
+    case MADV_DONTNEED:
+    case MADV_REMOVE:
+    case GUARD_INSTALL:
+    case GUARD_REMOVE:
+        break;
+    default:
         return NULL;
+    }
     return puppet_call(&replayer->puppet, SYS_madvise, (const uint64_t[6]){args[0], args[1], advice},
                        event->syscall.result);
 }
@@ -241,7 +256,7 @@ static void show_memory(struct replayer *replayer, uint64_t address, uint64_t si
 
 static void show_iovec(struct replayer *replayer, uint64_t address, uint64_t count, uint64_t size,
                        enum event_stream stream) {
-    for (uint64_t i = 0; i < count && size; i++) {
+    for (uint64_t i = 0; i < count && i < UIO_MAXIOV && size; i++) {
         struct iovec piece;
         if (task_read(&replayer->puppet.task, address + i * sizeof(piece), &piece, sizeof(piece)) !=
             sizeof(piece))
@@ -281,7 +296,7 @@ static void show_output(struct replayer *replayer, const struct event *event) {
         break;
     case SYS_sendmmsg: {
         enum { ENTRY = 64 }; /* sizeof(struct mmsghdr): a msghdr and its length */
-        for (uint64_t i = 0; i < size; i++) {
+        for (uint64_t i = 0; i < size && i < UIO_MAXIOV; i++) { /* the kernel sends no more at once */
             uint32_t length = 0;
             task_read(&replayer->puppet.task, args[1] + i * ENTRY + sizeof(struct msghdr), &length,
                       sizeof(length));

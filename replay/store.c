@@ -258,12 +258,17 @@ static bool same_time(const struct timespec *a, const struct timespec *b) {
 static struct stored_file *find_file(const struct file_store *store, const struct stat *status) {
     for (size_t i = store->count; i-- > 0;) {
         struct stored_file *file = store->files[i];
-        if (file->device == status->st_dev && file->inode == status->st_ino &&
+        if (!file->forgotten && file->device == status->st_dev && file->inode == status->st_ino &&
             file->size == (uint64_t)status->st_size && same_time(&file->mtime, &status->st_mtim) &&
             same_time(&file->ctime, &status->st_ctim))
             return file;
     }
     return NULL;
+}
+
+void file_store_forget(struct file_store *store, uint32_t id) {
+    if (id >= 1 && id <= store->count)
+        store->files[id - 1]->forgotten = true;
 }
 
 static struct stored_file *new_file(uint32_t id, const char *path, const struct stat *status) {

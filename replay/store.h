@@ -27,6 +27,7 @@ struct stored_file {
         uint64_t start, end;
     } * ranges; /* copied so far, sorted, disjoint, page aligned */
     size_t range_count;
+    bool forgotten; /* see file_store_forget() */
 };
 
 struct file_store {
@@ -45,6 +46,10 @@ void file_store_deinit(struct file_store *store);
  * / ERROR_LIMIT; a file that is partly copied then does not matter, no event refers to it. */
 struct error *file_store_add(struct file_store *store, int fd, const char *path, uint64_t offset,
                              uint64_t size, struct stored_file **ret, bool *ret_changed);
+
+/* File `id` was written to in ways that its time stamps need not show (through a mapping, on a file system
+ * such as tmpfs): when it is added again it is a new one. */
+void file_store_forget(struct file_store *store, uint32_t id);
 
 /* Hash of a stored file: XXH3 64 over (page index as u64, 4096 bytes, zero-filled at the end) of every 4 KiB
  * page that is not all zeros, then the file size as u64. Holes are skipped with SEEK_DATA. */

@@ -3,6 +3,7 @@
 #include "replay/snapshot.h"
 #include "replay/store.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,6 +119,13 @@ static struct error *cut_short(const struct tape *tape, const char *what) {
                       "the recording is damaged");
 }
 
+/* The log of a segment is made when its snapshot is complete. */
+static bool has_log(const struct tape *tape, uint32_t segment) {
+    char name[32];
+    recording_segment_name(segment, "log", name);
+    return faccessat(tape->recording.domainfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* A killed recorder leaves a segment without a snapshot, or without a log, as the last one. */
 static struct error *survey(struct tape *tape) {
     bool complete = tape->info.state == RECORDING_COMPLETE, more = true;
@@ -130,7 +138,7 @@ static struct error *survey(struct tape *tape) {
                 tape->cut = true;
                 break;
             }
-        } else if (!complete && segment > 1 &&
+        } else if (!complete && segment > 1 && !has_log(tape, segment) &&
                    (error_is(err, ERROR_NOT_FOUND) || error_is(err, ERROR_BAD_DATA))) {
             error_free(err); /* killed while it was written */
             tape->cut = true;

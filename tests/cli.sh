@@ -62,6 +62,8 @@ test_bad_numbers() {
         fails "$REEL" record --max-size "$value" true
         fails "$REEL" replay --to "$value"
     done
+    fails "$REEL" record --max-size 0 true
+    fails "$REEL" replay --to 0
     [ -z "$(find "$T" -mindepth 1 ! -name 'out.*')" ] || fail "a recording was made all the same"
 }
 test_help() {

@@ -309,6 +309,26 @@ kill_recorder() {
 test_kill_recorder_1() { kill_recorder 1500; }
 test_kill_recorder_2() { kill_recorder 60; }
 
+# Killed before it traces the child that is to become the program: the child ends by itself, and quietly. It would become
+# the program with a filter that nobody answers.
+test_kill_before_it_traces() {
+    command -v /usr/bin/python3 >/dev/null || skip "needs /usr/bin/python3"
+    command -v strace >/dev/null || skip "needs strace"
+    step "$T/live" /usr/bin/python3 -c '
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: orphans come here
+traced = ["strace", "-o", "/dev/null", "-e", "inject=ptrace:signal=SIGKILL:when=1"]
+reel = subprocess.Popen(traced + [sys.argv[2], "record", "-o", sys.argv[1], "true"])
+while True:
+    try:
+        pid, status = os.wait()
+    except ChildProcessError:
+        break
+    if pid != reel.pid:
+        print(os.waitstatus_to_exitcode(status))' "$T/x.reel" "$REEL"
+    [ "$(cat "$T/live.out")" = 126 ] || fail "the child ended with: $(head -c 100 "$T/live.out" "$T/live.err" | tr '\n' '|')"
+}
+
 # The log of a killed recorder, cut anywhere, is a log that was cut.
 test_unfinished_cut() {
     local size length i
@@ -375,6 +395,53 @@ test_kill_program() {
         (($(wc -l <"$T/live.out") - $(wc -l <"$T/replay.out") <= 1)) || fail "the replay lacks lines of output"
         rm -rf "$RECORDING"
     done
+}
+
+# SIGKILL in the middle of a snapshot or a memory image: it is the program's end, and not a failure of reel.
+test_kill_while_it_execs() {
+    local i tracee
+    mkdir "$T/work"
+    build chain "$T/work"
+    for ((i = 0; i < 40 * MORE; i++)); do
+        RECORDING=$T/killed$i.reel
+        start "$REEL" record --quiet --check-memory -o "$RECORDING" "$T/work/chain" 1
+        until [ -e "$RECORDING/d1/2.log" ]; do
+            kill -0 "$PID" 2>/dev/null || fail "the recorder ended by itself: $(words "$T/live.err")"
+        done
+        tracee=$(pgrep -P "$PID" | head -n 1)
+        doze 100
+        kill -KILL "$tracee"
+        reap
+        [ "$STATUS" = 137 ] || fail "reel exits $STATUS instead of 137: $(words "$T/live.err")"
+        [ ! -s "$T/live.err" ] || fail "recorded: $(words "$T/live.err")"
+        step "$T/replay" "$REEL" replay --quiet --check-memory "$RECORDING"
+        [ "$STATUS" = 137 ] || fail "replay: status $STATUS instead of 137: $(words "$T/replay.err")"
+        rm -rf "$RECORDING"
+    done
+}
+
+# A recording whose recorder was killed may lack the end of its last segment, but its snapshots are as sound as any.
+test_unfinished_snapshot() {
+    local size
+    mkdir "$T/work"
+    build chain "$T/work"
+    RECORDING=$T/bad.reel
+    start "$REEL" record --quiet -o "$RECORDING" "$T/work/chain" 1
+    until [ -e "$RECORDING/d1/3.log" ]; do
+        kill -0 "$PID" 2>/dev/null || fail "the recorder ended by itself: $(words "$T/live.err")"
+    done
+    kill -KILL "$PID"
+    reap
+    ends_early "$T/live.out"
+    cp "$RECORDING/d1/2.snapshot" "$T/whole"
+    size=$(stat -c %s "$T/whole")
+    truncate -s $((size / 2)) "$RECORDING/d1/2.snapshot"
+    refused "a snapshot with a log is cut" "$REEL" replay "$RECORDING"
+    rm "$RECORDING/d1/2.snapshot"
+    refused "a snapshot with a log is missing" "$REEL" replay "$RECORDING"
+    cp "$T/whole" "$RECORDING/d1/2.snapshot"
+    poke "$RECORDING/d1/2.snapshot" $((size / 2)) $(($(od -An -tu1 -j $((size / 2)) -N 1 "$T/whole") ^ 4))
+    refused "a snapshot with a log has a bit flipped" "$REEL" replay "$RECORDING"
 }
 
 # A replayer that is killed takes the puppet with it.
@@ -508,6 +575,50 @@ test_unwritable() {
 }
 
 # ---- what cannot be recorded (yet): the program runs on, the recording ends ----
+
+# A program that this user may execute and not read.
+test_unreadable_program() {
+    local as=()
+    if [ "$(id -u)" = 0 ]; then
+        as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+        "${as[@]}" test -x "$REEL" || skip "$REEL cannot be reached by user nobody"
+        chmod 777 "$T"
+    fi
+    cp /bin/echo "$T/unreadable"
+    chmod 0111 "$T/unreadable"
+    refused "a program without r" "${as[@]+"${as[@]}"}" "$REEL" record -o "$T/x.reel" "$T/unreadable" x
+    grep -q 'executed, but not read' "$T/refused.err" || fail "it does not say why: $(words "$T/refused.err")"
+    RECORDING=$T/exec.reel
+    step "$T/live" "${as[@]+"${as[@]}"}" "$REEL" record --quiet -o "$RECORDING" bash -c "echo before; exec $T/unreadable all done"
+    [ "$STATUS" = 0 ] && tail -n 1 "$T/live.out" | grep -q '^all ' || fail "the program was harmed: status $STATUS"
+    is_one_line "$T/live.err" || fail "not one warning: $(words "$T/live.err")"
+    ends_early "$T/live.out" 1
+}
+
+# Root may look into a program that forbids it; others cannot, and the recording ends there, with the reason.
+test_forbids_to_be_looked_at() {
+    command -v /usr/bin/python3 >/dev/null || skip "needs /usr/bin/python3"
+    local as=() forbid='
+import ctypes
+print("before", flush=True)
+ctypes.CDLL(None).prctl(4, 0)
+print("all done", flush=True)
+raise SystemExit(7)'
+    if [ "$(id -u)" = 0 ]; then
+        RECORDING=$T/root.reel
+        step "$T/live" "$REEL" record --quiet --check-memory -o "$RECORDING" /usr/bin/python3 -c "$forbid"
+        RECORDED=$STATUS
+        replays_alike "$RECORDING" "$T/live" 1 || fail "$REASON"
+        as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+        "${as[@]}" test -x "$REEL" || return 0
+        chmod 777 "$T"
+    fi
+    RECORDING=$T/user.reel
+    step "$T/live" "${as[@]+"${as[@]}"}" "$REEL" record --quiet -o "$RECORDING" /usr/bin/python3 -c "$forbid"
+    unharmed
+    grep -q PR_SET_DUMPABLE "$T/live.err" || fail "it does not say why: $(words "$T/live.err")"
+    ends_early "$T/live.out" 1
+}
 
 test_threads_end_it() {
     command -v /usr/bin/python3 >/dev/null || skip "needs /usr/bin/python3"

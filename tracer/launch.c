@@ -57,8 +57,12 @@ struct child_failure {
 
 static void child_main(char *const argv[], bool filter, int go_fd, int failure_fd) {
     char go;
-    while (read(go_fd, &go, 1) < 0 && errno == EINTR)
-        ;
+    ssize_t got;
+    do
+        got = read(go_fd, &go, 1);
+    while (got < 0 && errno == EINTR);
+    if (got != 1) /* reel has been killed: nobody would trace this */
+        _exit(126);
     close(go_fd);
     restore_signals();
     struct child_failure failure = {0};

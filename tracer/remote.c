@@ -5,6 +5,20 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
+/* Wait for the next stop. An end is left for whoever waits for tasks: here it is only ERROR_TASK_GONE. */
+static struct error *wait_stopped(pid_t tid, int *ret) {
+    siginfo_t info;
+    while (waitid(P_PID, (id_t)tid, &info, WEXITED | WSTOPPED | WNOWAIT | __WALL) < 0)
+        if (errno != EINTR)
+            return error_system(errno, "waiting for task %d", tid);
+    if (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
+        return error_system(ESRCH, "task %d", tid);
+    while (waitpid(tid, ret, __WALL) < 0)
+        if (errno != EINTR)
+            return error_system(errno, "waiting for task %d", tid);
+    return WIFSTOPPED(*ret) ? NULL : error_system(ESRCH, "task %d", tid);
+}
+
 /* Step until the instruction pointer has left the syscall instruction. A step from a syscall stop may first
  * report a stop where nothing has moved yet, and our own seccomp filter reports the call: both are stepped
  * from again. */
@@ -12,13 +26,7 @@ static struct error *step_over(struct task *task, uint64_t instruction, struct u
     for (;;) {
         TRY(task_resume(task, RESUME_STEP, 0));
         int status;
-        while (waitpid(task->tid, &status, __WALL) < 0)
-            if (errno != EINTR)
-                return error_system(errno, "waiting for task %d", task->tid);
-        if (!WIFSTOPPED(status))
-            /* its end has been consumed here, so the engine will not hear of it; the caller must give up on
-             * the task */
-            return error_system(ESRCH, "task %d", task->tid);
+        TRY(wait_stopped(task->tid, &status));
         task->stopped = true;
         if (status >> 16)
             continue;

@@ -44,6 +44,7 @@ enum syscall_handler {
     HANDLER_SETRLIMIT,     /* setrlimit, prlimit64: the stack limit shapes the address space */
     HANDLER_FILE_WRITE,    /* writes to a descriptor: may be output to show, may change a mapped file.
                               write, pwrite64, writev, pwritev, pwritev2, sendto, sendmsg, sendmmsg */
+    HANDLER_OPEN,          /* open, openat, openat2, creat: O_TRUNC */
     HANDLER_FILE_RESIZE,   /* ftruncate, truncate, fallocate */
     HANDLER_FILE_TRANSFER, /* sendfile, copy_file_range, splice, tee, vmsplice: bytes that never enter memory
                             */

@@ -72,7 +72,7 @@ static struct event any_event(enum event_kind kind, struct effect effects[EFFECT
     if (kind == EVENT_SIGNAL)
         fill_signal(&event);
     if (kind == EVENT_INSTRUCTION) {
-        event.instruction.instruction = (uint8_t)any();
+        event.instruction.instruction = (uint8_t)(1 + below(6));
         event.instruction.length = (uint8_t)below(16);
         event.instruction.rip = any();
         event.instruction.registers_hash = (uint32_t)any();
@@ -91,7 +91,7 @@ static struct event any_event(enum event_kind kind, struct effect effects[EFFECT
     }
     if (kind == EVENT_EXIT) {
         event.exit.how = EXIT_STATUS + below(3);
-        event.exit.status = (int32_t)any();
+        event.exit.status = event.exit.how == EXIT_STATUS ? (int32_t)below(256) : 1 + (int32_t)below(64);
         event.exit.core = below(2);
     }
     if (kind == EVENT_STOPPED) {
@@ -291,12 +291,41 @@ START_TEST(test_bad_values) {
         ROW("\7\1\0\0\0\0"),                                      /* ended in no way */
         ROW("\7\1\1\xfe\xff\xff\xff\x1f\0\0"),                    /* status 2^32 - 1 */
         ROW("\7\1\1\0\2\0"),                                      /* core: 2 */
+        ROW("\7\1\1\1\0\0"),                                      /* status -1 */
+        ROW("\7\1\1\x80\x04\0\0"),                                /* status 256 */
+        ROW("\7\1\2\0\0\0"),                                      /* died of signal 0 */
+        ROW("\7\1\3\x82\1\0\0"),                                  /* died of signal 65 */
         ROW("\4\1\0\0\0\0\0\0\0\0\0\0\0\0"),                      /* file 0 */
-        ROW("\3\1\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0"),              /* an instruction of 16 bytes */
+        ROW("\3\1\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0"),                /* no instruction */
+        ROW("\3\1\7\2\0\0\0\0\0\0\0\0\0\0\0\0\0"),                /* behind the last instruction */
+        ROW("\3\1\1\x10\0\0\0\0\0\0\0\0\0\0\0\0\0"),              /* an instruction of 16 bytes */
 #undef ROW
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         refuse(rows[i].bytes, rows[i].size);
+}
+END_TEST
+
+/* Text is printed with its size as an int: 2^31 bytes would be none, and printf(3) would look for a NUL. */
+START_TEST(test_long_text) {
+    struct buffer buffer = {0};
+    static const char text[65536];
+    for (int more = 0; more < 2; more++) {
+        struct event event = {.kind = EVENT_STOPPED,
+                              .stopped = {.why = text, .why_size = 65535u + (uint32_t)more}};
+        struct effect *decoded = NULL;
+        struct event found;
+        size_t room = 0;
+        uint8_t *copy;
+        buffer_clear(&buffer);
+        event_encode(&event, &buffer);
+        struct error *err = decode(buffer.data, buffer.size, &copy, &decoded, &room, &found);
+        ck_assert(more ? error_is(err, ERROR_BAD_DATA) : !err);
+        error_free(err);
+        free(copy);
+        free(decoded);
+    }
+    buffer_deinit(&buffer);
 }
 END_TEST
 
@@ -346,6 +375,7 @@ int main(void) {
     tcase_add_loop_test(tests, test_wrong_length, EVENT_SYSCALL, EVENT_KIND_END);
     tcase_add_loop_test(tests, test_damage, EVENT_SYSCALL, EVENT_KIND_END);
     tcase_add_test(tests, test_bad_values);
+    tcase_add_test(tests, test_long_text);
     tcase_add_test(tests, test_bytes_stay);
     tcase_add_test(tests, test_names);
     suite_add_tcase(suite, tests);

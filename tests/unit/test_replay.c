@@ -9,6 +9,7 @@
 #include "replay/recording.h"
 #include "replay/replayer.h"
 #include "tests/unit/scratch.h"
+#include "tracer/remote.h"
 #include "tracer/syscall.h"
 
 #include <check.h>
@@ -258,6 +259,22 @@ START_TEST(test_attack) {
 }
 END_TEST
 
+/* A task that dies in an injected call is not waited for twice: whoever waits for tasks hears of its end. */
+START_TEST(test_end_in_remote_call) {
+    struct puppet puppet;
+    int64_t result = -1;
+    int status = -1;
+    ck_assert_ptr_null(puppet_create(&puppet, -1));
+    struct error *err = REMOTE_SYSCALL(&puppet.task, PUPPET_STUB, SYS_exit_group, &result, 7, 0, 0, 0, 0, 0);
+    ck_assert(error_is(err, ERROR_TASK_GONE));
+    error_free(err);
+    ck_assert_int_eq(waitpid(puppet.task.tid, &status, __WALL), puppet.task.tid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+    puppet.alive = false;
+    puppet_destroy(&puppet);
+}
+END_TEST
+
 START_TEST(test_to) {
     record_date();
     ck_assert_ptr_null(replay(10));
@@ -274,6 +291,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, test_divergence, 0, sizeof(bugs) / sizeof(bugs[0]));
     tcase_add_loop_test(tests, test_attack, 0, sizeof(attacks) / sizeof(attacks[0]));
+    tcase_add_test(tests, test_end_in_remote_call);
     tcase_add_test(tests, test_to);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -264,6 +264,26 @@ START_TEST(test_changed_file) {
 }
 END_TEST
 
+/* What was written without a trace in the time stamps is stored once more when the writer says so. */
+START_TEST(test_forgotten_file) {
+    static uint8_t bytes[2 * PAGE];
+    fill(bytes, sizeof(bytes), 1);
+    int fd = make_file("a", bytes, sizeof(bytes));
+    struct stored_file *first = add(fd, 0, sizeof(bytes), true);
+    ck_assert_ptr_eq(add(fd, 0, sizeof(bytes), false), first);
+    file_store_forget(&store, 0); /* none that there is */
+    file_store_forget(&store, 2);
+    ck_assert_ptr_eq(add(fd, 0, sizeof(bytes), false), first);
+    file_store_forget(&store, first->id);
+    struct stored_file *second = add(fd, 0, PAGE, true);
+    ck_assert_uint_eq(second->id, 2);
+    ck_assert_ptr_eq(add(fd, PAGE, PAGE, true), second);
+    check_stored(second, bytes, sizeof(bytes));
+    check_stored(first, bytes, sizeof(bytes));
+    close(fd);
+}
+END_TEST
+
 START_TEST(test_empty_range) {
     int fd = make_file("a", "x", 1), empty = make_file("b", "", 0);
     struct stored_file *file = add(fd, 4096, 4096, true);
@@ -383,6 +403,7 @@ int main(void) {
     tcase_add_test(tests, test_unreadable_descriptors);
     tcase_add_test(tests, test_deleted_file);
     tcase_add_test(tests, test_changed_file);
+    tcase_add_test(tests, test_forgotten_file);
     tcase_add_test(tests, test_empty_range);
     tcase_add_test(tests, test_hash);
     tcase_add_test(tests, test_unsupported);
