@@ -20,6 +20,7 @@ struct trace_output {
     bool rewritable;    /* a regular file: the tail is written with each block, and over it the next */
     uint64_t body;      /* bytes of the body that are in the file */
     struct buffer tail; /* as it stands behind it */
+    uint64_t file_size; /* not less than the size of the file */
     struct trace_totals totals; /* of the body */
     struct guard *guard;        /* or NULL */
 
