@@ -446,10 +446,10 @@ test_summary_of_nothing() {
     fails "$REEL" summary .
 }
 test_summary_of_cut_trace() {
-    trace_of 1 | head -c 190 >a.json
+    trace_of 1 | head -c 160 >a.json
     try 125 "$REEL" summary a.json
     out_has ' work$'
-    err_has 'cut off at byte 190'
+    err_has 'cut off at byte 160'
 }
 test_merge() {
     trace_of 2 >a.json
