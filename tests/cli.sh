@@ -45,7 +45,7 @@ test_unknown_verb() {
 }
 test_unknown_option() {
     local verb
-    for verb in record replay dump doctor config; do
+    for verb in record replay trace summary merge config dump doctor; do
         fails "$REEL" $verb --frobnicate
         err_has frobnicate
         fails "$REEL" $verb -Z
@@ -70,7 +70,7 @@ test_help() {
     local verb
     try 0 "$REEL" --help
     silent err
-    for verb in record replay dump doctor config; do
+    for verb in record replay trace summary merge config dump doctor; do
         try 0 "$REEL" --help
         out_has "$verb"
         try 0 "$REEL" $verb --help
@@ -457,6 +457,61 @@ test_config_manual() {
     while read -r paragraph; do
         grep -q -F -- "$paragraph" manual || fail "not in reel-config(5): $paragraph"
     done <paragraphs
+}
+# ---- summary and merge ----
+
+# A trace of one call; its microsecond is $1.
+trace_of() {
+    printf '{"traces": [{"timestamp": "2026-01-15T10:30:45.00000%s", "type": "function_entry", "depth": 0, "pid": %s, "tid": %s, "data": {"function": "work"}}], "metadata": {"program": "./app"}}\n' "$1" "$1" "$1"
+}
+test_summary() {
+    trace_of 1 >a.json
+    try 0 "$REEL" summary a.json
+    silent err
+    out_has 'function_entry'
+    out_has ' work$'
+    try 0 "$REEL" summary --json --top 1 a.json
+    python3 -c 'import json, sys; t = json.load(sys.stdin); assert t["functions"][0]["function"] == "work", t' \
+        <"$T/out.out" || fail "not the JSON that was expected"
+}
+test_summary_of_nothing() {
+    fails "$REEL" summary
+    fails "$REEL" summary missing.json
+    : >empty.json
+    fails "$REEL" summary empty.json
+    trace_of 1 >a.json
+    fails "$REEL" summary a.json a.json
+    fails "$REEL" summary --top x a.json
+    fails "$REEL" summary .
+}
+test_summary_of_cut_trace() {
+    trace_of 1 | head -c 160 >a.json
+    try 125 "$REEL" summary a.json
+    out_has ' work$'
+    err_has 'cut off at byte 160'
+}
+test_merge() {
+    trace_of 2 >a.json
+    trace_of 1 >b.json
+    try 0 "$REEL" merge -o all.json a.json b.json
+    silent out
+    err_has '2 events of 2 traces'
+    python3 -c 'import json; t = json.load(open("all.json")); assert [e["pid"] for e in t["traces"]] == [1, 2], t' ||
+        fail "not in order"
+    try 0 "$REEL" merge -q --format jsonl -o - a.json b.json
+    silent err
+    [ "$(wc -l <"$T/out.out")" = 3 ] || fail "not three lines"
+}
+test_merge_refuses() {
+    trace_of 1 >a.json
+    cp a.json kept.json
+    fails "$REEL" merge a.json
+    fails "$REEL" merge -o all.json
+    fails "$REEL" merge -o all.json missing.json
+    fails "$REEL" merge -o all.json --format xml a.json
+    fails "$REEL" merge -o a.json a.json
+    cmp -s a.json kept.json || fail "a trace was overwritten"
+    [ ! -e all.json ] || fail "an output was made"
 }
 
 # ---- environment and surroundings of the program ----

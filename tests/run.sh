@@ -148,6 +148,7 @@ fuzz_seeds() {
             printf '%s\n' "$recording"/d1/1.* "$recording/recording.json"
         ;;
     fuzz_unwind) printf '%s\n' /usr/bin/true ;;
+    fuzz_trace) printf '%s\n' "$ROOT/tests/fuzz/seeds/trace.json" ;;
     fuzz_elf) printf '%s\n' "$BUILD/tests/unit/test_base" /usr/bin/true ;;
     esac
 }

@@ -61,6 +61,7 @@ struct error *intern_add(struct intern *intern, const void *bytes, size_t size, 
         copy[size] = 0;
         intern->rows[intern->count] = (struct intern_row){copy, size, hash};
         *slot = ++intern->count;
+        /* cppcheck-suppress memleak ; the copy is the table's now */
     }
     *ret = *slot - 1;
     return NULL;

@@ -1,5 +1,7 @@
 #include "trace/output.h"
 
+#include "trace/guard.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,7 +20,9 @@ struct trace_output {
     bool rewritable;    /* a regular file: the tail is written with each block, and over it the next */
     uint64_t body;      /* bytes of the body that are in the file */
     struct buffer tail; /* as it stands behind it */
+    uint64_t file_size; /* not less than the size of the file */
     struct trace_totals totals; /* of the body */
+    struct guard *guard;        /* or NULL */
 
     /* A block is free, being filled by the caller, or in the queue: the `queued` ones from `first` on, in a
      * circle. With async everything below is guarded by the mutex, and blocks in the queue belong to the
@@ -80,6 +84,8 @@ static size_t write_quietly(int fd, const uint8_t *bytes, size_t size, int64_t o
 static void keep_tail(struct trace_output *output, const uint8_t *tail, size_t size) {
     buffer_clear(&output->tail);
     buffer_put(&output->tail, tail, size);
+    if (output->guard)
+        guard_tell(output->guard, output->body, tail, size);
 }
 
 /* Put the old tail back over what a failed write has left. Its room was the file's before. */
@@ -92,6 +98,14 @@ static void restore_tail(struct trace_output *output) {
         return; /* the error that led here is told */
 }
 
+/* The file now ends here; what an earlier and longer one has left behind that goes away. */
+static struct error *end_at(struct trace_output *output, uint64_t size) {
+    if (output->rewritable && size < output->file_size && ftruncate(output->fd, (off_t)size) < 0)
+        return error_system(errno, "%s", output->path);
+    output->file_size = size;
+    return NULL;
+}
+
 /* An error means that the file is as before. */
 static struct error *write_block(struct trace_output *output, const struct trace_block *block) {
     TRY(buffer_check(&block->text));
@@ -102,12 +116,9 @@ static struct error *write_block(struct trace_output *output, const struct trace
         restore_tail(output);
         return err;
     }
-    uint64_t end_before = output->body + output->tail.size;
     output->body += block->body_size;
     output->totals = block->totals;
-    if (output->rewritable && offset + (int64_t)size < (int64_t)end_before &&
-        ftruncate(output->fd, offset + (int64_t)size) < 0)
-        return error_system(errno, "%s", output->path);
+    TRY(end_at(output, (uint64_t)offset + size));
     keep_tail(output, block->text.data + block->body_size, block->text.size - block->body_size);
     return NULL;
 }
@@ -211,9 +222,12 @@ static struct error *open_path(struct trace_output *output, const char *path) {
     if (!output->path)
         return &error_no_memory;
     output->fd = standard ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-                          : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+                          : open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
     if (output->fd < 0 || fstat(output->fd, &status) < 0)
         return error_system(errno, "%s", output->path);
+    /* What the file held is overwritten by the first block and then cut off, so that it is never there
+     * without a trace. */
+    output->file_size = (uint64_t)status.st_size;
     /* Others may write to our standard output as well: there is no going back in it. */
     output->rewritable = !standard && S_ISREG(status.st_mode);
     return NULL;
@@ -250,6 +264,7 @@ static void stop_thread(struct trace_output *output) {
 static struct error *destroy(struct trace_output *output) {
     struct error *err = NULL;
     stop_thread(output);
+    guard_destroy(output->guard);
     /* Network file systems and quotas tell of failures no sooner. */
     if (output->fd >= 0 && close(output->fd) < 0 && errno != EINTR)
         err = error_system(errno, "%s", output->path);
@@ -262,20 +277,26 @@ static struct error *destroy(struct trace_output *output) {
     return err;
 }
 
-struct error *trace_output_create(const char *path, bool async, struct trace_output **ret) {
+struct error *trace_output_create(const char *path, struct trace_output **ret) {
     struct trace_output *output = calloc(1, sizeof(*output));
     if (!output)
         return &error_no_memory;
     output->fd = -1;
     struct error *err = open_path(output, path);
-    if (!err && async)
-        err = start_thread(output);
     if (err) {
         error_free(destroy(output));
         return err;
     }
     *ret = output;
     return NULL;
+}
+
+struct error *trace_output_start(struct trace_output *output, bool async, bool guarded) {
+    if (guarded && output->rewritable) {
+        TRY(guard_create(output->fd, &output->guard));
+        guard_tell(output->guard, output->body, output->tail.data, output->tail.size);
+    }
+    return async ? start_thread(output) : NULL;
 }
 
 static struct error *write_last_tail(struct trace_output *output, const struct buffer *tail) {
@@ -287,9 +308,7 @@ static struct error *write_last_tail(struct trace_output *output, const struct b
         restore_tail(output);
         return err;
     }
-    if (output->rewritable && ftruncate(output->fd, (off_t)(output->body + tail->size)) < 0)
-        return error_system(errno, "%s", output->path);
-    return NULL;
+    return end_at(output, output->body + tail->size);
 }
 
 struct error *trace_output_finish(struct trace_output *output, const struct buffer *tail) {

@@ -18,7 +18,11 @@ struct trace_block {
 struct trace_output;
 
 /* path as in struct trace_writer_options. */
-struct error *trace_output_create(const char *path, bool async, struct trace_output **ret);
+struct error *trace_output_create(const char *path, struct trace_output **ret);
+
+/* From here on write on a thread, and under a guard (see the options of the same names). Called when the
+ * first block is in the file, so that an empty file is there for as short as can be. */
+struct error *trace_output_start(struct trace_output *output, bool async, bool guarded);
 
 /* An empty block to fill, which stays the output's; waits for one. */
 struct trace_block *trace_output_block(struct trace_output *output);

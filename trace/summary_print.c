@@ -89,6 +89,8 @@ static void print_head(const struct summary *summary, const struct summary_optio
     }
     put(ret, "events     %" PRIu64 " in ", summary->totals.events);
     put_time(ret, duration(summary));
+    if (ret->size && ret->data[ret->size - 1] == ' ')
+        ret->size--; /* the unit "s " is padded for columns */
     put(ret, ", %" PRIu32 " %s, %" PRIu32 " %s\n", processes, plural(processes, "process", "processes"),
         threads, plural(threads, "thread", "threads"));
     put(ret, "dropped    %" PRIu64 "%s\n", summary->totals.dropped,

@@ -330,13 +330,14 @@ static struct error *prepare(struct trace_writer *writer, const struct trace_wri
 /* The first block has no event, but makes a file that is whole from the beginning. */
 static struct error *begin(struct trace_writer *writer, const struct trace_writer_options *options) {
     const struct buffer nothing = {0};
-    TRY(trace_output_create(options->path, options->async_write, &writer->output));
+    TRY(trace_output_create(options->path, &writer->output));
     writer->block = trace_output_block(writer->output);
     put_text(&writer->block->text, writer->form->head);
     put_block(writer);
-    trace_output_wait(writer->output);
     struct error *err = trace_output_error(writer->output);
-    if (err)
+    if (!err)
+        err = trace_output_start(writer->output, options->async_write, options->guard);
+    if (err) /* what was written stays */
         error_free(trace_output_finish(writer->output, &nothing));
     return err;
 }

@@ -4,12 +4,12 @@
  * metadata, `}`) in one pwrite(2); the next block overwrites that tail. So after each block the file is a
  * whole JSON document, however the run ends:
  *  - an error or a signal that reel handles: trace_writer_close() writes what is left; "state" is "complete";
- *  - SIGKILL of reel, or a crash of the machine's power aside: the file is as of the last block, closed, and
- *    "state" is "writing". Up to buffer_size bytes of events (with async_write: four times as many) were in
- *    memory only and are lost. trace_writer_flush() from a timer keeps that short. One case is not covered,
- * since no write of several pages is atomic: SIGKILL in the middle of the pwrite(2) itself may leave it
- * short. The file then ends inside an event; trace/reader.h reads all before that, and `reel merge` makes it
- * whole;
+ *  - SIGKILL of reel: the file is as of the last block, closed, and "state" is "writing". Up to buffer_size
+ * bytes of events (with async_write: four times as many) were in memory only and are lost;
+ * trace_writer_flush() from a timer keeps that short. SIGKILL in the middle of the pwrite(2) itself leaves
+ * the file cut off inside an event, since no write of several pages is atomic: with `guard` a process that
+ * outlives reel mends that at once (trace/guard.h). Without, the reader reads all before that, and `reel
+ * merge` makes the file whole;
  *  - the disk is full, or a limit of the file's size: one error from the call that notices. The file is as of
  * the last block that was written, with "state": "failed" and the events that are not in it in
  * "dropped_events". From then on events are only counted. An output that is no regular file (a pipe, "-" for
@@ -37,6 +37,7 @@ struct trace_writer_options {
     enum trace_format format;
     size_t buffer_size; /* bytes of a block; 0: 1 MiB. At least 4096 */
     bool async_write;
+    bool guard;        /* have the file mended when reel is killed; costs a small process */
     uint64_t max_size; /* bytes that the file may have; 0: no limit */
     struct trace_facts facts;
 };

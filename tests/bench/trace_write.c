@@ -1,5 +1,5 @@
 /* What writing a trace costs: events a second, and the memory of this process while the trace grows.
- * trace_write EVENTS PATH [async] [jsonl]; a line after each tenth of the events. */
+ * trace_write EVENTS PATH [async] [guard] [jsonl]; a line after each tenth of the events. */
 #include "trace/writer.h"
 
 #include <stdio.h>
@@ -68,12 +68,13 @@ static struct error *write_events(struct trace_writer *writer, uint64_t count) {
 
 int main(int argc, char **argv) {
     if (argc < 3) {
-        fprintf(stderr, "usage: %s EVENTS PATH [async] [jsonl]\n", argv[0]);
+        fprintf(stderr, "usage: %s EVENTS PATH [async] [guard] [jsonl]\n", argv[0]);
         return 2;
     }
     struct trace_writer_options options = {.path = argv[2], .facts = {.program = "./shop", .pid = 4242}};
     for (int i = 3; i < argc; i++) {
         options.async_write |= !strcmp(argv[i], "async");
+        options.guard |= !strcmp(argv[i], "guard");
         if (!strcmp(argv[i], "jsonl"))
             options.format = TRACE_JSONL;
     }
