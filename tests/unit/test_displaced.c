@@ -64,181 +64,35 @@ extern const struct row {
 } case_rows[], case_rows_end[];
 extern uint64_t case_words[8];
 asm(".data\n.balign 64\n.globl case_words\ncase_words: .quad 0, case_exit_1, 3, 4, 5, 6, 7, 8\n"
-    ".globl case_rows\ncase_rows:\n.text\n" CASE("push %rbp") CASE("push %rsp") CASE("push %r12") CASE(
-        "push %rax") CASE("pushw %ax") CASE("push $-5") CASE("push 8(%rbx)") CASE("push case_words(%rip)")
-        CASE("pop %rax") CASE("pop %r12") CASE("pop (%rbx)") CASE("pushfq") CASE("sub $8, %rsp") CASE(
-            "sub $0x1238, %rsp") CASE("sub $-128, %rsp") CASE("sub $0, %rsp") CASE("sub $8, %esp")
-            CASE("add $16, %rsp") CASE("mov %rsp, %rbp") CASE("mov %rdi, %r9") CASE("mov %r12, %rax") CASE(
-                ".byte 0x4c, 0x8b, 0xe0") CASE("mov %edi, %eax") CASE("leave") CASE("enter $16, $0")
-                CASE("nop") CASE("nopw 0x100(%rax,%rax,1)") CASE("endbr64") CASE("pause") CASE(
-                    "xchg %ax, %ax") CASE("lea case_words+16(%rip), %rax")
-                    CASE("mov case_words+24(%rip), %r10") CASE("mov %edx, case_words(%rip)") CASE(
-                        "movl $0x12345678, case_words(%rip)") CASE("cmpq $3, case_words+16(%rip)")
-                        CASE("addq $1, case_words(%rip)") CASE("lock xaddq %rax, case_words(%rip)") CASE(
-                            "lock cmpxchg16b (%rbx)") CASE("addsd case_words(%rip), %xmm0") CASE("imul $77, "
-                                                                                                 "case_words+"
-                                                                                                 "32(%rip), "
-                                                                                                 "%rax") JCC("o")
-                            JCC("no") JCC("b") JCC("ae") JCC(
-                                "e") JCC("ne") JCC("be") JCC("a") JCC("s") JCC("ns") JCC("p") JCC("np")
-                                JCC("l") JCC("ge") JCC("le") JCC("g") CASE(
-                                    "jmp 9f") CASE("{disp32} jmp 9f") CASE("loop 9f") CASE("loope 9f") CASE("loopne 9f")
-                                    CASE("jrcxz 9f") CASE("jecxz 9f") CASE("addr32 loop 9f") CASE("call 9f") CASE(
-                                        "call *%r15") CASE("call *%r13") CASE("call *0x40(%r14)")
-                                        CASE("call *case_words+8(%rip)") CASE("call *(%rsp)") CASE(
-                                            "call *0x40(%r14d)") CASE("notrack jmp *%r15") CASE("bnd jmp "
-                                                                                                "9f")
-                                            CASE("jmp *%r15") CASE("jmp *0x40(%r14)") CASE(
-                                                "jmp "
-                                                "*0x38(%r14,%rcx,"
-                                                "8)") CASE("jmp "
-                                                           "*case_"
-                                                           "words+"
-                                                           "8(%"
-                                                           "rip)") CASE("jmp *(%rsp)")
-                                                CASE(
-                                                    "ret") CASE("ret $16")
-                                                    CASE(
-                                                        "rep ret") CASE("rep movsb")
-                                                        CASE("rep stosq") CASE("repe cmpsb") CASE(
-                                                            "lodsq") CASE("mov %fs:0, %rax") CASE("mov "
-                                                                                                  "(%ebx), "
-                                                                                                  "%eax")
-                                                            CASE("movzbl (%rbx,%rcx,2), "
-                                                                 "%eax") CASE("xor "
-                                                                              "%eax, "
-                                                                              "%eax")
-                                                                CASE(
-                                                                    "add %rdx, %rax") CASE("adc $5, "
-                                                                                           "%r8") CASE("mul "
-                                                                                                       "%rdx") CASE("shld $3, "
-                                                                                                                    "%rax, "
-                                                                                                                    "%rdx")
-                                                                    CASE("cmovg %rdx, %rax") CASE(
-                                                                        "setle "
-                                                                        "%al") CASE("bswap %r9")
-                                                                        CASE("bt %rax, %rdx") CASE("test "
-                                                                                                   "%rax, "
-                                                                                                   "%rdx")
-                                                                            CASE("cqto") CASE("stc") CASE(
-                                                                                "std") CASE("lahf")
-                                                                                CASE("sahf") CASE("cpuid") CASE(
-                                                                                    "movaps %xmm0, "
-                                                                                    "(%rbx)") CASE("pxor "
-                                                                                                   "%xmm0"
-                                                                                                   ", "
-                                                                                                   "%xmm"
-                                                                                                   "0")
-                                                                                    CASE("movd %eax, "
-                                                                                         "%xmm0") CASE("c"
-                                                                                                       "v"
-                                                                                                       "t"
-                                                                                                       "s"
-                                                                                                       "i"
-                                                                                                       "2"
-                                                                                                       "s"
-                                                                                                       "d"
-                                                                                                       " "
-                                                                                                       "%"
-                                                                                                       "r"
-                                                                                                       "a"
-                                                                                                       "x"
-                                                                                                       ","
-                                                                                                       " "
-                                                                                                       "%"
-                                                                                                       "x"
-                                                                                                       "m"
-                                                                                                       "m"
-                                                                                                       "0")
-                                                                                        CASE(
-                                                                                            "movabs "
-                                                                                            "$0x1122334455667"
-                                                                                            "788"
-                                                                                            ", %rax") CASE("x"
-                                                                                                           "c"
-                                                                                                           "h"
-                                                                                                           "g"
-                                                                                                           " "
-                                                                                                           "%"
-                                                                                                           "r"
-                                                                                                           "a"
-                                                                                                           "x"
-                                                                                                           ","
-                                                                                                           " "
-                                                                                                           "("
-                                                                                                           "%"
-                                                                                                           "r"
-                                                                                                           "b"
-                                                                                                           "x"
-                                                                                                           ")") CASE("fisttpll "
-                                                                                                                     "case_words("
-                                                                                                                     "%"
-                                                                                                                     "rip)")
-                                                                                            CASE(
-                                                                                                "sys"
-                                                                                                "cal"
-                                                                                                "l") CASE("v"
-                                                                                                          "m"
-                                                                                                          "o"
-                                                                                                          "v"
-                                                                                                          "u"
-                                                                                                          "p"
-                                                                                                          "s"
-                                                                                                          " "
-                                                                                                          "c"
-                                                                                                          "a"
-                                                                                                          "s"
-                                                                                                          "e"
-                                                                                                          "_"
-                                                                                                          "w"
-                                                                                                          "o"
-                                                                                                          "r"
-                                                                                                          "d"
-                                                                                                          "s"
-                                                                                                          "("
-                                                                                                          "%"
-                                                                                                          "r"
-                                                                                                          "i"
-                                                                                                          "p"
-                                                                                                          ")"
-                                                                                                          ","
-                                                                                                          " "
-                                                                                                          "%"
-                                                                                                          "y"
-                                                                                                          "m"
-                                                                                                          "m"
-                                                                                                          "0")
-                                                                                                CASE(
-                                                                                                    "vpad"
-                                                                                                    "dq "
-                                                                                                    "case"
-                                                                                                    "_wor"
-                                                                                                    "ds(%"
-                                                                                                    "rip)"
-                                                                                                    ", "
-                                                                                                    "%xmm"
-                                                                                                    "0, "
-                                                                                                    "%xmm"
-                                                                                                    "0") ".da"
-                                                                                                         "ta"
-                                                                                                         "\n."
-                                                                                                         "glo"
-                                                                                                         "bl "
-                                                                                                         "cas"
-                                                                                                         "e_"
-                                                                                                         "row"
-                                                                                                         "s_"
-                                                                                                         "end"
-                                                                                                         "\nc"
-                                                                                                         "ase"
-                                                                                                         "_ro"
-                                                                                                         "ws_"
-                                                                                                         "end"
-                                                                                                         ":\n"
-                                                                                                         ".te"
-                                                                                                         "xt"
-                                                                                                         "\n");
-
+    ".globl case_rows\ncase_rows:\n.text\n"
+    CASE("push %rbp") CASE("push %rsp") CASE("push %r12") CASE("push %rax") CASE("pushw %ax")
+    CASE("push $-5") CASE("push 8(%rbx)") CASE("push case_words(%rip)") CASE("pop %rax") CASE("pop %r12")
+    CASE("pop (%rbx)") CASE("pushfq") CASE("sub $8, %rsp") CASE("sub $0x1238, %rsp") CASE("sub $-128, %rsp")
+    CASE("sub $0, %rsp") CASE("sub $8, %esp") CASE("add $16, %rsp") CASE("mov %rsp, %rbp")
+    CASE("mov %rdi, %r9") CASE("mov %r12, %rax") CASE(".byte 0x4c, 0x8b, 0xe0") CASE("mov %edi, %eax")
+    CASE("leave") CASE("enter $16, $0") CASE("nop") CASE("nopw 0x100(%rax,%rax,1)") CASE("endbr64")
+    CASE("pause") CASE("xchg %ax, %ax") CASE("lea case_words+16(%rip), %rax")
+    CASE("mov case_words+24(%rip), %r10") CASE("mov %edx, case_words(%rip)")
+    CASE("movl $0x12345678, case_words(%rip)") CASE("cmpq $3, case_words+16(%rip)")
+    CASE("addq $1, case_words(%rip)") CASE("lock xaddq %rax, case_words(%rip)")
+    CASE("lock cmpxchg16b (%rbx)") CASE("addsd case_words(%rip), %xmm0")
+    CASE("imul $77, case_words+32(%rip), %rax") JCC("o") JCC("no") JCC("b") JCC("ae") JCC("e") JCC("ne")
+    JCC("be") JCC("a") JCC("s") JCC("ns") JCC("p") JCC("np") JCC("l") JCC("ge") JCC("le") JCC("g")
+    CASE("jmp 9f") CASE("{disp32} jmp 9f") CASE("loop 9f") CASE("loope 9f") CASE("loopne 9f")
+    CASE("jrcxz 9f") CASE("jecxz 9f") CASE("addr32 loop 9f") CASE("call 9f") CASE("call *%r15")
+    CASE("call *%r13") CASE("call *0x40(%r14)") CASE("call *case_words+8(%rip)") CASE("call *(%rsp)")
+    CASE("call *0x40(%r14d)") CASE("notrack jmp *%r15") CASE(".byte 0xf2; jmp 9f") CASE("jmp *%r15")
+    CASE("jmp *0x40(%r14)") CASE("jmp *0x38(%r14,%rcx,8)") CASE("jmp *case_words+8(%rip)")
+    CASE("jmp *(%rsp)") CASE("ret") CASE("ret $16") CASE("rep ret") CASE("rep movsb") CASE("rep stosq")
+    CASE("repe cmpsb") CASE("lodsq") CASE("mov %fs:0, %rax") CASE("mov (%ebx), %eax")
+    CASE("movzbl (%rbx,%rcx,2), %eax") CASE("xor %eax, %eax") CASE("add %rdx, %rax") CASE("adc $5, %r8")
+    CASE("mul %rdx") CASE("shld $3, %rax, %rdx") CASE("cmovg %rdx, %rax") CASE("setle %al")
+    CASE("bswap %r9") CASE("bt %rax, %rdx") CASE("test %rax, %rdx") CASE("cqto") CASE("stc") CASE("std")
+    CASE("lahf") CASE("sahf") CASE("cpuid") CASE("movaps %xmm0, (%rbx)") CASE("pxor %xmm0, %xmm0")
+    CASE("movd %eax, %xmm0") CASE("cvtsi2sd %rax, %xmm0") CASE("movabs $0x1122334455667788, %rax")
+    CASE("xchg %rax, (%rbx)") CASE("fisttpll case_words(%rip)") CASE("syscall")
+    CASE("vmovups case_words(%rip), %ymm0") CASE("vpaddq case_words(%rip), %xmm0, %xmm0")
+    ".data\n.globl case_rows_end\ncase_rows_end:\n.text\n");
 /* clang-format on */
 
 #define ROUNDS 12

@@ -1,5 +1,5 @@
-/* trapping: what the tests of traps share: a forked subject that asks its tracer for probes, and a small event
- * loop that keeps account of address spaces. */
+/* trapping: what the tests of traps share: a forked subject that asks its tracer for probes, and a small
+ * event loop that keeps account of address spaces. */
 #ifndef REEL_TESTS_TRAPPING_H
 #define REEL_TESTS_TRAPPING_H
 
@@ -23,7 +23,7 @@ enum request { ASK_ADD, ASK_REMOVE, ASK_WITHDRAW };
 struct shared {
     volatile enum request request;
     volatile uint64_t address;
-    volatile uint64_t result; /* add: 0 or the error code + 1; remove, withdraw: patched away */
+    volatile uint64_t result;   /* add: 0 or the error code + 1; remove, withdraw: patched away */
     volatile uint64_t word[16]; /* the test's own */
 };
 
@@ -222,7 +222,8 @@ static inline void run_subject(struct subject *subject) {
 }
 
 static inline struct shared *make_shared(void) {
-    void *memory = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(memory, MAP_FAILED);
     return memory;
 }
