@@ -77,11 +77,34 @@ static struct error *append_file_event(struct recorder *recorder, const struct s
     return recorder->log ? chunk_writer_flush(recorder->log) : NULL;
 }
 
+/* Of programs and libraries all is kept, not only what is mapped: their symbols and debug information tell later what
+ * the program did, when the files are long gone. Not beyond this size, though, nor where space is short. */
+#define WHOLE_MOST (256ull << 20)
+
+static bool is_program_file(int fd) {
+    char magic[4];
+    return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && memcmp(magic, "\177ELF", sizeof(magic)) == 0;
+}
+
+static void widen(const struct recorder *recorder, int fd, uint64_t *offset, uint64_t *size) {
+    struct stat info;
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || !is_program_file(fd))
+        return;
+    uint64_t all = (uint64_t)info.st_size, most = WHOLE_MOST;
+    if (recorder->options->max_size && recorder->options->max_size / 8 < most)
+        most = recorder->options->max_size / 8;
+    if (all > most || *offset + *size > all + PAGE)
+        return;
+    *offset = 0;
+    *size = all;
+}
+
 /* Keep what a mapping shows of the file open at fd. Before the log is open (the first snapshot) no event is
  * made. */
 static struct error *store_file(struct recorder *recorder, int fd, const char *path, uint64_t offset,
                                 uint64_t size, struct stored_file **ret) {
     bool changed;
+    widen(recorder, fd, &offset, &size);
     TRY(file_store_add(&recorder->store, fd, path, offset, size, ret, &changed));
     return changed && recorder->log ? append_file_event(recorder, *ret) : NULL;
 }

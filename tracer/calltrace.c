@@ -235,6 +235,7 @@ static struct error *open_writer(struct traced_process *process) {
         .format = options->format == FORMAT_JSONL ? TRACE_JSONL : TRACE_JSON,
         .buffer_size = options->buffer_size,
         .async_write = options->async_write,
+        .guard = true,
         .max_size = options->max_trace_size_mb << 20,
         .facts = {.program = process->program,
                   .arguments = first ? calltrace->host.arguments : NULL,
