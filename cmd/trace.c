@@ -1,5 +1,5 @@
-/* reel trace: calls, variables, branches and exceptions of a program that is launched, of a running process, or of a
- * recording. */
+/* reel trace: calls, variables, branches and exceptions of a program that is launched, of a running process,
+ * or of a recording. */
 #include "cmd/verb.h"
 #include "config/arguments.h"
 #include "replay/recording.h"
@@ -25,10 +25,10 @@ static bool is_recording(const char *path) {
     return stat(file, &info) == 0;
 }
 
-/* A word that names a recording is one, unless it stands behind `--`; without any word the newest recording here is
- * meant. */
-static struct error *find_source(int argc, char **argv, int first, bool after_dashes, const char *swallowed_by,
-                                 struct source *ret) {
+/* A word that names a recording is one, unless it stands behind `--`; without any word the newest recording
+ * here is meant. */
+static struct error *find_source(int argc, char **argv, int first, bool after_dashes,
+                                 const char *swallowed_by, struct source *ret) {
     if (ret->pid) {
         if (first < argc)
             return error_new(ERROR_USAGE, "trace: with --pid there is no program to run, but '%s' was given",
@@ -47,7 +47,8 @@ static struct error *find_source(int argc, char **argv, int first, bool after_da
     return verb_recording(argc, argv, first, &ret->recording);
 }
 
-static struct error *trace(const struct source *source, const struct trace_options *options, int *ret_status) {
+static struct error *trace(const struct source *source, const struct trace_options *options,
+                           int *ret_status) {
     uint64_t pid = 0;
     if (source->recording)
         return retrace_run(source->recording, options, ret_status);

@@ -20,8 +20,8 @@ struct verb {
     struct error *(*run)(int argc, char **argv, int *ret_status);
 };
 
-extern const struct verb verb_record, verb_replay, verb_trace, verb_summary, verb_merge, verb_config, verb_dump,
-    verb_doctor;
+extern const struct verb verb_record, verb_replay, verb_trace, verb_summary, verb_merge, verb_config,
+    verb_dump, verb_doctor;
 
 /* An option of a verb, as a row. `--help`, `--quiet` and `--verbose` are understood everywhere. */
 struct verb_option {

@@ -32,7 +32,8 @@ static void order_ranges(struct address_range *ranges, size_t count, uint64_t en
 static bool set_ranges(struct function *function, struct arena *arena, const struct die *die) {
     struct array array = {0};
     bool good = die_ranges(die, &array);
-    struct address_range *ranges = good ? arena_copy(arena, array.items, array.count * sizeof(*ranges)) : NULL;
+    struct address_range *ranges =
+        good ? arena_copy(arena, array.items, array.count * sizeof(*ranges)) : NULL;
     if (ranges)
         order_ranges(ranges, array.count, function->entry);
     function->ranges = ranges;
@@ -113,7 +114,8 @@ struct error *function_from_die(struct module *module, struct dwarf_unit *unit,
         if (!names_from_symbol(&module->arena, symbol->name, true, &symbol_names))
             return &error_no_memory;
         names.linkage = symbol_names.linkage;
-        if (!names.name || !strcmp(names.name, symbol_names.name)) /* gcc gives local functions no linkage name */
+        if (!names.name ||
+            !strcmp(names.name, symbol_names.name)) /* gcc gives local functions no linkage name */
             names = symbol_names;
     }
     if (!set_names(function, &module->arena, &names) || !set_ranges(function, &module->arena, &die))
@@ -144,7 +146,8 @@ static bool add_parts(struct function *function, struct arena *arena, const stru
     }
     if (range)
         *range = (struct address_range){symbol->low, symbol->high};
-    for (; range && low < symbols->part_count && !strncmp(symbols->parts[low].name, symbol->name, length); low++) {
+    for (; range && low < symbols->part_count && !strncmp(symbols->parts[low].name, symbol->name, length);
+         low++) {
         const struct symbol *part = &symbols->parts[low];
         if (strncmp(part->name + length, ".cold", 5) || part->low == symbol->low)
             continue;
@@ -158,7 +161,8 @@ static bool add_parts(struct function *function, struct arena *arena, const stru
     return function->ranges != NULL;
 }
 
-struct error *function_from_symbol(struct module *module, const struct symbol *symbol, struct function **ret) {
+struct error *function_from_symbol(struct module *module, const struct symbol *symbol,
+                                   struct function **ret) {
     struct function *function = arena_alloc(&module->arena, sizeof(*function));
     struct symbols symbols;
     struct names names;
@@ -178,7 +182,8 @@ struct error *function_from_symbol(struct module *module, const struct symbol *s
     return NULL;
 }
 
-struct error *function_from_start(struct module *module, uint64_t entry, uint64_t end, struct function **ret) {
+struct error *function_from_start(struct module *module, uint64_t entry, uint64_t end,
+                                  struct function **ret) {
     struct function *function = arena_alloc(&module->arena, sizeof(*function));
     struct address_range range = {entry, end};
     if (!function)

@@ -75,7 +75,8 @@ static struct handle *handle_open(struct debug_file *file) {
         snprintf(handle->names[i], sizeof(handle->names[i]), ".debug_%s%s", debug_section_name(i),
                  file->dwo && i != DEBUG_CU_INDEX && i != DEBUG_TU_INDEX ? ".dwo" : "");
     Dwarf_Error error = NULL;
-    if (dwarf_object_init_b(&handle->interface, NULL, NULL, DW_GROUPNUMBER_ANY, &handle->dwarf, &error) == DW_DLV_OK)
+    if (dwarf_object_init_b(&handle->interface, NULL, NULL, DW_GROUPNUMBER_ANY, &handle->dwarf, &error) ==
+        DW_DLV_OK)
         return handle;
     module_set_problem(file->module, error_new(ERROR_BAD_DATA, "%s: %s", file->path,
                                                error ? dwarf_errmsg(error) : "libdwarf cannot read it"));
@@ -93,7 +94,8 @@ void handle_close(struct debug_file *file) {
 
 struct Dwarf_Debug_s *module_file_dwarf(struct module *module, const struct debug_file *constant) {
     struct debug_file *file = (struct debug_file *)constant; /* it is the module's */
-    if (!file->handle_tried && debug_file_section(file, DEBUG_INFO).size && debug_file_section(file, DEBUG_ABBREV).size) {
+    if (!file->handle_tried && debug_file_section(file, DEBUG_INFO).size &&
+        debug_file_section(file, DEBUG_ABBREV).size) {
         file->handle = handle_open(file);
         /* What a .dwo has to say about addresses stands in the file that it was split from. */
         if (file->handle && file->dwo && module->debug && module_dwarf(module))

@@ -7,8 +7,8 @@
 /* One list may not have more entries: it is damaged, or made to keep us busy. */
 #define ENTRIES_MAX (1u << 20)
 
-/* What is being read. Version 5 has one encoding for both kinds, with the same numbers up to DW_LLE_offset_pair;
- * GNU's split version 4 has another for locations; the old one is pairs of addresses. */
+/* What is being read. Version 5 has one encoding for both kinds, with the same numbers up to
+ * DW_LLE_offset_pair; GNU's split version 4 has another for locations; the old one is pairs of addresses. */
 struct reader {
     struct dwarf_unit *unit;
     struct cursor cursor;

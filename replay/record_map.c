@@ -77,13 +77,15 @@ static struct error *append_file_event(struct recorder *recorder, const struct s
     return recorder->log ? chunk_writer_flush(recorder->log) : NULL;
 }
 
-/* Of programs and libraries all is kept, not only what is mapped: their symbols and debug information tell later what
- * the program did, when the files are long gone. Not beyond this size, though, nor where space is short. */
+/* Of programs and libraries all is kept, not only what is mapped: their symbols and debug information tell
+ * later what the program did, when the files are long gone. Not beyond this size, though, nor where space is
+ * short. */
 #define WHOLE_MOST (256ull << 20)
 
 static bool is_program_file(int fd) {
     char magic[4];
-    return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && memcmp(magic, "\177ELF", sizeof(magic)) == 0;
+    return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+           memcmp(magic, "\177ELF", sizeof(magic)) == 0;
 }
 
 static void widen(const struct recorder *recorder, int fd, uint64_t *offset, uint64_t *size) {

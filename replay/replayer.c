@@ -158,7 +158,8 @@ struct error *replayer_run(const struct replayer_options *options, int *ret_stat
     if (!options->quiet)
         signal(SIGPIPE, SIG_IGN); /* who reads the output may go; the replay goes on */
     TRY(tape_open(options->path, &replayer.tape));
-    struct error *err = options->hooks ? options->hooks->opened(options->hooks->context, &replayer.tape) : NULL;
+    struct error *err =
+        options->hooks ? options->hooks->opened(options->hooks->context, &replayer.tape) : NULL;
     if (!err)
         err = run(&replayer);
     puppet_destroy(&replayer.puppet);

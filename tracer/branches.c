@@ -1,24 +1,27 @@
 /* branches: from conditional jumps to decisions of the source.
  *
- * All conditional jumps of one source line are one condition: `if (a && b)` has two jumps. What they decide is
- * known when control goes to another line, or, where the body stands on the same line, behind the last of them.
+ * All conditional jumps of one source line are one condition: `if (a && b)` has two jumps. What they decide
+ * is known when control goes to another line, or, where the body stands on the same line, behind the last of
+ * them.
  *
  * | rule | is a |
  * | --- | --- |
  * | the line has an indirect jump, or three or more other lines are jumped to | switch |
- * | a jump goes backwards, or the code in front of a jump's target jumps back to or before the line's first jump | loop |
- * | else | if |
+ * | a jump goes backwards, or the code in front of a jump's target jumps back to or before the line's first
+ * jump | loop | | else | if |
  *
- * A jmp right behind a conditional jump of the condition belongs to it, too (clang without optimisation ends each
- * condition with one; so do chains of comparisons that gcc makes of a switch).
+ * A jmp right behind a conditional jump of the condition belongs to it, too (clang without optimisation ends
+ * each condition with one; so do chains of comparisons that gcc makes of a switch).
  *
- * taken: for a loop, whether its body is (again) entered: the jump goes backwards, or does not leave it. For an
- * if, whether control goes to the nearest following line, which is where compilers leave the body. An if that is not
- * taken and has an else part is called `else`, taken: the body ends with a jump over it, and between the two there is a
- * line without code, the one with the word. (`if (a) return b; return c;` also jumps there, but has no such line.)
+ * taken: for a loop, whether its body is (again) entered: the jump goes backwards, or does not leave it. For
+ * an if, whether control goes to the nearest following line, which is where compilers leave the body. An if
+ * that is not taken and has an else part is called `else`, taken: the body ends with a jump over it, and
+ * between the two there is a line without code, the one with the word. (`if (a) return b; return c;` also
+ * jumps there, but has no such line.)
  *
- * Optimised code moves lines about, and some conditions become instructions without a jump: then there is less, and
- * `to_line` says what was seen. Conditional expressions (a ? b : c) on several lines count as if. */
+ * Optimised code moves lines about, and some conditions become instructions without a jump: then there is
+ * less, and `to_line` says what was seen. Conditional expressions (a ? b : c) on several lines count as if.
+ */
 #include "tracer/branches.h"
 
 #include <stdlib.h>
@@ -98,7 +101,7 @@ static struct error *add(struct branches *branches, const struct code_transfer *
 struct shape {
     uint64_t first; /* address of its first jump */
     bool indirect, backward;
-    uint64_t exit; /* behind the jump that closes a loop around it, or 0 */
+    uint64_t exit;                    /* behind the jump that closes a loop around it, or 0 */
     unsigned outside[SWITCH_TARGETS]; /* other lines that are jumped or fallen to */
     size_t outside_count;
     uint64_t far_target; /* highest target of its jumps */
@@ -202,8 +205,7 @@ struct error *branches_find(const struct function_code *code, const struct addre
     *ret = (struct branches){.rows = rows->rows, .row_count = rows->count};
     for (size_t i = 0; i < code->count; i++) {
         const struct code_transfer *transfer = &code->transfers[i];
-        bool inside =
-            transfer->kind == CODE_BRANCH && ranges_contain(ranges, range_count, transfer->target);
+        bool inside = transfer->kind == CODE_BRANCH && ranges_contain(ranges, range_count, transfer->target);
         if (!inside && transfer->kind != CODE_JUMP_INDIRECT && !goes_with(ret, code, i, ranges, range_count))
             continue;
         struct error *err = add(ret, transfer);
@@ -243,8 +245,8 @@ static bool loop_outcome(const struct branch_group *group, const struct branch *
     return true;
 }
 
-static bool if_outcome(const struct branch_group *group, uint64_t destination, bool other_line, unsigned to_line,
-                       struct branch_outcome *ret) {
+static bool if_outcome(const struct branch_group *group, uint64_t destination, bool other_line,
+                       unsigned to_line, struct branch_outcome *ret) {
     if (!other_line && (group->then_line || destination <= group->last))
         return false;
     ret->kind = "if";

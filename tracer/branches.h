@@ -1,4 +1,5 @@
-/* branches: what the conditional jumps of a function decide in its source. branches.c opens with the rules. */
+/* branches: what the conditional jumps of a function decide in its source. branches.c opens with the rules.
+ */
 #ifndef REEL_TRACER_BRANCHES_H
 #define REEL_TRACER_BRANCHES_H
 
@@ -23,7 +24,7 @@ struct branch_group {
     uint64_t last;         /* address of the last jump of it */
     unsigned then_line;    /* IF: where control goes when it holds; 0: it stays on the line */
     uint64_t else_address; /* IF: where the else part begins; 0: there is none */
-    uint64_t loop_exit;    /* LOOP: behind its jump back to the condition; 0: the condition stands at its end */
+    uint64_t loop_exit; /* LOOP: behind its jump back to the condition; 0: the condition stands at its end */
 };
 
 struct branches {
@@ -51,8 +52,8 @@ struct branch_outcome {
     unsigned to_line; /* where control goes */
 };
 
-/* The jump at `branch` goes to `destination` (as linked). False when that decides nothing yet: the condition goes
- * on. */
+/* The jump at `branch` goes to `destination` (as linked). False when that decides nothing yet: the condition
+ * goes on. */
 bool branches_outcome(const struct branches *branches, const struct branch *branch, uint64_t destination,
                       struct branch_outcome *ret);
 

@@ -151,7 +151,8 @@ struct trap_set *calltrace_traps(struct calltrace *calltrace, pid_t tid) {
 static struct error *add_thread(struct traced_process *process, struct task *task, pid_t shown_tid,
                                 struct traced_thread **ret) {
     struct calltrace *calltrace = process->calltrace;
-    struct traced_thread **grown = realloc(calltrace->threads, (calltrace->thread_count + 1) * sizeof(*grown));
+    struct traced_thread **grown =
+        realloc(calltrace->threads, (calltrace->thread_count + 1) * sizeof(*grown));
     struct traced_thread *thread = calloc(1, sizeof(*thread));
     if (grown)
         calltrace->threads = grown;
@@ -202,10 +203,10 @@ static struct error *drop_process(struct calltrace *calltrace, struct traced_pro
 /* ---- files ---- */
 
 /* "trace.json", "trace.PID.json" for the others. */
-static struct error *output_path(struct calltrace *calltrace, const struct traced_process *process, bool first,
-                                 char **ret) {
+static struct error *output_path(struct calltrace *calltrace, const struct traced_process *process,
+                                 bool first, char **ret) {
     const struct trace_options *options = calltrace->options;
-    const char *name = options->output ? options->output
+    const char *name = options->output                   ? options->output
                        : options->format == FORMAT_JSONL ? "trace.jsonl"
                                                          : "trace.json";
     const char *slash = strrchr(name, '/'), *dot = strrchr(slash ? slash : name, '.');
@@ -316,9 +317,9 @@ struct error *calltrace_note(struct calltrace *calltrace, struct traced_process 
 
 /* ---- processes and threads ---- */
 
-/* AT_ENTRY of the auxiliary vector, which tells the executable from its interpreter. At the first instruction it
- * lies on the stack, behind argc, argv and envp (System V ABI, "Process Initialization"); later the kernel's copy
- * is asked. */
+/* AT_ENTRY of the auxiliary vector, which tells the executable from its interpreter. At the first instruction
+ * it lies on the stack, behind argc, argv and envp (System V ABI, "Process Initialization"); later the
+ * kernel's copy is asked. */
 static uint64_t entry_on_stack(struct task *task) {
     enum { AUXV_ENTRY = 9, WORDS_MOST = 1 << 20 };
     struct user_regs_struct regs;
@@ -332,7 +333,8 @@ static uint64_t entry_on_stack(struct task *task) {
     for (int i = 0; i < WORDS_MOST && task_read(task, at, &word, sizeof(word)) == sizeof(word) && word; i++)
         at += 8;
     at += 8;
-    for (int i = 0; i < WORDS_MOST && task_read(task, at, pair, sizeof(pair)) == sizeof(pair) && pair[0]; i++) {
+    for (int i = 0; i < WORDS_MOST && task_read(task, at, pair, sizeof(pair)) == sizeof(pair) && pair[0];
+         i++) {
         if (pair[0] == AUXV_ENTRY)
             return pair[1];
         at += sizeof(pair);
@@ -465,7 +467,8 @@ static struct error *copy_modules(const struct traced_process *from, struct trac
     if (!to->modules.modules || !to->planted)
         return &error_no_memory;
     if (from->modules.count)
-        memcpy(to->modules.modules, from->modules.modules, from->modules.count * sizeof(*to->modules.modules));
+        memcpy(to->modules.modules, from->modules.modules,
+               from->modules.count * sizeof(*to->modules.modules));
     if (from->planted_count)
         memcpy(to->planted, from->planted, from->planted_count * sizeof(*to->planted));
     to->modules.count = from->modules.count;
@@ -518,7 +521,8 @@ static struct error *end_event(struct traced_thread *thread, enum trace_type typ
     return calltrace_write(calltrace, thread->process);
 }
 
-struct error *calltrace_gone(struct calltrace *calltrace, pid_t tid, bool process_too, int status, int signo) {
+struct error *calltrace_gone(struct calltrace *calltrace, pid_t tid, bool process_too, int status,
+                             int signo) {
     struct traced_thread *thread = calltrace_find_thread(calltrace, tid);
     if (!thread)
         return NULL;
@@ -558,8 +562,7 @@ static struct error *on_statement(struct hit_context *context) {
     if (!frame || frame->silent)
         return NULL;
     TRY(trace_variables(context, frame));
-    frame->line = context->site->line;
-    frame->file = context->site->file;
+    frame->statement = context->site;
     return NULL;
 }
 
@@ -683,8 +686,8 @@ struct error *calltrace_call(struct calltrace *calltrace, pid_t tid, const struc
     const struct syscall_row *row = syscall_find(call->number);
     if (!thread || !calltrace->options->trace_syscalls)
         return NULL;
-    struct trace_event *event = calltrace_event(calltrace, thread, TRACE_SYSCALL, calltrace_now(calltrace),
-                                                thread_depth(thread));
+    struct trace_event *event =
+        calltrace_event(calltrace, thread, TRACE_SYSCALL, calltrace_now(calltrace), thread_depth(thread));
     if (row)
         trace_data_string(&event->data, "name", row->name);
     trace_data_unsigned(&event->data, "number", call->number);

@@ -1,8 +1,8 @@
 /* calltrace: turns stops of traced programs into the events of a trace.
  *
- * It plants traps, deals with their hits, and writes events; it does not wait for stops and does not resume tasks. That
- * is its host's part: tracer/livetrace.c for programs that run, replay/retrace.c for the puppet of a recording. Each
- * function is called with tasks standing still. */
+ * It plants traps, deals with their hits, and writes events; it does not wait for stops and does not resume
+ * tasks. That is its host's part: tracer/livetrace.c for programs that run, replay/retrace.c for the puppet
+ * of a recording. Each function is called with tasks standing still. */
 #ifndef REEL_TRACER_CALLTRACE_H
 #define REEL_TRACER_CALLTRACE_H
 
@@ -48,9 +48,9 @@ struct calltrace_totals calltrace_totals(const struct calltrace *calltrace);
 /* How a process came to be traced. */
 enum process_origin { ORIGIN_LAUNCH, ORIGIN_ATTACH, ORIGIN_FORK, ORIGIN_EXEC };
 
-/* A process whose first task stands still: find its modules, plant probes. pid and tid are the numbers to show (those
- * of the recording). ORIGIN_EXEC: the process has become another program; all its old threads are gone.
- * ERROR_NOT_FOUND when nothing at all can be traced in the first process. */
+/* A process whose first task stands still: find its modules, plant probes. pid and tid are the numbers to
+ * show (those of the recording). ORIGIN_EXEC: the process has become another program; all its old threads are
+ * gone. ERROR_NOT_FOUND when nothing at all can be traced in the first process. */
 struct error *calltrace_process(struct calltrace *calltrace, struct task *task, pid_t pid,
                                 enum process_origin origin);
 /* A child: `task` is its first stop, parent the task that made it. shares_memory: vfork. */
@@ -62,12 +62,13 @@ struct error *calltrace_thread(struct calltrace *calltrace, struct task *task, p
 /* A thread is gone; the last one takes the process along. signo: it was killed, status: else. */
 struct error *calltrace_gone(struct calltrace *calltrace, pid_t tid, bool process_too, int status, int signo);
 
-/* A STOP_SIGNAL, whose signo may be changed. *ret_done: it was a matter of the tracer's; resume with signal 0. Else the signal is the program's,
- * which the trace notes when it is of interest. */
+/* A STOP_SIGNAL, whose signo may be changed. *ret_done: it was a matter of the tracer's; resume with signal
+ * 0. Else the signal is the program's, which the trace notes when it is of interest. */
 struct error *calltrace_signal_stop(struct calltrace *calltrace, struct stop *stop, bool *ret_done);
 /* The same, but other signals are not noted: the host tells of them by calltrace_signal(). */
 struct error *calltrace_trap(struct calltrace *calltrace, struct stop *stop, bool *ret_done);
-/* A signal that reaches the program; handled: a handler will run. For hosts that know it otherwise than by a stop. */
+/* A signal that reaches the program; handled: a handler will run. For hosts that know it otherwise than by a
+ * stop. */
 struct error *calltrace_signal(struct calltrace *calltrace, pid_t tid, const siginfo_t *info, bool handled,
                                bool fatal);
 

@@ -2,9 +2,9 @@
 #ifndef REEL_TRACER_CALLTRACE_STATE_H
 #define REEL_TRACER_CALLTRACE_STATE_H
 
+#include "dwarf/value.h"
 #include "trace/event.h"
 #include "trace/writer.h"
-#include "dwarf/value.h"
 #include "tracer/calltrace.h"
 #include "tracer/frames.h"
 #include "tracer/function_sites.h"
@@ -90,8 +90,8 @@ struct trace_event *calltrace_event(struct calltrace *calltrace, const struct tr
 /* Write it. A write that fails ends the tracing (calltrace_full()), and is reported once. */
 struct error *calltrace_write(struct calltrace *calltrace, struct traced_process *process);
 /* A note: reel's own remark. */
-struct error *calltrace_note(struct calltrace *calltrace, struct traced_process *process, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+struct error *calltrace_note(struct calltrace *calltrace, struct traced_process *process, const char *format,
+                             ...) __attribute__((format(printf, 3, 4)));
 uint64_t calltrace_now(const struct calltrace *calltrace);
 /* Depth of recorded calls that a thread is in now. */
 uint32_t thread_depth(const struct traced_thread *thread);
@@ -110,8 +110,8 @@ struct error *trace_exit(struct hit_context *context);
 /* A jump that may leave the function. */
 struct error *trace_jump(struct hit_context *context);
 /* Frames that rsp has left behind: their exits. keep_equal: a frame at rsp itself is still there. */
-struct error *trace_unwound(struct calltrace *calltrace, struct traced_thread *thread, struct frame_stack *stack,
-                            uint64_t rsp, bool keep_equal, uint64_t now);
+struct error *trace_unwound(struct calltrace *calltrace, struct traced_thread *thread,
+                            struct frame_stack *stack, uint64_t rsp, bool keep_equal, uint64_t now);
 /* The recorded frame that the site's function is in, or NULL. */
 struct frame *trace_current_frame(struct hit_context *context);
 /* Where the instruction at the hit goes, as a process address; false when it cannot be told. */
@@ -125,7 +125,8 @@ struct error *trace_variables_begin(struct hit_context *context, struct frame *f
 struct error *trace_variables(struct hit_context *context, struct frame *frame);
 /* --at */
 struct error *trace_places(struct hit_context *context);
-/* For conditions: names are those of the function at vaddr; at_entry: parameters are where the caller put them. */
+/* For conditions: names are those of the function at vaddr; at_entry: parameters are where the caller put
+ * them. */
 struct name_scope {
     struct hit_context *context;
     const struct traced_function *function;
@@ -133,8 +134,8 @@ struct name_scope {
     bool at_entry;
     struct expression_scope scope; /* use this */
 };
-void name_scope_init(struct name_scope *scope, struct hit_context *context, const struct traced_function *function,
-                     uint64_t vaddr, bool at_entry);
+void name_scope_init(struct name_scope *scope, struct hit_context *context,
+                     const struct traced_function *function, uint64_t vaddr, bool at_entry);
 /* Bytes of parameter `index` at the entry; false when they cannot be had. */
 bool trace_argument_bytes(struct hit_context *context, const struct traced_function *function, size_t index,
                           void *ret, size_t size, enum plan_state *ret_state);
@@ -144,6 +145,7 @@ bool trace_argument_bytes(struct hit_context *context, const struct traced_funct
 /* The sites in this module that tell of exceptions and of new modules. */
 struct error *special_sites(struct module_sites *sites, const struct trace_options *options);
 struct error *trace_special(struct hit_context *context);
-struct error *trace_signal_event(struct traced_thread *thread, const siginfo_t *info, bool handled, bool fatal);
+struct error *trace_signal_event(struct traced_thread *thread, const siginfo_t *info, bool handled,
+                                 bool fatal);
 
 #endif

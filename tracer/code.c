@@ -15,6 +15,7 @@ bool ranges_contain(const struct address_range *ranges, size_t count, uint64_t v
 void function_code_deinit(struct function_code *code) {
     free(code->transfers);
     free(code->starts);
+    free(code->stores);
     *code = (struct function_code){0};
 }
 
@@ -69,6 +70,34 @@ static bool is_transfer(const ZydisDecodedInstruction *instruction, struct code_
     return true;
 }
 
+/* DWARF numbers of the 64-bit registers, in the order of the encoding (System V ABI, figure 3.36). */
+static bool dwarf_register(ZydisRegister reg, unsigned *ret) {
+    static const unsigned char numbers[16] = {0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15};
+    if (reg < ZYDIS_REGISTER_RAX || reg > ZYDIS_REGISTER_R15)
+        return false;
+    *ret = numbers[reg - ZYDIS_REGISTER_RAX];
+    return true;
+}
+
+static struct error *add_stores(struct function_code *code, const ZydisDecodedInstruction *instruction,
+                                const ZydisDecodedOperand *operands, uint64_t vaddr) {
+    for (unsigned i = 0; i < instruction->operand_count; i++) {
+        const ZydisDecodedOperand *operand = &operands[i];
+        struct code_store store = {
+            .vaddr = vaddr, .offset = operand->mem.disp.value, .size = operand->size / 8};
+        if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || operand->mem.type != ZYDIS_MEMOP_TYPE_MEM ||
+            !(operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) ||
+            operand->mem.index != ZYDIS_REGISTER_NONE || !dwarf_register(operand->mem.base, &store.reg))
+            continue;
+        struct code_store *grown = realloc(code->stores, (code->store_count + 1) * sizeof(*grown));
+        if (!grown)
+            return &error_no_memory;
+        code->stores = grown;
+        grown[code->store_count++] = store;
+    }
+    return NULL;
+}
+
 static struct error *bad(uint64_t vaddr, const char *why) {
     return error_new(ERROR_BAD_DATA, "code at 0x%llx: %s", (unsigned long long)vaddr, why);
 }
@@ -83,11 +112,13 @@ static struct error *read_range(const struct elf_image *image, const struct addr
         return bad(range->low, "is not in the file");
     for (uint64_t at = range->low; at < range->high;) {
         ZydisDecodedInstruction instruction;
+        ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
         struct code_transfer transfer = {.vaddr = at};
-        if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(decoder, NULL, bytes + (at - range->low), range->high - at,
-                                                      &instruction)))
+        if (ZYAN_FAILED(ZydisDecoderDecodeFull(decoder, bytes + (at - range->low), range->high - at,
+                                               &instruction, operands)))
             return bad(at, "is no instruction");
         TRY(add_start(ret, at, room));
+        TRY(add_stores(ret, &instruction, operands, at));
         at += instruction.length;
         transfer.next = at;
         if (is_transfer(&instruction, &transfer))
@@ -96,8 +127,8 @@ static struct error *read_range(const struct elf_image *image, const struct addr
     return NULL;
 }
 
-struct error *function_code_read(const struct elf_image *image, const struct address_range *ranges, size_t count,
-                                 struct function_code *ret) {
+struct error *function_code_read(const struct elf_image *image, const struct address_range *ranges,
+                                 size_t count, struct function_code *ret) {
     ZydisDecoder decoder;
     size_t room = 0;
     *ret = (struct function_code){0};

@@ -1,7 +1,7 @@
 /* code: a function's instructions, as far as tracing is concerned: where it ends and where it branches.
  *
- * Decoded with Zydis from the ELF file, range by range, from the first instruction on: compilers put nothing but
- * instructions and padding there. Addresses are as linked. */
+ * Decoded with Zydis from the ELF file, range by range, from the first instruction on: compilers put nothing
+ * but instructions and padding there. Addresses are as linked. */
 #ifndef REEL_TRACER_CODE_H
 #define REEL_TRACER_CODE_H
 
@@ -26,17 +26,27 @@ struct code_transfer {
     uint64_t target; /* CODE_JUMP, CODE_BRANCH */
 };
 
+/* An instruction that writes to memory at a register + offset. */
+struct code_store {
+    uint64_t vaddr;
+    unsigned reg; /* DWARF number */
+    int64_t offset;
+    uint32_t size; /* bytes */
+};
+
 struct function_code {
     struct code_transfer *transfers; /* by address */
     size_t count;
     uint64_t *starts; /* of all instructions, sorted */
     size_t start_count;
+    struct code_store *stores; /* in the order of the ranges */
+    size_t store_count;
 };
 
-/* Decode the code in the ranges. ERROR_BAD_DATA names the address where it cannot be decoded, or that is not in
- * the file. */
-struct error *function_code_read(const struct elf_image *image, const struct address_range *ranges, size_t count,
-                                 struct function_code *ret);
+/* Decode the code in the ranges. ERROR_BAD_DATA names the address where it cannot be decoded, or that is not
+ * in the file. */
+struct error *function_code_read(const struct elf_image *image, const struct address_range *ranges,
+                                 size_t count, struct function_code *ret);
 void function_code_deinit(struct function_code *code);
 
 /* Does an instruction begin there? */

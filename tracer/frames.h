@@ -1,7 +1,7 @@
 /* frames: the calls that a thread is in, as far as they are traced.
  *
- * A frame is known by the address of its return address: rsp at the function's entry, and again at its `ret`. A
- * thread has a stack of frames for each memory stack that it uses (its own, a signal stack, coroutines). */
+ * A frame is known by the address of its return address: rsp at the function's entry, and again at its `ret`.
+ * A thread has a stack of frames for each memory stack that it uses (its own, a signal stack, coroutines). */
 #ifndef REEL_TRACER_FRAMES_H
 #define REEL_TRACER_FRAMES_H
 
@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 struct traced_function; /* tracer/function_sites.h */
+struct site;
 
 /* What a variable was when it was looked at last. */
 struct shadow {
@@ -25,15 +26,14 @@ struct shadow {
 
 struct frame {
     const struct traced_function *function;
-    uint64_t address;    /* of its return address */
-    uint64_t entered_ns; /* timestamp of its entry */
-    uint32_t depth;      /* of recorded calls around it */
-    bool silent;         /* not recorded: sampling, a condition, the depth limit */
-    bool subtree_silent; /* nor is what it calls */
-    bool sampled;        /* recorded as the Nth call: what it calls is recorded whole */
-    unsigned line;       /* of the statement that is executed, 0 before the first */
-    const char *file;
-    struct shadow *shadows; /* one for each variable of the function, or NULL */
+    uint64_t address;             /* of its return address */
+    uint64_t entered_ns;          /* timestamp of its entry */
+    uint32_t depth;               /* of recorded calls around it */
+    bool silent;                  /* not recorded: sampling, a condition, the depth limit */
+    bool subtree_silent;          /* nor is what it calls */
+    bool sampled;                 /* recorded as the Nth call: what it calls is recorded whole */
+    const struct site *statement; /* that is being executed; NULL before the first */
+    struct shadow *shadows;       /* one for each variable of the function, or NULL */
 };
 
 struct frame_stack {
@@ -52,7 +52,8 @@ void thread_frames_deinit(struct thread_frames *frames);
 
 /* The frame stack for a stack pointer, made when it is new; pid is for looking up the mapping. It becomes the
  * current one. Pointers to stacks are valid until the next call. */
-struct error *thread_frames_stack(struct thread_frames *frames, pid_t pid, uint64_t rsp, struct frame_stack **ret);
+struct error *thread_frames_stack(struct thread_frames *frames, pid_t pid, uint64_t rsp,
+                                  struct frame_stack **ret);
 
 /* The innermost frame, or NULL. */
 struct frame *frame_stack_top(struct frame_stack *stack);

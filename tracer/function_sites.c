@@ -8,8 +8,10 @@
 void traced_function_destroy(struct traced_function *function) {
     if (!function)
         return;
-    for (size_t i = 0; i < function->site_count; i++)
+    for (size_t i = 0; i < function->site_count; i++) {
         plan_deinit(&function->sites[i].plan);
+        free(function->sites[i].stored);
+    }
     free(function->sites);
     if (function->has_abi)
         abi_call_deinit(&function->abi);
@@ -49,8 +51,7 @@ static struct error *add_site(struct traced_function *function, uint64_t vaddr, 
         return &error_no_memory;
     function->sites = grown;
     *ret = &grown[function->site_count++];
-    **ret = (struct site){
-        .vaddr = vaddr, .kinds = kind, .module = function->module, .function = function};
+    **ret = (struct site){.vaddr = vaddr, .kinds = kind, .module = function->module, .function = function};
     return NULL;
 }
 
@@ -151,8 +152,8 @@ static bool frame_base(const struct traced_function *function, uint64_t vaddr, u
 }
 
 /* The step for an expression; PLAN_ASK when no plain step says it. */
-static struct plan_step step_of(const struct traced_function *function, const struct variable_location *location,
-                                uint64_t vaddr) {
+static struct plan_step step_of(const struct traced_function *function,
+                                const struct variable_location *location, uint64_t vaddr) {
     const uint8_t *expression = location->expression;
     struct plan_step step = {.operation = PLAN_ASK};
     uint8_t op = location->size ? expression[0] : 0;
@@ -190,7 +191,8 @@ static struct plan_step step_for(const struct traced_function *function, size_t 
     else if (variable->has_constant && size <= sizeof(step.value))
         step = (struct plan_step){.operation = PLAN_CONSTANT};
     if (!location && variable->has_constant && size <= sizeof(step.value))
-        memcpy(step.value, variable->constant, variable->constant_size < size ? variable->constant_size : size);
+        memcpy(step.value, variable->constant,
+               variable->constant_size < size ? variable->constant_size : size);
     if (step.operation == PLAN_CONSTANT && size > sizeof(step.value))
         step.operation = PLAN_ASK;
     if (step.operation == PLAN_REGISTER && size > 16)
@@ -201,7 +203,8 @@ static struct plan_step step_for(const struct traced_function *function, size_t 
 }
 
 struct error *variables_plan(const struct traced_function *function, uint64_t vaddr,
-                             bool (*wanted)(const struct traced_function *function, size_t index, uint64_t vaddr),
+                             bool (*wanted)(const struct traced_function *function, size_t index,
+                                            uint64_t vaddr),
                              struct plan *ret) {
     for (size_t i = 0; i < function->variables.count; i++) {
         if (!wanted(function, i, vaddr))
@@ -235,7 +238,8 @@ static struct error *add_transfers(struct traced_function *function) {
     struct site *site;
     for (size_t i = 0; i < function->code.count; i++) {
         const struct code_transfer *transfer = &function->code.transfers[i];
-        bool inside = ranges_contain(f->ranges, f->range_count, transfer->target) && transfer->target != f->entry;
+        bool inside =
+            ranges_contain(f->ranges, f->range_count, transfer->target) && transfer->target != f->entry;
         if (transfer->kind == CODE_RETURN)
             TRY(add_site(function, transfer->vaddr, SITE_EXIT, &site));
         else if (transfer->kind == CODE_JUMP_INDIRECT || !inside)
@@ -272,11 +276,52 @@ static struct error *add_branches(struct traced_function *function) {
     return NULL;
 }
 
+/* Where the instructions of a statement end: at the next row, whatever it is. */
+static uint64_t statement_end(const struct traced_function *function, const struct site *site) {
+    uint64_t end = UINT64_MAX;
+    for (size_t i = 0; i < function->rows.count; i++) {
+        uint64_t address = function->rows.rows[i].address;
+        if (address > site->vaddr && address < end)
+            end = address;
+    }
+    return end;
+}
+
+static bool stores_to(const struct function_code *code, const struct plan_step *step, uint64_t from,
+                      uint64_t to) {
+    for (size_t i = 0; i < code->store_count; i++) {
+        const struct code_store *store = &code->stores[i];
+        if (store->vaddr >= from && store->vaddr < to && store->reg == step->reg &&
+            store->offset < step->offset + (int64_t)step->size &&
+            store->offset + (int64_t)store->size > step->offset)
+            return true;
+    }
+    return false;
+}
+
+/* Which variables the statement itself assigns: then a value is new also when it is the same as before. */
+static struct error *find_stored(struct traced_function *function, struct site *site) {
+    uint64_t end = statement_end(function, site);
+    for (size_t i = 0; i < site->plan.count; i++) {
+        const struct plan_step *step = &site->plan.steps[i];
+        if (step->operation != PLAN_MEMORY || !stores_to(&function->code, step, site->vaddr, end))
+            continue;
+        uint32_t *grown = realloc(site->stored, (site->stored_count + 1) * sizeof(*grown));
+        if (!grown)
+            return &error_no_memory;
+        site->stored = grown;
+        grown[site->stored_count++] = step->item;
+    }
+    return NULL;
+}
+
 static struct error *make_plans(struct traced_function *function) {
     for (size_t i = 0; i < function->site_count; i++) {
         struct site *site = &function->sites[i];
         if (site->kinds & (SITE_STATEMENT | SITE_EXIT))
             TRY(variables_plan(function, site->vaddr, visible, &site->plan));
+        if (site->kinds & SITE_STATEMENT)
+            TRY(find_stored(function, site));
     }
     return NULL;
 }

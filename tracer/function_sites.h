@@ -1,7 +1,7 @@
 /* function_sites: a function that is traced, and the places in its code where something is noted.
  *
- * Belongs to a module, not to a process: addresses are as linked. A site is what struct trap's `user` points to, so
- * sites stay where they are until everything is over. */
+ * Belongs to a module, not to a process: addresses are as linked. A site is what struct trap's `user` points
+ * to, so sites stay where they are until everything is over. */
 #ifndef REEL_TRACER_FUNCTION_SITES_H
 #define REEL_TRACER_FUNCTION_SITES_H
 
@@ -48,6 +48,8 @@ struct site {
     unsigned line; /* of the statement */
     const char *file;
     struct plan plan; /* SITE_STATEMENT, SITE_EXIT: the variables in scope, items are their indices */
+    uint32_t *stored; /* SITE_STATEMENT: variables that its own instructions write to; owned */
+    size_t stored_count;
     const struct branch *branch;
     struct place_probe *places;
 };
@@ -84,7 +86,8 @@ uint32_t traced_variable_size(const struct traced_function *function, size_t ind
 
 /* A plan that notes the variables `wanted` says at an address: wanted(context, index). */
 struct error *variables_plan(const struct traced_function *function, uint64_t vaddr,
-                             bool (*wanted)(const struct traced_function *function, size_t index, uint64_t vaddr),
+                             bool (*wanted)(const struct traced_function *function, size_t index,
+                                            uint64_t vaddr),
                              struct plan *ret);
 
 #endif

@@ -1,9 +1,9 @@
 /* launch: start a program under the tracer, with a seccomp filter that sends its system calls to us.
  *
- * Without the filter only the events of struct stop are reported. The filter (RET_TRACE) and exec happen in the child; every descendant inherits the filter, so all of them
- * must be traced to the end. Without CAP_SYS_ADMIN the kernel demands PR_SET_NO_NEW_PRIVS, which launch sets:
- * set-user-ID programs then run without their privileges, as they do under any tracer. Source: seccomp(2),
- * ptrace(2). */
+ * Without the filter only the events of struct stop are reported. The filter (RET_TRACE) and exec happen in
+ * the child; every descendant inherits the filter, so all of them must be traced to the end. Without
+ * CAP_SYS_ADMIN the kernel demands PR_SET_NO_NEW_PRIVS, which launch sets: set-user-ID programs then run
+ * without their privileges, as they do under any tracer. Source: seccomp(2), ptrace(2). */
 #ifndef REEL_TRACER_LAUNCH_H
 #define REEL_TRACER_LAUNCH_H
 

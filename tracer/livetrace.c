@@ -57,8 +57,8 @@ static void on_stop_asked(int signo) {
     stop_asked = signo;
 }
 
-/* A launched program gets Ctrl-C itself, and reel lives until it has ended; what is sent to reel alone, reel passes
- * on. An attached one is left on any of these. */
+/* A launched program gets Ctrl-C itself, and reel lives until it has ended; what is sent to reel alone, reel
+ * passes on. An attached one is left on any of these. */
 static void prepare_signals(const struct livetrace *live) {
     static const int asked[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     struct sigaction action = {.sa_handler = on_stop_asked};
@@ -284,7 +284,8 @@ static struct error *on_stop(struct livetrace *live, struct stop *stop) {
     return engine_pass(stop);
 }
 
-/* What fails about one task that is gone is no failure; a failure of the tracer's own must not harm the program. */
+/* What fails about one task that is gone is no failure; a failure of the tracer's own must not harm the
+ * program. */
 static struct error *handle_stop(struct livetrace *live, struct stop *stop) {
     struct error *err = on_stop(live, stop);
     if (error_is(err, ERROR_TASK_GONE)) {
@@ -408,7 +409,8 @@ static struct error *begin_threads(struct livetrace *live, const struct halt *ha
     TRY(calltrace_process(live->calltrace, first, live->pid, ORIGIN_ATTACH));
     for (size_t i = 0; i < halt->count; i++)
         if (halt->stops[i].task != first)
-            TRY(calltrace_thread(live->calltrace, halt->stops[i].task, first->tid, halt->stops[i].task->tid, false));
+            TRY(calltrace_thread(live->calltrace, halt->stops[i].task, first->tid, halt->stops[i].task->tid,
+                                 false));
     return NULL;
 }
 
@@ -421,10 +423,12 @@ static struct error *begin_attached(struct livetrace *live) {
     for (size_t i = 0; i < halt.count; i++)
         if (halt.stops[i].task->tid == live->pid || !first)
             first = halt.stops[i].task;
-    struct error *err = first ? begin_threads(live, &halt, first)
-                              : error_new(ERROR_NOT_FOUND, "process %d: no thread of it can be traced", live->pid);
+    struct error *err =
+        first ? begin_threads(live, &halt, first)
+              : error_new(ERROR_NOT_FOUND, "process %d: no thread of it can be traced", live->pid);
     if (err) {
-        error_free(detach(&live->engine, live->pid, calltrace_traps(live->calltrace, live->pid), &halt, NULL));
+        error_free(
+            detach(&live->engine, live->pid, calltrace_traps(live->calltrace, live->pid), &halt, NULL));
         return err;
     }
     TRY(engine_set_tick(TICK));
@@ -444,8 +448,7 @@ static void report(const struct livetrace *live) {
         say("%llu functions traced; %llu events in %s%s", (unsigned long long)totals.functions,
             (unsigned long long)totals.events, totals.path, totals.files > 1 ? " and others" : "");
     if (totals.dropped)
-        say("%llu events were dropped: the trace has reached its limit",
-            (unsigned long long)totals.dropped);
+        say("%llu events were dropped: the trace has reached its limit", (unsigned long long)totals.dropped);
 }
 
 struct error *livetrace_run(const struct livetrace_options *options, int *ret_status) {

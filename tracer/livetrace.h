@@ -12,9 +12,9 @@ struct livetrace_options {
     pid_t pid;         /* the process to attach to, when argv is NULL */
 };
 
-/* Trace to the end of the program and of all its descendants, or, when attached, until SIGINT or SIGTERM. *ret_status is what
- * reel exits with: as the program did, 0 after a detach. When the trace is full (max_trace_size_mb) the program is left
- * alone and runs on. */
+/* Trace to the end of the program and of all its descendants, or, when attached, until SIGINT or SIGTERM.
+ * *ret_status is what reel exits with: as the program did, 0 after a detach. When the trace is full
+ * (max_trace_size_mb) the program is left alone and runs on. */
 struct error *livetrace_run(const struct livetrace_options *options, int *ret_status);
 
 #endif

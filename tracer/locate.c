@@ -21,11 +21,10 @@ struct located {
 
 /* NOTE_OK: located->location is to be freed. */
 static enum plan_state find(const struct locate_request *request, struct located *located) {
-    located->callbacks =
-        (struct evaluation_callbacks){.context = (void *)request, .module_at = module_at};
-    struct error *err = evaluation_init(&located->evaluation, request->module->module, request->function,
-                                        request->bias, request->registers, request->memory,
-                                        &located->callbacks);
+    located->callbacks = (struct evaluation_callbacks){.context = (void *)request, .module_at = module_at};
+    struct error *err =
+        evaluation_init(&located->evaluation, request->module->module, request->function, request->bias,
+                        request->registers, request->memory, &located->callbacks);
     if (!err)
         err = variable_locate(&located->evaluation, request->variable, &located->location);
     if (!err)

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/sysmacros.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static struct error *add(struct maps *maps, const struct mapping *mapping) {
@@ -137,8 +137,8 @@ struct error *maps_own_pages(pid_t pid, uint64_t start, size_t count, bool *ret)
 int mapping_open(pid_t pid, const struct mapping *mapping) {
     char path[4200];
     struct stat info;
-    snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid,
-             (unsigned long long)mapping->start, (unsigned long long)mapping->end);
+    snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid, (unsigned long long)mapping->start,
+             (unsigned long long)mapping->end);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0)
         return fd;

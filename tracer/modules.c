@@ -86,9 +86,8 @@ static struct error *open_module(struct module_cache *cache, int fd, char *name,
 
 static struct error *check_die(void *context, uint64_t die) {
     struct module_types *types = context;
-    struct die_place place = {.file = types->file,
-                              .offset = die & ~TYPE_DIE_IN_TYPES,
-                              .in_types = (die & TYPE_DIE_IN_TYPES) != 0};
+    struct die_place place = {
+        .file = types->file, .offset = die & ~TYPE_DIE_IN_TYPES, .in_types = (die & TYPE_DIE_IN_TYPES) != 0};
     return module_check_die(types->module->module, &place);
 }
 
@@ -101,8 +100,8 @@ static struct error *open_types(struct traced_module *module, const struct debug
             return &error_no_memory;
     }
     if (module->types_count == MOST)
-        return error_new(ERROR_UNSUPPORTED, "%s: its debug information is in more than %d files", module->name,
-                         MOST);
+        return error_new(ERROR_UNSUPPORTED, "%s: its debug information is in more than %d files",
+                         module->name, MOST);
     Dwarf_Debug dwarf = module_file_dwarf(module->module, file);
     if (!dwarf)
         return error_new(ERROR_BAD_DATA, "%s: its debug information cannot be read", module->name);
@@ -154,8 +153,8 @@ const struct loaded_module *process_modules_by_module(const struct process_modul
     return NULL;
 }
 
-/* The bias of a mapping, from the segment that it shows; false when no segment of the file is mapped like this.
- * Segments are mapped from page boundaries on (gABI, "Program Loading"). */
+/* The bias of a mapping, from the segment that it shows; false when no segment of the file is mapped like
+ * this. Segments are mapped from page boundaries on (gABI, "Program Loading"). */
 static bool find_bias(const struct elf_image *image, const struct mapping *mapping, uint64_t *ret) {
     for (size_t i = 0; i < image->segment_count; i++) {
         const struct elf_segment *segment = &image->segments[i];

@@ -1,7 +1,8 @@
 /* modules: the ELF files that a process has mapped, and what is read from them for tracing.
  *
- * A file is opened once, whatever number of processes map it: struct traced_module. Where it lies in a process is
- * a struct loaded_module. Addresses in a traced_module are as linked; `as linked + bias` is a process address. */
+ * A file is opened once, whatever number of processes map it: struct traced_module. Where it lies in a
+ * process is a struct loaded_module. Addresses in a traced_module are as linked; `as linked + bias` is a
+ * process address. */
 #ifndef REEL_TRACER_MODULES_H
 #define REEL_TRACER_MODULES_H
 
@@ -46,7 +47,8 @@ struct process_modules {
     size_t count;
 };
 
-/* Opens the file behind a mapping of the process; *ret_name (fresh, the caller's) is the path to call it by. -1: it cannot be had. */
+/* Opens the file behind a mapping of the process; *ret_name (fresh, the caller's) is the path to call it by.
+ * -1: it cannot be had. */
 struct module_opener {
     int (*open)(void *context, pid_t pid, const struct mapping *mapping, char **ret_name);
     void *context;
@@ -56,8 +58,8 @@ struct module_opener {
 void module_cache_init(struct module_cache *cache, const struct module_search *search);
 void module_cache_deinit(struct module_cache *cache);
 
-/* Bring `modules` up to date with the mappings: loads what is new, forgets what is gone. What is no ELF file, is
- * damaged, or cannot be opened is left out. */
+/* Bring `modules` up to date with the mappings: loads what is new, forgets what is gone. What is no ELF file,
+ * is damaged, or cannot be opened is left out. */
 struct error *process_modules_update(struct process_modules *modules, struct module_cache *cache, pid_t pid,
                                      const struct maps *maps, const struct module_opener *opener);
 void process_modules_deinit(struct process_modules *modules);

@@ -56,7 +56,8 @@ static enum plan_state execute(const struct plan_step *step, const struct plan_t
     uint64_t base;
     switch (step->operation) {
     case PLAN_REGISTER:
-        return frame_register_bytes(target->registers, step->reg, ret, step->size) ? NOTE_OK : NOTE_UNREADABLE;
+        return frame_register_bytes(target->registers, step->reg, ret, step->size) ? NOTE_OK
+                                                                                   : NOTE_UNREADABLE;
     case PLAN_MEMORY:
         return frame_register(target->registers, step->reg, &base) &&
                        memory_read_exact(target->memory, base + (uint64_t)step->offset, ret, step->size)

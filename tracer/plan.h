@@ -1,9 +1,9 @@
 /* plan: what to note at a site, as plain data.
  *
- * A plan is made once for a site (from location expressions, at a fixed address) and executed at each hit: today by
- * plan_run() on a stopped task, later by the agent inside the process. So it names no DWARF and no pointers of the
- * tracer: registers, offsets, sizes. What cannot be said like that is PLAN_ASK: only the tracer can do it, and
- * does so at the stop.
+ * A plan is made once for a site (from location expressions, at a fixed address) and executed at each hit:
+ * today by plan_run() on a stopped task, later by the agent inside the process. So it names no DWARF and no
+ * pointers of the tracer: registers, offsets, sizes. What cannot be said like that is PLAN_ASK: only the
+ * tracer can do it, and does so at the stop.
  *
  * What comes out is one piece of bytes for each item, in order. */
 #ifndef REEL_TRACER_PLAN_H

@@ -128,7 +128,8 @@ static bool is_library_file(const char *file) {
     return file && (strstr(file, "/.cargo/registry/") || strstr(file, "/lib/rustlib/"));
 }
 
-bool selection_has_function(const struct selection *selection, const struct function *function, bool has_lines) {
+bool selection_has_function(const struct selection *selection, const struct function *function,
+                            bool has_lines) {
     const char *name = function->display, *linkage = function->linkage_name;
     if (pattern_list_matches(selection->excluded_functions, name, linkage) || function->ifunc)
         return false;

@@ -40,9 +40,10 @@ void selection_destroy(struct selection *selection); /* NULL is fine */
 /* Are functions of this module looked at? is_program: it is the executable itself. */
 bool selection_has_module(const struct selection *selection, const char *name, bool is_program);
 
-/* Is this function traced? has_lines: some functions of its module are known by DWARF, so that others are of no
- * interest unless they are named. */
-bool selection_has_function(const struct selection *selection, const struct function *function, bool has_lines);
+/* Is this function traced? has_lines: some functions of its module are known by DWARF, so that others are of
+ * no interest unless they are named. */
+bool selection_has_function(const struct selection *selection, const struct function *function,
+                            bool has_lines);
 
 /* Does the condition belong to this function? */
 bool condition_matches(struct condition_text *condition, const struct function *function);

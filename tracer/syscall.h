@@ -78,10 +78,10 @@ enum arg_type {
     SHAPE_STRINGS, /* NULL-terminated array of strings (argv) */
     SHAPE_BYTES,   /* raw bytes */
     SHAPE_STRUCT,  /* a struct that the decoder prints as bytes or, where it knows `constants`, field by field
-                   */
-    SHAPE_IOVEC,  /* array of struct iovec, their count in the next argument; for OUT the result is spread over
-                    it */
-    SHAPE_MSGHDR, /* struct msghdr */
+                    */
+    SHAPE_IOVEC, /* array of struct iovec, their count in the next argument; for OUT the result is spread over
+                   it */
+    SHAPE_MSGHDR,  /* struct msghdr */
     SHAPE_MMSGHDR, /* array of struct mmsghdr, count in the next argument, result says how many were filled */
     SHAPE_SOCKADDR,
     SHAPE_FDSET,   /* fd_set of args[0] bits */

@@ -7,7 +7,8 @@
 /* ---- events ---- */
 
 static void put_function(struct buffer *data, const struct function *function) {
-    trace_data_string(data, "function", function->source == FUNCTION_DWARF ? function->name : function->display);
+    trace_data_string(data, "function",
+                      function->source == FUNCTION_DWARF ? function->name : function->display);
 }
 
 static void put_place(struct buffer *data, const struct function *function) {
@@ -32,8 +33,8 @@ static struct error *exit_event(struct calltrace *calltrace, struct traced_threa
     return calltrace_write(calltrace, thread->process);
 }
 
-struct error *trace_unwound(struct calltrace *calltrace, struct traced_thread *thread, struct frame_stack *stack,
-                            uint64_t rsp, bool keep_equal, uint64_t now) {
+struct error *trace_unwound(struct calltrace *calltrace, struct traced_thread *thread,
+                            struct frame_stack *stack, uint64_t rsp, bool keep_equal, uint64_t now) {
     for (struct frame *top; (top = frame_stack_top(stack));) {
         if (top->address > rsp || (keep_equal && top->address == rsp))
             break;
@@ -213,7 +214,8 @@ bool trace_destination(struct hit_context *context, uint64_t *ret) {
 
 /* A jump into the middle of another traced function: they share a tail, whose `ret` is the exit. */
 static bool is_shared_tail(struct hit_context *context, uint64_t destination) {
-    const struct loaded_module *loaded = process_modules_find(&context->thread->process->modules, destination);
+    const struct loaded_module *loaded =
+        process_modules_find(&context->thread->process->modules, destination);
     const struct function *function;
     if (!loaded)
         return false;

@@ -1,7 +1,8 @@
-/* trace_exceptions: what leaves functions by another way than their ends. Probes on the runtime libraries' own
- * functions tell of throw, catch, longjmp, abort and panics; the kernel tells of signals.
+/* trace_exceptions: what leaves functions by another way than their ends. Probes on the runtime libraries'
+ * own functions tell of throw, catch, longjmp, abort and panics; the kernel tells of signals.
  *
- * Layouts: the Itanium C++ ABI, "Exception Handling" (level II) and "RTTI"; libstdc++'s unwind-cxx.h and stdexcept. */
+ * Layouts: the Itanium C++ ABI, "Exception Handling" (level II) and "RTTI"; libstdc++'s unwind-cxx.h and
+ * stdexcept. */
 #include "tracer/calltrace_state.h"
 
 #include "dwarf/demangle.h"
@@ -17,14 +18,10 @@ static const struct {
     enum special special;
 } specials[] = {
     {"_dl_debug_state", SPECIAL_MODULES}, /* in ld.so */
-    {"__cxa_throw", SPECIAL_THROW},
-    {"__cxa_rethrow", SPECIAL_RETHROW},
-    {"__cxa_begin_catch", SPECIAL_CATCH},
-    {"longjmp", SPECIAL_LONGJMP},
-    {"_longjmp", SPECIAL_LONGJMP},
-    {"siglongjmp", SPECIAL_LONGJMP},
-    {"__longjmp_chk", SPECIAL_LONGJMP},
-    {"abort", SPECIAL_ABORT},
+    {"__cxa_throw", SPECIAL_THROW},       {"__cxa_rethrow", SPECIAL_RETHROW},
+    {"__cxa_begin_catch", SPECIAL_CATCH}, {"longjmp", SPECIAL_LONGJMP},
+    {"_longjmp", SPECIAL_LONGJMP},        {"siglongjmp", SPECIAL_LONGJMP},
+    {"__longjmp_chk", SPECIAL_LONGJMP},   {"abort", SPECIAL_ABORT},
     {"rust_panic", SPECIAL_PANIC},
 };
 
@@ -108,18 +105,20 @@ static bool type_name(const struct memory_reader *memory, uint64_t type_info, ch
     return read_word(memory, type_info + 8, &name) && read_text(memory, name, ret, size);
 }
 
-/* The base of a class with a single one at offset 0 (__si_class_type_info has it as its third word); 0 when there
- * is none. Told apart by the base's name, which must be a mangled one, since the vtable's symbol may be anywhere. */
+/* The base of a class with a single one at offset 0 (__si_class_type_info has it as its third word); 0 when
+ * there is none. Told apart by the base's name, which must be a mangled one, since the vtable's symbol may be
+ * anywhere. */
 static uint64_t base_type(const struct memory_reader *memory, uint64_t type_info) {
     uint64_t base;
     char name[512];
-    if (!read_word(memory, type_info + 16, &base) || !base || base % 8 || !type_name(memory, base, name, sizeof(name)))
+    if (!read_word(memory, type_info + 16, &base) || !base || base % 8 ||
+        !type_name(memory, base, name, sizeof(name)))
         return 0;
     return name[0] == 'S' || name[0] == 'N' || (name[0] >= '0' && name[0] <= '9') ? base : 0;
 }
 
-/* what() of the classes in <stdexcept>, and of those derived from them: the message is the word behind the vtable
- * pointer (libstdc++'s __cow_string). */
+/* what() of the classes in <stdexcept>, and of those derived from them: the message is the word behind the
+ * vtable pointer (libstdc++'s __cow_string). */
 static bool exception_text(const struct memory_reader *memory, uint64_t type_info, uint64_t object, char *ret,
                            size_t size) {
     enum { DEPTH = 16 };
@@ -160,8 +159,8 @@ static void put_function(struct hit_context *context) {
     if (!top || top->silent)
         return;
     trace_data_string(&context->calltrace->event.data, "function", top->function->function->name);
-    if (top->line)
-        trace_data_unsigned(&context->calltrace->event.data, "line", top->line);
+    if (top->statement)
+        trace_data_unsigned(&context->calltrace->event.data, "line", top->statement->line);
 }
 
 /* __cxa_throw(object, type_info, destructor) */
@@ -172,9 +171,9 @@ static struct error *on_throw(struct hit_context *context) {
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
-/* __cxa_begin_catch(unwind header): the header is the last member of struct __cxa_exception (112 bytes), whose first
- * member is the type; the object follows it. The class is that of libstdc++ ("GNUCC++\0" or "...\1" for a
- * dependent exception, which points to the primary one). */
+/* __cxa_begin_catch(unwind header): the header is the last member of struct __cxa_exception (112 bytes),
+ * whose first member is the type; the object follows it. The class is that of libstdc++ ("GNUCC++\0" or
+ * "...\1" for a dependent exception, which points to the primary one). */
 static struct error *on_catch(struct hit_context *context) {
     enum { HEADER = 80, SIZE = 32 };
     uint64_t header = context->hit->regs.rdi, class = 0, type_info = 0;
@@ -232,12 +231,13 @@ struct error *trace_special(struct hit_context *context) {
 
 /* ---- signals ---- */
 
-struct error *trace_signal_event(struct traced_thread *thread, const siginfo_t *info, bool handled, bool fatal) {
+struct error *trace_signal_event(struct traced_thread *thread, const siginfo_t *info, bool handled,
+                                 bool fatal) {
     struct calltrace *calltrace = thread->process->calltrace;
     if (!calltrace->options->trace_exceptions)
         return NULL;
-    struct trace_event *event = calltrace_event(calltrace, thread, TRACE_EXCEPTION, calltrace_now(calltrace),
-                                                thread_depth(thread));
+    struct trace_event *event =
+        calltrace_event(calltrace, thread, TRACE_EXCEPTION, calltrace_now(calltrace), thread_depth(thread));
     trace_data_string(&event->data, "kind", "signal");
     trace_data_string(&event->data, "signal", signal_name(info->si_signo));
     bool fault = info->si_code > 0 && (info->si_signo == SIGSEGV || info->si_signo == SIGBUS ||

@@ -1,5 +1,5 @@
-/* trace_plant: from modules to traps. What is to be done in a module is found out once (struct module_sites), and
- * planted in each process that maps it. */
+/* trace_plant: from modules to traps. What is to be done in a module is found out once (struct module_sites),
+ * and planted in each process that maps it. */
 #include "tracer/calltrace_state.h"
 
 #include "base/say.h"
@@ -157,7 +157,8 @@ static struct error *add_place(struct choice *choice, const struct probe_text *t
     if (!site)
         site = find_extra(sites, vaddr);
     if (!site)
-        TRY(add_extra(sites, &(struct site){.vaddr = vaddr, .module = sites->module, .function = function}, &site));
+        TRY(add_extra(sites, &(struct site){.vaddr = vaddr, .module = sites->module, .function = function},
+                      &site));
     struct place_probe *place = calloc(1, sizeof(*place));
     if (!place)
         return &error_no_memory;
@@ -184,7 +185,8 @@ static struct error *select_places(struct choice *choice) {
         }
         text->found = true;
         if (line != text->line)
-            say("--at %s:%u: there is no code, line %u is the next that has some", text->file, text->line, line);
+            say("--at %s:%u: there is no code, line %u is the next that has some", text->file, text->line,
+                line);
         for (size_t k = 0; !err && k < count; k++)
             err = add_place(choice, text, addresses[k]);
         free(addresses);
@@ -235,8 +237,8 @@ static struct error *sites_of(struct traced_process *process, struct traced_modu
 
 /* ---- planting ---- */
 
-static struct error *plant(struct traced_process *process, struct task *task, struct site *site, uint64_t bias,
-                           struct trap **ret) {
+static struct error *plant(struct traced_process *process, struct task *task, struct site *site,
+                           uint64_t bias, struct trap **ret) {
     struct error *err = trap_add(process->traps, task, site->vaddr + bias, ret);
     if (!err)
         (*ret)->user = site;
@@ -271,8 +273,8 @@ static struct error *plant_function(struct traced_process *process, struct task 
         bool needed = is_needed(site);
         if (needed) {
             unplant(process, task, function, i, bias);
-            note = calltrace_note(process->calltrace, process, "%s: not traced: %s", function->function->display,
-                                  err->message);
+            note = calltrace_note(process->calltrace, process, "%s: not traced: %s",
+                                  function->function->display, err->message);
         }
         error_free(err);
         if (needed || note)
@@ -331,8 +333,8 @@ struct error *plant_process(struct traced_process *process, struct task *task) {
     struct calltrace *calltrace = process->calltrace;
     struct maps maps;
     TRY(maps_read(task->tid, &maps));
-    struct error *err =
-        process_modules_update(&process->modules, &calltrace->cache, task->tid, &maps, &calltrace->host.opener);
+    struct error *err = process_modules_update(&process->modules, &calltrace->cache, task->tid, &maps,
+                                               &calltrace->host.opener);
     maps_deinit(&maps);
     if (err)
         return err;

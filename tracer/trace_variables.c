@@ -1,8 +1,8 @@
 /* trace_variables: locals and parameters as they change, places (--at), and names for conditions.
  *
- * At each statement the variables in scope are compared with what they were. A difference is an event with the line of the
- * statement that ran in between. What a variable holds when it is seen first is whatever its stack slot or
- * register held: it only sets the base, unless the statement before was the variable's declaration. */
+ * At each statement the variables in scope are compared with what they were. A difference is an event with
+ * the line of the statement that ran in between. What a variable holds when it is seen first is whatever its
+ * stack slot or register held: it only sets the base, unless the statement before has assigned it. */
 #include "tracer/calltrace_state.h"
 
 #include "tracer/locate.h"
@@ -52,7 +52,8 @@ bool trace_argument_bytes(struct hit_context *context, const struct traced_funct
     bool list = variable->location_count > 1 || (location && (location->low || location->high != UINT64_MAX));
     size_t position = 0;
     for (size_t i = 0; i < index; i++)
-        position += function->variables.variables[i].parameter && function->variables.variables[i].inlined < 0;
+        position +=
+            function->variables.variables[i].parameter && function->variables.variables[i].inlined < 0;
     if (!list && location && function->has_abi && position < function->abi.argument_count) {
         const struct abi_place *place = &function->abi.arguments[position];
         *ret_state = NOTE_UNREADABLE;
@@ -108,26 +109,34 @@ static struct error *assignment(struct hit_context *context, const struct frame 
     const struct traced_function *function = frame->function;
     const struct variable *variable = &function->variables.variables[index];
     const struct type *type = function->variable_types[index];
-    struct trace_event *event = calltrace_event(context->calltrace, context->thread, TRACE_VARIABLE_ASSIGNMENT,
-                                                context->now, frame->depth + 1);
+    struct trace_event *event = calltrace_event(context->calltrace, context->thread,
+                                                TRACE_VARIABLE_ASSIGNMENT, context->now, frame->depth + 1);
     trace_data_string(&event->data, "variable", variable->name);
     trace_data_key(&event->data, "value");
     value_render(type, bytes, size, &context->memory, &context->calltrace->values, &event->data);
     trace_data_string(&event->data, "type", type->name);
-    trace_data_unsigned(&event->data, "line", frame->line ? frame->line : function->function->line);
+    trace_data_unsigned(&event->data, "line",
+                        frame->statement ? frame->statement->line : function->function->line);
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
-/* Has the statement that ran before this look given the variable its value? A line may have several rows in the
- * line table: it is through when another one begins. */
-static bool was_declared(const struct site *site, const struct frame *frame, const struct variable *variable) {
-    bool through = !(site->kinds & SITE_STATEMENT) || site->line != frame->line;
-    return through && frame->line && variable->line == frame->line;
+/* Has the statement that ran before this look given the variable its value? Its own instructions write to it,
+ * or it is the declaration (f(&x) writes to x elsewhere). A line may have several rows in the line table: it
+ * is through when another one begins. */
+static bool was_assigned(const struct site *site, const struct frame *frame, uint32_t index) {
+    const struct site *statement = frame->statement;
+    const struct variable *variable = &frame->function->variables.variables[index];
+    if (!statement)
+        return false;
+    for (size_t i = 0; i < statement->stored_count; i++)
+        if (statement->stored[i] == index)
+            return true;
+    bool through = !(site->kinds & SITE_STATEMENT) || site->line != statement->line;
+    return through && variable->line == statement->line;
 }
 
 static struct error *compare(struct hit_context *context, struct frame *frame, const struct plan_note *note) {
     struct shadow *shadow = &frame->shadows[note->item];
-    const struct variable *variable = &frame->function->variables.variables[note->item];
     const uint8_t *bytes = context->calltrace->notes.bytes + note->offset;
     if (note->state != NOTE_OK) {
         shadow->missing = true;
@@ -135,9 +144,9 @@ static struct error *compare(struct hit_context *context, struct frame *frame, c
     }
     bool same = shadow->seen && shadow->size == note->size && memcmp(shadow->bytes, bytes, note->size) == 0;
     /* a variable that had no place until now has got one because it has got a value */
-    bool declared = was_declared(context->site, frame, variable);
+    bool assigned = !shadow->told && was_assigned(context->site, frame, note->item);
     bool appeared = !shadow->seen && shadow->missing;
-    bool tell = appeared || (shadow->seen && !same) || (!shadow->told && declared);
+    bool tell = appeared || (shadow->seen && !same) || assigned;
     if (!same && !set_shadow(shadow, bytes, note->size))
         return &error_no_memory;
     shadow->missing = false;
@@ -247,10 +256,12 @@ static enum operand_state resolve(void *context, const char *name, struct expres
     return resolve_global(scope, strncmp(name, "::", 2) == 0 ? name + 2 : name, ret);
 }
 
-void name_scope_init(struct name_scope *scope, struct hit_context *context, const struct traced_function *function,
-                     uint64_t vaddr, bool at_entry) {
-    *scope = (struct name_scope){.context = context, .function = function, .vaddr = vaddr, .at_entry = at_entry};
-    scope->scope = (struct expression_scope){.resolve = resolve, .context = scope, .memory = &context->memory};
+void name_scope_init(struct name_scope *scope, struct hit_context *context,
+                     const struct traced_function *function, uint64_t vaddr, bool at_entry) {
+    *scope =
+        (struct name_scope){.context = context, .function = function, .vaddr = vaddr, .at_entry = at_entry};
+    scope->scope =
+        (struct expression_scope){.resolve = resolve, .context = scope, .memory = &context->memory};
 }
 
 /* ---- --at ---- */
@@ -263,8 +274,7 @@ static struct error *place_event(struct hit_context *context, const struct probe
                                                 context->now, thread_depth(context->thread));
     trace_data_string(&event->data, "variable", expression_text(expression));
     trace_data_key(&event->data, "value");
-    bool known =
-        expression_render(expression, &scope->scope, &calltrace->values, &event->data, &type, NULL);
+    bool known = expression_render(expression, &scope->scope, &calltrace->values, &event->data, &type, NULL);
     if (known && type.size)
         trace_data_string(&event->data, "type", (const char *)type.data);
     trace_data_unsigned(&event->data, "line", text->line);

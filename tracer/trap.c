@@ -250,7 +250,8 @@ static struct error *prepare(struct trap_set *set, struct task *task, uint64_t a
     hide(set, address, bytes, size);
     TRY(displaced_decode(bytes, size, address, ret));
     if (set->is_puppet && ret->operation == DISPLACED_SYSCALL)
-        return error_new(ERROR_UNSUPPORTED, "probe at 0x%llx: a system call, which a replay has to meet in its place",
+        return error_new(ERROR_UNSUPPORTED,
+                         "probe at 0x%llx: a system call, which a replay has to meet in its place",
                          (unsigned long long)address);
     return NULL;
 }

@@ -60,9 +60,9 @@ struct trap {
 struct trap_set;
 
 struct error *trap_set_create(struct trap_set **ret);
-/* For the puppet of a replay: map pages outside of `reserved` (sorted, disjoint; not owned) only, since the program will
- * need these at their addresses, and do it through the syscall instruction at `instruction`. Instructions that make
- * system calls cannot be probed then. */
+/* For the puppet of a replay: map pages outside of `reserved` (sorted, disjoint; not owned) only, since the
+ * program will need these at their addresses, and do it through the syscall instruction at `instruction`.
+ * Instructions that make system calls cannot be probed then. */
 void trap_set_reserve(struct trap_set *set, const struct memory_range *reserved, size_t count,
                       uint64_t instruction);
 /* Frees memory of the tracer only; NULL is fine. */

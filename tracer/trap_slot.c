@@ -93,7 +93,8 @@ static uint64_t distance(uint64_t one, uint64_t other) {
     return one < other ? other - one : one - other;
 }
 
-bool trap_is_reserved(const struct trap_set *set, uint64_t start, uint64_t end, const struct memory_range **ret) {
+bool trap_is_reserved(const struct trap_set *set, uint64_t start, uint64_t end,
+                      const struct memory_range **ret) {
     for (size_t i = 0; i < set->reserved_count; i++) {
         const struct memory_range *range = &set->reserved[i];
         if (range->address >= end)

@@ -33,9 +33,9 @@ struct trap_set {
     size_t live;
     struct trap_area **areas;
     size_t area_count, area_room;
-    struct maps maps;          /* as last read; may be stale */
-    uint64_t instruction;      /* of a system call (remote.h), or 0 */
-    uint64_t data;             /* a writable page in the task, or 0 */
+    struct maps maps;                    /* as last read; may be stale */
+    uint64_t instruction;                /* of a system call (remote.h), or 0 */
+    uint64_t data;                       /* a writable page in the task, or 0 */
     const struct memory_range *reserved; /* sorted; no page of ours may be there. Not owned */
     size_t reserved_count;
     bool is_puppet;
@@ -45,7 +45,8 @@ struct trap_set {
 };
 
 /* Does [start, end) overlap a reserved range? *ret is the first one that it does. */
-bool trap_is_reserved(const struct trap_set *set, uint64_t start, uint64_t end, const struct memory_range **ret);
+bool trap_is_reserved(const struct trap_set *set, uint64_t start, uint64_t end,
+                      const struct memory_range **ret);
 
 /* The trap at this address, live or not, or NULL. */
 struct trap *trap_lookup(const struct trap_set *set, uint64_t address);

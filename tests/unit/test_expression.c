@@ -1,9 +1,9 @@
 /* dwarf/expression: what C makes of an expression is what gcc makes of it. Each expression is compiled into a
  * library that is loaded here, and evaluated over the library's own variables: kind, size, sign and value
  * must be the same. */
-#include "library.h"
 #include "dwarf/expression_operand.h"
 #include "dwarf/value.h"
+#include "library.h"
 
 /* What the library says of an expression. */
 struct computed {
