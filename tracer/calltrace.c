@@ -311,7 +311,8 @@ struct error *calltrace_note(struct calltrace *calltrace, struct traced_process 
     event->type = TRACE_NOTE;
     event->timestamp_ns = calltrace_now(calltrace);
     event->pid = event->tid = process->shown_pid;
-    trace_data_string(&event->data, "message", text);
+    trace_data_string(&event->data, "kind", "not_traced");
+    trace_data_string(&event->data, "text", text);
     return calltrace_write(calltrace, process);
 }
 

@@ -89,7 +89,7 @@ struct trace_event *calltrace_event(struct calltrace *calltrace, const struct tr
                                     enum trace_type type, uint64_t now, uint32_t depth);
 /* Write it. A write that fails ends the tracing (calltrace_full()), and is reported once. */
 struct error *calltrace_write(struct calltrace *calltrace, struct traced_process *process);
-/* A note: reel's own remark. */
+/* A note of kind "not_traced": what is left out of the trace, and why. */
 struct error *calltrace_note(struct calltrace *calltrace, struct traced_process *process, const char *format,
                              ...) __attribute__((format(printf, 3, 4)));
 uint64_t calltrace_now(const struct calltrace *calltrace);
