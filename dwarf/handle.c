@@ -77,6 +77,8 @@ static struct handle *handle_open(struct debug_file *file) {
         return handle;
     module_set_problem(file->module, error_new(ERROR_BAD_DATA, "%s: %s", file->path,
                                                error ? dwarf_errmsg(error) : "libdwarf cannot read it"));
+    if (error)
+        dwarf_dealloc_error(handle->dwarf, error);
     free(handle);
     return NULL;
 }
