@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Section 0 is the empty one of every ELF file. */
+/* Section 0 is the empty one of every ELF file; the others are those that have bytes: libdwarf does not take empty
+ * ones. */
 struct handle {
     Dwarf_Obj_Access_Interface interface;
     struct debug_file *file;
     Dwarf_Debug dwarf;
+    size_t count;
+    enum debug_section sections[DEBUG_SECTION_COUNT];
     char names[DEBUG_SECTION_COUNT][32];
 };
 
@@ -22,11 +25,11 @@ static int get_section_info(void *object, Dwarf_Half index, Dwarf_Obj_Access_Sec
     *ret = (Dwarf_Obj_Access_Section){.name = ""};
     if (index == 0)
         return DW_DLV_OK;
-    if (index > DEBUG_SECTION_COUNT)
+    if (index > handle->count)
         return DW_DLV_NO_ENTRY;
     ret->name = handle->names[index - 1];
     ret->type = SHT_PROGBITS;
-    ret->size = debug_file_section(handle->file, index - 1).size;
+    ret->size = debug_file_section(handle->file, handle->sections[index - 1]).size;
     return DW_DLV_OK;
 }
 
@@ -41,16 +44,15 @@ static Dwarf_Small get_size(void *object) {
 }
 
 static Dwarf_Unsigned get_section_count(void *object) {
-    (void)object;
-    return DEBUG_SECTION_COUNT + 1;
+    return ((struct handle *)object)->count + 1;
 }
 
 static int load_section(void *object, Dwarf_Half index, Dwarf_Small **ret, int *ret_error) {
     struct handle *handle = object;
     (void)ret_error;
-    if (index == 0 || index > DEBUG_SECTION_COUNT)
+    if (index == 0 || index > handle->count)
         return DW_DLV_NO_ENTRY;
-    *ret = (Dwarf_Small *)debug_file_section(handle->file, index - 1).data;
+    *ret = (Dwarf_Small *)debug_file_section(handle->file, handle->sections[index - 1]).data;
     return DW_DLV_OK;
 }
 
@@ -69,9 +71,13 @@ static struct handle *handle_open(struct debug_file *file) {
         return NULL;
     handle->file = file;
     handle->interface = (Dwarf_Obj_Access_Interface){handle, &methods};
-    for (size_t i = 0; i < DEBUG_SECTION_COUNT; i++)
-        snprintf(handle->names[i], sizeof(handle->names[i]), ".debug_%s%s", debug_section_name(i),
+    for (size_t i = 0; i < DEBUG_SECTION_COUNT; i++) {
+        if (!debug_file_section(file, i).size)
+            continue;
+        snprintf(handle->names[handle->count], sizeof(handle->names[0]), ".debug_%s%s", debug_section_name(i),
                  file->dwo && i != DEBUG_CU_INDEX && i != DEBUG_TU_INDEX ? ".dwo" : "");
+        handle->sections[handle->count++] = i;
+    }
     Dwarf_Error error = NULL;
     if (dwarf_object_init_b(&handle->interface, NULL, NULL, DW_GROUPNUMBER_ANY, &handle->dwarf, &error) == DW_DLV_OK)
         return handle;
