@@ -65,18 +65,24 @@ static const Dwarf_Obj_Access_Methods methods = {
     .load_section = load_section,
 };
 
+/* What the reading of types needs. Line tables, ranges and location lists stay out: libdwarf loads them by itself
+ * together with .debug_info, and frees a damaged .debug_rnglists twice. */
+static const enum debug_section shown[] = {DEBUG_INFO,     DEBUG_TYPES,       DEBUG_ABBREV, DEBUG_STR,
+                                           DEBUG_LINE_STR, DEBUG_STR_OFFSETS, DEBUG_ADDR};
+#define SHOWN (sizeof(shown) / sizeof(shown[0]))
+
 static struct handle *handle_open(struct debug_file *file) {
     struct handle *handle = calloc(1, sizeof(*handle));
     if (!handle)
         return NULL;
     handle->file = file;
     handle->interface = (Dwarf_Obj_Access_Interface){handle, &methods};
-    for (size_t i = 0; i < DEBUG_SECTION_COUNT; i++) {
-        if (!debug_file_section(file, i).size)
+    for (size_t i = 0; i < SHOWN; i++) {
+        if (!debug_file_section(file, shown[i]).size)
             continue;
-        snprintf(handle->names[handle->count], sizeof(handle->names[0]), ".debug_%s%s", debug_section_name(i),
-                 file->dwo && i != DEBUG_CU_INDEX && i != DEBUG_TU_INDEX ? ".dwo" : "");
-        handle->sections[handle->count++] = i;
+        snprintf(handle->names[handle->count], sizeof(handle->names[0]), ".debug_%s%s",
+                 debug_section_name(shown[i]), file->dwo ? ".dwo" : "");
+        handle->sections[handle->count++] = shown[i];
     }
     Dwarf_Error error = NULL;
     if (dwarf_object_init_b(&handle->interface, NULL, NULL, DW_GROUPNUMBER_ANY, &handle->dwarf, &error) == DW_DLV_OK)

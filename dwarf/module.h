@@ -72,7 +72,8 @@ struct die_place {
 };
 
 /* libdwarf's handle for the module's main debug information; NULL when there is none, or when libdwarf refuses
- * it. Owned by the module. Its sections are served from checked bytes (libdwarf never parses the ELF file). */
+ * it. Owned by the module. It is given the sections that types need, as checked bytes: it never parses the ELF
+ * file, and has no lines, ranges and location lists. */
 struct Dwarf_Debug_s *module_dwarf(struct module *module);
 /* The same for another file of the module, such as a .dwo or what dwz moved out. */
 struct Dwarf_Debug_s *module_file_dwarf(struct module *module, const struct debug_file *file);

@@ -114,15 +114,22 @@ START_TEST(what_dwz_moved_out) {
 END_TEST
 
 START_TEST(split) {
-    const char *flags[] = {"-O2 -gdwarf-4 -gsplit-dwarf", "-O2 -gdwarf-5 -gsplit-dwarf"};
-    struct scratch scratch = built(flags[_i]);
+    /* binutils' dwp packs version 4 only, and llvm-dwp 14 hangs on what gcc writes for version 5. */
+    static const struct way split_ways[] = {{"gcc", "g++", "-O2 -gdwarf-4 -gsplit-dwarf"},
+                                            {"gcc", "g++", "-O2 -gdwarf-5 -gsplit-dwarf"},
+                                            {"clang", "clang++", "-O2 -gdwarf-5 -gsplit-dwarf"}};
+    const char *packer = ((const char *[]){"dwp", "false", "llvm-dwp"})[_i];
+    struct scratch scratch = sources();
+    if (!build(&scratch, &split_ways[_i])) {
+        scratch_remove(&scratch);
+        return;
+    }
     check_found(module_in(&scratch, "app", NULL), "app");
     /* Moved together to another place. */
     ck_assert(run(&scratch, "mkdir moved && mv app *.dwo moved"));
     check_found(module_in(&scratch, "moved/app", NULL), "app");
     /* In a package. */
-    const char *packer = _i == 0 ? "dwp" : "llvm-dwp";
-    if (installed(packer)) {
+    if (_i != 1 && installed(packer)) {
         ck_assert(run(&scratch, "cd moved && %s -o app.dwp *.dwo && rm *.dwo", packer));
         check_found(module_in(&scratch, "moved/app", NULL), "app");
         ck_assert(run(&scratch, "rm moved/app.dwp"));
@@ -181,7 +188,7 @@ int main(void) {
     tcase_add_test(search, of_another_build);
     tcase_add_test(search, by_build_id);
     tcase_add_test(search, what_dwz_moved_out);
-    tcase_add_loop_test(search, split, 0, 2);
+    tcase_add_loop_test(search, split, 0, 3);
     suite_add_tcase(suite, search);
     TCase *bad = tcase_create("bad");
     tcase_set_timeout(bad, 120);
