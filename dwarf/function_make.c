@@ -29,17 +29,58 @@ static void order_ranges(struct address_range *ranges, size_t count, uint64_t en
         }
 }
 
-static bool set_ranges(struct function *function, struct arena *arena, const struct die *die) {
-    struct array array = {0};
-    bool good = die_ranges(die, &array);
-    struct address_range *ranges =
-        good ? arena_copy(arena, array.items, array.count * sizeof(*ranges)) : NULL;
+static bool covers(const struct array *ranges, uint64_t vaddr) {
+    const struct address_range *all = ranges->items;
+    for (size_t i = 0; i < ranges->count; i++)
+        if (vaddr >= all[i].low && vaddr < all[i].high)
+            return true;
+    return false;
+}
+
+static bool add_range(struct array *ranges, uint64_t low, uint64_t high) {
+    struct address_range *range = array_add(ranges, sizeof(*range));
+    if (range)
+        *range = (struct address_range){low, high};
+    return range != NULL;
+}
+
+/* Add the parts that were split off, where they are not known yet: symbols of the same name with .cold behind it. */
+static bool add_parts(struct array *ranges, const struct symbols *symbols, const struct symbol *symbol) {
+    size_t length = strlen(symbol->name), low = 0, high = symbols->part_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (strcmp(symbols->parts[middle].name, symbol->name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < symbols->part_count && !strncmp(symbols->parts[low].name, symbol->name, length); low++) {
+        const struct symbol *part = &symbols->parts[low];
+        if (!strncmp(part->name + length, ".cold", 5) && !covers(ranges, part->low) &&
+            !add_range(ranges, part->low, part->high))
+            return false;
+    }
+    return true;
+}
+
+static bool take_ranges(struct function *function, struct arena *arena, struct array *array) {
+    struct address_range *ranges = arena_copy(arena, array->items, array->count * sizeof(*ranges));
     if (ranges)
-        order_ranges(ranges, array.count, function->entry);
+        order_ranges(ranges, array->count, function->entry);
     function->ranges = ranges;
-    function->range_count = array.count;
-    array_deinit(&array);
+    function->range_count = array->count;
+    array_deinit(array);
     return ranges != NULL;
+}
+
+static bool set_ranges(struct function *function, struct module *module, const struct die *die,
+                       const struct symbols *symbols, const struct symbol *symbol) {
+    struct array ranges = {0};
+    bool good = die_ranges(die, &ranges);
+    /* DWARF 2 has no ranges. */
+    if (good && symbol && die->unit->version == 2)
+        good = add_parts(&ranges, symbols, symbol);
+    return take_ranges(function, &module->arena, &ranges) && good;
 }
 
 static void set_declaration(struct function *function, const struct die *die) {
@@ -113,12 +154,14 @@ struct error *function_from_die(struct module *module, struct dwarf_unit *unit,
     if (symbol) { /* it has the suffixes of clones, which DWARF does not know */
         if (!names_from_symbol(&module->arena, symbol->name, true, &symbol_names))
             return &error_no_memory;
+        const char *own_linkage = names.linkage;
         names.linkage = symbol_names.linkage;
-        if (!names.name ||
-            !strcmp(names.name, symbol_names.name)) /* gcc gives local functions no linkage name */
+        /* gcc gives local functions no linkage name; but their symbols tell parameters, too. */
+        if (!names.name || (!own_linkage && strcmp(symbol_names.name, symbol_names.linkage) &&
+                            !strcmp(symbol_names.base, names.base)))
             names = symbol_names;
     }
-    if (!set_names(function, &module->arena, &names) || !set_ranges(function, &module->arena, &die))
+    if (!set_names(function, &module->arena, &names) || !set_ranges(function, module, &die, &symbols, symbol))
         return &error_no_memory;
     function->ifunc = is_ifunc(symbol, count);
     function->source = FUNCTION_DWARF;
@@ -131,38 +174,7 @@ struct error *function_from_die(struct module *module, struct dwarf_unit *unit,
     return NULL;
 }
 
-/* Add the parts that were split off: symbols of the same name with .cold behind it. */
-static bool add_parts(struct function *function, struct arena *arena, const struct symbols *symbols,
-                      const struct symbol *symbol) {
-    struct array ranges = {0};
-    struct address_range *range = array_add(&ranges, sizeof(*range));
-    size_t length = strlen(symbol->name), low = 0, high = symbols->part_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (strcmp(symbols->parts[middle].name, symbol->name) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (range)
-        *range = (struct address_range){symbol->low, symbol->high};
-    for (; range && low < symbols->part_count && !strncmp(symbols->parts[low].name, symbol->name, length);
-         low++) {
-        const struct symbol *part = &symbols->parts[low];
-        if (strncmp(part->name + length, ".cold", 5) || part->low == symbol->low)
-            continue;
-        range = array_add(&ranges, sizeof(*range));
-        if (range)
-            *range = (struct address_range){part->low, part->high};
-    }
-    function->ranges = range ? arena_copy(arena, ranges.items, ranges.count * sizeof(*range)) : NULL;
-    function->range_count = ranges.count;
-    array_deinit(&ranges);
-    return function->ranges != NULL;
-}
-
-struct error *function_from_symbol(struct module *module, const struct symbol *symbol,
-                                   struct function **ret) {
+struct error *function_from_symbol(struct module *module, const struct symbol *symbol, struct function **ret) {
     struct function *function = arena_alloc(&module->arena, sizeof(*function));
     struct symbols symbols;
     struct names names;
@@ -172,8 +184,9 @@ struct error *function_from_symbol(struct module *module, const struct symbol *s
         return &error_no_memory;
     function->entry = symbol->low;
     function->source = FUNCTION_SYMBOL;
-    if (!set_names(function, &module->arena, &names) ||
-        !add_parts(function, &module->arena, &symbols, symbol))
+    struct array ranges = {0};
+    bool good = add_range(&ranges, symbol->low, symbol->high) && add_parts(&ranges, &symbols, symbol);
+    if (!take_ranges(function, &module->arena, &ranges) || !good || !set_names(function, &module->arena, &names))
         return &error_no_memory;
     const struct symbol *all = symbols_at(&symbols, symbol->low, &count);
     function->ifunc = is_ifunc(all, count);
@@ -182,8 +195,7 @@ struct error *function_from_symbol(struct module *module, const struct symbol *s
     return NULL;
 }
 
-struct error *function_from_start(struct module *module, uint64_t entry, uint64_t end,
-                                  struct function **ret) {
+struct error *function_from_start(struct module *module, uint64_t entry, uint64_t end, struct function **ret) {
     struct function *function = arena_alloc(&module->arena, sizeof(*function));
     struct address_range range = {entry, end};
     if (!function)

@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Section 0 is the empty one of every ELF file. */
+/* Section 0 is the empty one of every ELF file; the others are those that have bytes: libdwarf does not take empty
+ * ones. */
 struct handle {
     Dwarf_Obj_Access_Interface interface;
     struct debug_file *file;
     Dwarf_Debug dwarf;
+    size_t count;
+    enum debug_section sections[DEBUG_SECTION_COUNT];
     char names[DEBUG_SECTION_COUNT][32];
 };
 
@@ -22,13 +25,11 @@ static int get_section_info(void *object, Dwarf_Half index, Dwarf_Obj_Access_Sec
     *ret = (Dwarf_Obj_Access_Section){.name = ""};
     if (index == 0)
         return DW_DLV_OK;
-    if (index > DEBUG_SECTION_COUNT)
+    if (index > handle->count)
         return DW_DLV_NO_ENTRY;
-    ret->size = debug_file_section(handle->file, index - 1).size;
-    if (!ret->size) /* libdwarf takes an empty section for an error, and a nameless one for none */
-        return DW_DLV_OK;
     ret->name = handle->names[index - 1];
     ret->type = SHT_PROGBITS;
+    ret->size = debug_file_section(handle->file, handle->sections[index - 1]).size;
     return DW_DLV_OK;
 }
 
@@ -43,16 +44,15 @@ static Dwarf_Small get_size(void *object) {
 }
 
 static Dwarf_Unsigned get_section_count(void *object) {
-    (void)object;
-    return DEBUG_SECTION_COUNT + 1;
+    return ((struct handle *)object)->count + 1;
 }
 
 static int load_section(void *object, Dwarf_Half index, Dwarf_Small **ret, int *ret_error) {
     struct handle *handle = object;
     (void)ret_error;
-    if (index == 0 || index > DEBUG_SECTION_COUNT)
+    if (index == 0 || index > handle->count)
         return DW_DLV_NO_ENTRY;
-    *ret = (Dwarf_Small *)debug_file_section(handle->file, index - 1).data;
+    *ret = (Dwarf_Small *)debug_file_section(handle->file, handle->sections[index - 1]).data;
     return DW_DLV_OK;
 }
 
@@ -65,21 +65,32 @@ static const Dwarf_Obj_Access_Methods methods = {
     .load_section = load_section,
 };
 
+/* What the reading of types needs. Line tables, ranges and location lists stay out: libdwarf loads them by itself
+ * together with .debug_info, and frees a damaged .debug_rnglists twice. */
+static const enum debug_section shown[] = {DEBUG_INFO,     DEBUG_TYPES,       DEBUG_ABBREV, DEBUG_STR,
+                                           DEBUG_LINE_STR, DEBUG_STR_OFFSETS, DEBUG_ADDR};
+#define SHOWN (sizeof(shown) / sizeof(shown[0]))
+
 static struct handle *handle_open(struct debug_file *file) {
     struct handle *handle = calloc(1, sizeof(*handle));
     if (!handle)
         return NULL;
     handle->file = file;
     handle->interface = (Dwarf_Obj_Access_Interface){handle, &methods};
-    for (size_t i = 0; i < DEBUG_SECTION_COUNT; i++)
-        snprintf(handle->names[i], sizeof(handle->names[i]), ".debug_%s%s", debug_section_name(i),
-                 file->dwo && i != DEBUG_CU_INDEX && i != DEBUG_TU_INDEX ? ".dwo" : "");
+    for (size_t i = 0; i < SHOWN; i++) {
+        if (!debug_file_section(file, shown[i]).size)
+            continue;
+        snprintf(handle->names[handle->count], sizeof(handle->names[0]), ".debug_%s%s",
+                 debug_section_name(shown[i]), file->dwo ? ".dwo" : "");
+        handle->sections[handle->count++] = shown[i];
+    }
     Dwarf_Error error = NULL;
-    if (dwarf_object_init_b(&handle->interface, NULL, NULL, DW_GROUPNUMBER_ANY, &handle->dwarf, &error) ==
-        DW_DLV_OK)
+    if (dwarf_object_init_b(&handle->interface, NULL, NULL, DW_GROUPNUMBER_ANY, &handle->dwarf, &error) == DW_DLV_OK)
         return handle;
     module_set_problem(file->module, error_new(ERROR_BAD_DATA, "%s: %s", file->path,
                                                error ? dwarf_errmsg(error) : "libdwarf cannot read it"));
+    if (error)
+        dwarf_dealloc_error(handle->dwarf, error);
     free(handle);
     return NULL;
 }
@@ -94,8 +105,7 @@ void handle_close(struct debug_file *file) {
 
 struct Dwarf_Debug_s *module_file_dwarf(struct module *module, const struct debug_file *constant) {
     struct debug_file *file = (struct debug_file *)constant; /* it is the module's */
-    if (!file->handle_tried && debug_file_section(file, DEBUG_INFO).size &&
-        debug_file_section(file, DEBUG_ABBREV).size) {
+    if (!file->handle_tried && debug_file_section(file, DEBUG_INFO).size && debug_file_section(file, DEBUG_ABBREV).size) {
         file->handle = handle_open(file);
         /* What a .dwo has to say about addresses stands in the file that it was split from. */
         if (file->handle && file->dwo && module->debug && module_dwarf(module))

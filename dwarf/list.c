@@ -174,7 +174,7 @@ static void start(struct reader *reader, const struct attribute *attribute, bool
     *reader = (struct reader){.unit = attribute->unit,
                               .locations = locations,
                               .base = owner->low_pc,
-                              .split_four = attribute->unit->file->dwo && attribute->unit->version < 5,
+                              .split_four = locations && attribute->unit->file->dwo && attribute->unit->version < 5,
                               .visit = visit,
                               .context = context};
 }

@@ -49,10 +49,22 @@ static bool add_ranges(struct scanner *scanner, const struct die *die, uint32_t 
     return good;
 }
 
+/* DWARF 2 has no DW_AT_ranges: gcc then describes the cold part as a function of its own. */
+static bool is_second_section(const struct die *die) {
+    static const char prefix[] = "__second_sect_of_";
+    struct attribute attribute;
+    const char *name = die->unit->version == 2 && die_attribute(die, DW_AT_name, &attribute)
+                           ? attribute_string(&attribute)
+                           : NULL;
+    return name && !strncmp(name, prefix, sizeof(prefix) - 1);
+}
+
 static bool add_function(struct scanner *scanner, const struct die *die) {
     uint64_t entry;
     if (!die_entry(die, &entry) || !module_is_code(scanner->unit->file->module, entry))
         return true; /* the linker threw it away */
+    if (is_second_section(die))
+        return true;
     struct scanned_function *function = array_add(&scanner->functions, sizeof(*function));
     if (!function)
         return false;

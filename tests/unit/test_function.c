@@ -8,7 +8,7 @@ static bool in_ranges(const struct function *function, uint64_t vaddr) {
     return false;
 }
 
-static void check_c(const struct scratch *scratch, struct module *module) {
+static void check_c(const struct scratch *scratch, struct module *module, bool lto) {
     const struct function *work = function_named(module, "work");
     ck_assert_uint_eq(work->entry, symbol_address(scratch, "app", "work"));
     ck_assert_int_eq(work->source, FUNCTION_DWARF);
@@ -19,7 +19,8 @@ static void check_c(const struct scratch *scratch, struct module *module) {
     ck_assert(work->external);
     ck_assert_uint_eq(work->ranges[0].low, work->entry);
     ck_assert_ptr_nonnull(work->return_type.file);
-    ck_assert_ptr_eq(function_named(module, "plenty"), work); /* an alias */
+    if (!lto) /* which drops the alias */
+        ck_assert_ptr_eq(function_named(module, "plenty"), work);
     const struct function *at;
     CHECK_OK(module_function_at(module, work->entry + 1, &at));
     ck_assert_ptr_eq(at, work);
@@ -101,9 +102,10 @@ START_TEST(names_and_ranges) {
     if (build(&scratch, way)) {
         struct module *module = module_in(&scratch, "app", NULL);
         ck_assert_msg(!module_problem(module), "%s %s: %s", way->c, way->flags, module_problem(module));
-        check_c(&scratch, module);
+        bool lto = strstr(way->flags, "-flto");
+        check_c(&scratch, module, lto);
         check_cold(&scratch, module);
-        if (!strstr(way->flags, "-flto"))
+        if (!lto)
             check_cxx(&scratch, module);
         if (!strstr(way->flags, "-static"))
             check_all(&scratch, module, "app");
@@ -127,6 +129,8 @@ START_TEST(inlined_instances) {
             if (strcmp(inlined[i].name, "square"))
                 continue;
             squares++;
+            if (strstr(way->flags, "strict"))
+                continue; /* DWARF 2 does not say from where */
             ck_assert_uint_eq(inlined[i].call_line, 15);
             ck_assert(line_file_matches(inlined[i].call_file, "main.c"));
             ck_assert_uint_eq(inlined[i].line, 4);
