@@ -60,6 +60,11 @@ bool trace_argument_bytes(struct hit_context *context, const struct traced_funct
         if (place->known && place->size <= size)
             return abi_fetch(place, &context->registers, &context->memory, ret, size);
     }
+    enum { OP_FBREG = 0x91 };
+    if (!list && location && location->size && location->expression[0] == OP_FBREG) {
+        *ret_state = NOTE_UNREADABLE; /* nobody has put it there yet */
+        return false;
+    }
     *ret_state = variable_bytes(context, function, index, function->function->entry, ret, size);
     return *ret_state == NOTE_OK;
 }
