@@ -171,12 +171,13 @@ static void start(struct reader *reader, const struct attribute *attribute, bool
                   void *context) {
     struct dwarf_unit *owner = unit_addresses(attribute->unit);
     unit_read_root(owner);
-    *reader = (struct reader){.unit = attribute->unit,
-                              .locations = locations,
-                              .base = owner->low_pc,
-                              .split_four = locations && attribute->unit->file->dwo && attribute->unit->version < 5,
-                              .visit = visit,
-                              .context = context};
+    *reader =
+        (struct reader){.unit = attribute->unit,
+                        .locations = locations,
+                        .base = owner->low_pc,
+                        .split_four = locations && attribute->unit->file->dwo && attribute->unit->version < 5,
+                        .visit = visit,
+                        .context = context};
 }
 
 static bool read_at(struct reader *reader, struct bytes section, uint64_t offset) {

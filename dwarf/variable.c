@@ -213,8 +213,8 @@ static bool order_parameters(struct collector *collector, const struct die *func
     struct attribute attribute;
     struct collected *all = collector->variables.items;
     /* a mere declaration (DW_AT_specification) has parameters of its own, which these do not refer to */
-    if (!die_attribute(function, DW_AT_abstract_origin, &attribute) || !attribute_reference(&attribute, &origin) ||
-        !origin.abbreviation->children)
+    if (!die_attribute(function, DW_AT_abstract_origin, &attribute) ||
+        !attribute_reference(&attribute, &origin) || !origin.abbreviation->children)
         return true;
     for (uint64_t at = die_end(&origin); at && die_read(origin.unit, at, &child) && child.abbreviation;
          at = die_sibling(&child)) {

@@ -137,8 +137,7 @@ static void put_exception(struct hit_context *context, uint64_t type_info, uint6
     char name[512], text[1024];
     if (type_name(&context->memory, type_info, name, sizeof(name))) {
         char demangled[1024];
-        trace_data_string(data, "type",
-                          demangle_type(name, demangled, sizeof(demangled)) ? demangled : name);
+        trace_data_string(data, "type", demangle_type(name, demangled, sizeof(demangled)) ? demangled : name);
     }
     if (exception_text(&context->memory, type_info, object, text, sizeof(text)))
         trace_data_string(data, "what", text);
