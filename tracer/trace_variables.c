@@ -125,6 +125,26 @@ static struct error *assignment(struct hit_context *context, const struct frame 
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
+/* Control is still on the line that declares the variable. */
+static bool is_being_declared(const struct site *site, const struct frame *frame, uint32_t index) {
+    const struct site *statement = frame->statement;
+    return statement && site->kinds & SITE_STATEMENT && site->line == statement->line &&
+           frame->function->variables.variables[index].line == site->line;
+}
+
+/* Made of parts, which are assigned one after the other. */
+static bool is_aggregate(const struct type *type) {
+    switch (type_strip(type)->kind) {
+    case TYPE_STRUCT:
+    case TYPE_CLASS:
+    case TYPE_UNION:
+    case TYPE_ARRAY:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Has the statement that ran before this look given the variable its value? Its own instructions write to it,
  * or it is the declaration (f(&x) writes to x elsewhere). A line may have several rows in the line table: it
  * is through when another one begins. */
@@ -151,7 +171,9 @@ static struct error *compare(struct hit_context *context, struct frame *frame, c
     /* a variable that had no place until now has got one because it has got a value */
     bool assigned = !shadow->told && was_assigned(context->site, frame, note->item);
     bool appeared = !shadow->seen && shadow->missing;
-    bool tell = appeared || (shadow->seen && !same) || assigned;
+    bool half_made = !shadow->told && is_aggregate(frame->function->variable_types[note->item]) &&
+                     is_being_declared(context->site, frame, note->item);
+    bool tell = !half_made && (appeared || (shadow->seen && !same) || assigned);
     if (!same && !set_shadow(shadow, bytes, note->size))
         return &error_no_memory;
     shadow->missing = false;
