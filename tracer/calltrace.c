@@ -563,7 +563,8 @@ static struct error *on_statement(struct hit_context *context) {
     if (!frame || frame->silent)
         return NULL;
     TRY(trace_variables(context, frame));
-    frame->statement = context->site;
+    if (!context->site->is_foreign)
+        frame->statement = context->site;
     return NULL;
 }
 

@@ -262,6 +262,7 @@ static struct error *add_statements(struct traced_function *function) {
         TRY(add_site(function, row->address, SITE_STATEMENT, &site));
         site->line = row->line;
         site->file = row->file;
+        site->is_foreign = f->file && row->file && strcmp(f->file, row->file) != 0;
     }
     return NULL;
 }

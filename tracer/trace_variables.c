@@ -125,11 +125,17 @@ static struct error *assignment(struct hit_context *context, const struct frame 
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
+/* The line of the statement that ran before this look goes on: a line may have several rows in the line table, and
+ * inlined code in between. */
+static bool goes_on(const struct site *site, const struct site *statement) {
+    return site->kinds & SITE_STATEMENT && (site->is_foreign || site->line == statement->line);
+}
+
 /* Control is still on the line that declares the variable. */
 static bool is_being_declared(const struct site *site, const struct frame *frame, uint32_t index) {
     const struct site *statement = frame->statement;
-    return statement && site->kinds & SITE_STATEMENT && site->line == statement->line &&
-           frame->function->variables.variables[index].line == site->line;
+    return statement && goes_on(site, statement) &&
+           frame->function->variables.variables[index].line == statement->line;
 }
 
 /* Made of parts, which are assigned one after the other. */
@@ -156,8 +162,7 @@ static bool was_assigned(const struct site *site, const struct frame *frame, uin
     for (size_t i = 0; i < statement->stored_count; i++)
         if (statement->stored[i] == index)
             return true;
-    bool through = !(site->kinds & SITE_STATEMENT) || site->line != statement->line;
-    return through && variable->line == statement->line;
+    return !goes_on(site, statement) && variable->line == statement->line;
 }
 
 static struct error *compare(struct hit_context *context, struct frame *frame, const struct plan_note *note) {
