@@ -44,7 +44,8 @@ void *arena_alloc(struct arena *arena, size_t size) {
     size = (size + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
     struct arena_block *block = arena->blocks;
     if (!block || block->size - block->used < size)
-        block = add_block(arena, size > BLOCK_SIZE / 4 ? (size > BLOCK_SIZE ? size : BLOCK_SIZE) : BLOCK_SIZE);
+        block =
+            add_block(arena, size > BLOCK_SIZE / 4 ? (size > BLOCK_SIZE ? size : BLOCK_SIZE) : BLOCK_SIZE);
     if (!block)
         return NULL;
     void *bytes = block->bytes + block->used;

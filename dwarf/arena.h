@@ -1,5 +1,5 @@
-/* arena: memory that is given out piece by piece and freed all at once, for what lives as long as a module; and
- * arrays that grow. */
+/* arena: memory that is given out piece by piece and freed all at once, for what lives as long as a module;
+ * and arrays that grow. */
 #ifndef REEL_DWARF_ARENA_H
 #define REEL_DWARF_ARENA_H
 
@@ -29,7 +29,8 @@ struct array {
 };
 
 void array_deinit(struct array *array);
-/* Append one item of so many bytes, zeroed, and return it; NULL when memory is out (the array stays as it is). */
+/* Append one item of so many bytes, zeroed, and return it; NULL when memory is out (the array stays as it
+ * is). */
 void *array_add(struct array *array, size_t item_size);
 
 #endif

@@ -22,7 +22,8 @@ bool section_number(struct bytes section, uint64_t offset, unsigned size, uint64
 /* base + index * size without overflow; a number that lies outside everything when it does. */
 static uint64_t entry_offset(uint64_t base, uint64_t index, unsigned size) {
     uint64_t offset;
-    if (__builtin_mul_overflow(index, (uint64_t)size, &offset) || __builtin_add_overflow(base, offset, &offset))
+    if (__builtin_mul_overflow(index, (uint64_t)size, &offset) ||
+        __builtin_add_overflow(base, offset, &offset))
         return UINT64_MAX;
     return offset;
 }
@@ -136,8 +137,8 @@ static bool find_type_unit(struct debug_file *file, uint64_t signature, struct d
         }
         for (size_t i = 0; i < list->count; i++) {
             const struct dwarf_unit *unit = list->units[i];
-            if ((unit->type == DW_UT_type || unit->type == DW_UT_split_type) && unit->signature == signature &&
-                unit->type_die < unit->end - unit->offset) {
+            if ((unit->type == DW_UT_type || unit->type == DW_UT_split_type) &&
+                unit->signature == signature && unit->type_die < unit->end - unit->offset) {
                 *ret = (struct die_place){file, unit->offset + unit->type_die, types};
                 return true;
             }

@@ -1,4 +1,5 @@
-/* What is shown to libdwarf 20210528 must be sound, since it checks too little itself: see module_check_die(). */
+/* What is shown to libdwarf 20210528 must be sound, since it checks too little itself: see
+ * module_check_die(). */
 #include "dwarf/die.h"
 #include "dwarf/module_private.h"
 
@@ -73,7 +74,8 @@ static bool check_dies(struct dwarf_unit *unit, uint64_t *ret_at) {
 
 struct error *module_check_die(struct module *module, const struct die_place *place) {
     struct dwarf_unit *unit =
-        place->file ? debug_file_unit_at((struct debug_file *)place->file, place->in_types, place->offset) : NULL;
+        place->file ? debug_file_unit_at((struct debug_file *)place->file, place->in_types, place->offset)
+                    : NULL;
     uint64_t at = place->offset;
     if (!unit)
         return error_new(ERROR_BAD_DATA, "%s: no DIE at 0x%llx", module->name, (unsigned long long)at);

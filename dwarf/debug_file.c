@@ -15,21 +15,11 @@
 #define SECTION_NAME_MAX 48
 
 static const char *const names[DEBUG_SECTION_COUNT] = {
-    [DEBUG_INFO] = "info",
-    [DEBUG_TYPES] = "types",
-    [DEBUG_ABBREV] = "abbrev",
-    [DEBUG_STR] = "str",
-    [DEBUG_LINE_STR] = "line_str",
-    [DEBUG_STR_OFFSETS] = "str_offsets",
-    [DEBUG_ADDR] = "addr",
-    [DEBUG_LINE] = "line",
-    [DEBUG_ARANGES] = "aranges",
-    [DEBUG_RANGES] = "ranges",
-    [DEBUG_RNGLISTS] = "rnglists",
-    [DEBUG_LOC] = "loc",
-    [DEBUG_LOCLISTS] = "loclists",
-    [DEBUG_CU_INDEX] = "cu_index",
-    [DEBUG_TU_INDEX] = "tu_index",
+    [DEBUG_INFO] = "info",         [DEBUG_TYPES] = "types",       [DEBUG_ABBREV] = "abbrev",
+    [DEBUG_STR] = "str",           [DEBUG_LINE_STR] = "line_str", [DEBUG_STR_OFFSETS] = "str_offsets",
+    [DEBUG_ADDR] = "addr",         [DEBUG_LINE] = "line",         [DEBUG_ARANGES] = "aranges",
+    [DEBUG_RANGES] = "ranges",     [DEBUG_RNGLISTS] = "rnglists", [DEBUG_LOC] = "loc",
+    [DEBUG_LOCLISTS] = "loclists", [DEBUG_CU_INDEX] = "cu_index", [DEBUG_TU_INDEX] = "tu_index",
 };
 
 const char *debug_section_name(enum debug_section section) {
@@ -46,7 +36,8 @@ struct error *debug_file_open(int fd, const char *path, bool dwo, struct debug_f
     if (data == MAP_FAILED)
         return error_system(errno, "%s: cannot map it", path);
     struct debug_file *file = calloc(1, sizeof(*file));
-    struct error *err = file ? elf_image_init(&file->image, data, (size_t)status.st_size, path) : &error_no_memory;
+    struct error *err =
+        file ? elf_image_init(&file->image, data, (size_t)status.st_size, path) : &error_no_memory;
     if (err) {
         munmap(data, (size_t)status.st_size);
         free(file);
@@ -91,7 +82,8 @@ void debug_file_close(struct debug_file *file) {
     free(file);
 }
 
-static void section_name(const struct debug_file *file, enum debug_section section, const char *prefix, char *ret) {
+static void section_name(const struct debug_file *file, enum debug_section section, const char *prefix,
+                         char *ret) {
     bool split = file->dwo && section != DEBUG_CU_INDEX && section != DEBUG_TU_INDEX;
     snprintf(ret, SECTION_NAME_MAX, ".%s_%s%s", prefix, names[section], split ? ".dwo" : "");
 }
@@ -123,8 +115,8 @@ struct bytes debug_file_section(struct debug_file *file, enum debug_section sect
     return (struct bytes){state->section.data, state->section.size};
 }
 
-/* Find the note among the notes in the bytes: words of name size, description size, type; name; description, each
- * padded to 4 bytes. */
+/* Find the note among the notes in the bytes: words of name size, description size, type; name; description,
+ * each padded to 4 bytes. */
 static bool find_build_id(const uint8_t *data, uint64_t size, struct bytes *ret) {
     struct cursor cursor;
     if (!data)

@@ -63,10 +63,10 @@ struct debug_file {
     struct debug_section_state sections[DEBUG_SECTION_COUNT];
     struct debug_file *alternate; /* what .gnu_debugaltlink names */
     bool alternate_tried;
-    struct unit_list info, types;  /* (dwarf/unit.c) */
-    struct array abbreviations;    /* struct abbreviations *, by offset (dwarf/abbreviation.c) */
-    struct array lines;            /* struct line_table *, by offset (dwarf/line.c) */
-    struct handle *handle;         /* of libdwarf (dwarf/handle.c) */
+    struct unit_list info, types; /* (dwarf/unit.c) */
+    struct array abbreviations;   /* struct abbreviations *, by offset (dwarf/abbreviation.c) */
+    struct array lines;           /* struct line_table *, by offset (dwarf/line.c) */
+    struct handle *handle;        /* of libdwarf (dwarf/handle.c) */
     bool handle_tried;
 };
 

@@ -15,11 +15,13 @@ struct library {
 };
 
 static bool load(struct library *ret) {
-    void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL); /* stays for good: libcurl does not like to be unloaded */
+    void *handle =
+        dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL); /* stays for good: libcurl does not like to be unloaded */
     if (!handle)
         return false;
     ret->begin = (client * (*)(void)) dlsym(handle, "debuginfod_begin");
-    ret->find_debuginfo = (int (*)(client *, const unsigned char *, int, char **))dlsym(handle, "debuginfod_find_debuginfo");
+    ret->find_debuginfo =
+        (int (*)(client *, const unsigned char *, int, char **))dlsym(handle, "debuginfod_find_debuginfo");
     ret->end = (void (*)(client *))dlsym(handle, "debuginfod_end");
     return ret->begin && ret->find_debuginfo && ret->end;
 }

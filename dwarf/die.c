@@ -48,7 +48,8 @@ bool die_read(struct dwarf_unit *unit, uint64_t offset, struct die *ret) {
 bool die_at(const struct die_place *place, struct die *ret) {
     if (!place->file)
         return false;
-    struct dwarf_unit *unit = debug_file_unit_at((struct debug_file *)place->file, place->in_types, place->offset);
+    struct dwarf_unit *unit =
+        debug_file_unit_at((struct debug_file *)place->file, place->in_types, place->offset);
     return unit && die_read(unit, place->offset, ret) && ret->abbreviation;
 }
 
@@ -158,7 +159,8 @@ bool die_attributes(const struct die *die, bool (*visit)(const struct attribute 
     for (uint32_t i = 0; die->abbreviation && i < die->abbreviation->attribute_count; i++) {
         const struct abbreviation_attribute *item = &die->abbreviation->attributes[i];
         struct attribute attribute = {.name = item->name};
-        if (!form_read(die->unit, &cursor, item->form, item->constant, &attribute) || !visit(&attribute, context))
+        if (!form_read(die->unit, &cursor, item->form, item->constant, &attribute) ||
+            !visit(&attribute, context))
             return false;
     }
     return true;
@@ -217,8 +219,8 @@ bool die_attribute(const struct die *die, unsigned name, struct attribute *ret) 
     unit_cursor(&cursor, die->unit, die->values);
     struct attribute attribute = {.name = (uint16_t)name};
     for (uint32_t i = 0; i <= wanted; i++)
-        if (!form_read(die->unit, &cursor, abbreviation->attributes[i].form, abbreviation->attributes[i].constant,
-                       &attribute))
+        if (!form_read(die->unit, &cursor, abbreviation->attributes[i].form,
+                       abbreviation->attributes[i].constant, &attribute))
             return false;
     *ret = attribute;
     return true;
@@ -256,7 +258,8 @@ bool die_flag(const struct die *die, unsigned name) {
 uint64_t die_unsigned(const struct die *die, unsigned name, uint64_t otherwise) {
     struct attribute attribute;
     uint64_t value;
-    return die_find_attribute(die, name, &attribute) && attribute_number(&attribute, &value) ? value : otherwise;
+    return die_find_attribute(die, name, &attribute) && attribute_number(&attribute, &value) ? value
+                                                                                             : otherwise;
 }
 
 struct die_place die_type(const struct die *die) {

@@ -1,11 +1,11 @@
-/* die: debugging information entries, read straight from checked bytes (DWARF 5 chapters 2 and 7, and versions 2
- * to 4; GNU's extensions for split DWARF and dwz).
+/* die: debugging information entries, read straight from checked bytes (DWARF 5 chapters 2 and 7, and
+ * versions 2 to 4; GNU's extensions for split DWARF and dwz).
  *
- * This is reel's own reader and not libdwarf, for two reasons: libdwarf 20210528 reads beyond damaged data, and it
- * allocates each DIE, which takes seconds where this takes fractions.
+ * This is reel's own reader and not libdwarf, for two reasons: libdwarf 20210528 reads beyond damaged data,
+ * and it allocates each DIE, which takes seconds where this takes fractions.
  *
- * Nothing is believed: each offset is checked when it is followed. What does not make sense reads as "not there"
- * (false, NULL); a walk over a damaged unit ends early, and then unit_damaged() makes the error. */
+ * Nothing is believed: each offset is checked when it is followed. What does not make sense reads as "not
+ * there" (false, NULL); a walk over a damaged unit ends early, and then unit_damaged() makes the error. */
 #ifndef REEL_DWARF_DIE_H
 #define REEL_DWARF_DIE_H
 
@@ -81,15 +81,15 @@ struct attribute {
 
 struct die {
     struct dwarf_unit *unit;
-    uint64_t offset; /* in the section */
-    uint64_t values; /* where its attributes begin */
+    uint64_t offset;                         /* in the section */
+    uint64_t values;                         /* where its attributes begin */
     const struct abbreviation *abbreviation; /* NULL: the entry that ends a list of children */
 };
 
 /* ---- units (dwarf/unit.c) ---- */
 
-/* All units of the file's .debug_info or .debug_types, by offset. A damaged header ends the list, and the module is
- * told. NULL list members never occur. */
+/* All units of the file's .debug_info or .debug_types, by offset. A damaged header ends the list, and the
+ * module is told. NULL list members never occur. */
 struct error *debug_file_units(struct debug_file *file, bool types, const struct unit_list **ret);
 /* The unit around an offset, or NULL. */
 struct dwarf_unit *debug_file_unit_at(struct debug_file *file, bool types, uint64_t offset);
@@ -124,12 +124,13 @@ bool die_find_attribute(const struct die *die, unsigned name, struct attribute *
 /* One step along DW_AT_abstract_origin, else DW_AT_specification. */
 bool die_origin(const struct die *die, struct die *ret);
 /* Call visit for each attribute until it says false; false then, or when the DIE is damaged. */
-bool die_attributes(const struct die *die, bool (*visit)(const struct attribute *, void *context), void *context);
+bool die_attributes(const struct die *die, bool (*visit)(const struct attribute *, void *context),
+                    void *context);
 
-const char *die_string(const struct die *die, unsigned name); /* with origins; NULL */
-bool die_flag(const struct die *die, unsigned name);          /* with origins */
+const char *die_string(const struct die *die, unsigned name);                    /* with origins; NULL */
+bool die_flag(const struct die *die, unsigned name);                             /* with origins */
 uint64_t die_unsigned(const struct die *die, unsigned name, uint64_t otherwise); /* with origins */
-struct die_place die_type(const struct die *die);             /* DW_AT_type with origins; file NULL: none */
+struct die_place die_type(const struct die *die); /* DW_AT_type with origins; file NULL: none */
 
 /* ---- attributes ---- */
 
@@ -149,7 +150,8 @@ const char *section_string(struct bytes section, uint64_t offset);
 /* Little-endian number of 1 to 8 bytes; false when it is not all there. */
 bool section_number(struct bytes section, uint64_t offset, unsigned size, uint64_t *ret);
 
-/* The reading of one attribute's value, for dwarf/check.c and dwarf/line_table.c; false when it does not fit. */
+/* The reading of one attribute's value, for dwarf/check.c and dwarf/line_table.c; false when it does not fit.
+ */
 bool form_read(struct dwarf_unit *unit, struct cursor *cursor, unsigned form, int64_t constant,
                struct attribute *ret);
 const struct abbreviations *abbreviations_read(struct debug_file *file, uint64_t offset,

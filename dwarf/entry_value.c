@@ -15,7 +15,7 @@ static struct error *unknown(void) {
 
 /* What is looked for among the parameters of a call. */
 struct wanted {
-    struct bytes expression;  /* where the callee finds it: a register */
+    struct bytes expression;    /* where the callee finds it: a register */
     struct die_place parameter; /* or which parameter it is */
 };
 
@@ -49,8 +49,8 @@ static bool find_value(const struct die *site, const struct wanted *wanted, stru
     return false;
 }
 
-static struct error *call_site_at(struct module *module, const struct function *caller, uint64_t return_address,
-                                  struct die *ret) {
+static struct error *call_site_at(struct module *module, const struct function *caller,
+                                  uint64_t return_address, struct die *ret) {
     const struct call_site *sites;
     size_t count;
     TRY(function_call_sites(module, caller, &sites, &count));
@@ -60,7 +60,8 @@ static struct error *call_site_at(struct module *module, const struct function *
     return unknown();
 }
 
-/* Does the call go to this function? If it goes elsewhere, a tail call has taken its place and its registers. */
+/* Does the call go to this function? If it goes elsewhere, a tail call has taken its place and its registers.
+ */
 static bool calls(const struct die *site, struct evaluation *caller, const struct evaluation *callee) {
     const struct function *function = callee->function;
     struct attribute attribute;
@@ -89,7 +90,8 @@ static bool calls(const struct die *site, struct evaluation *caller, const struc
     return same;
 }
 
-static struct error *ask_caller(struct evaluation *callee, const struct wanted *wanted, struct location_value *ret) {
+static struct error *ask_caller(struct evaluation *callee, const struct wanted *wanted,
+                                struct location_value *ret) {
     const struct evaluation_callbacks *callbacks = callee->callbacks;
     const struct function *function;
     struct evaluation caller;

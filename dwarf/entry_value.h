@@ -1,5 +1,5 @@
-/* entry_value: what a register or parameter was when a function was entered, as its caller knows it (DWARF 5 section
- * 3.4: call sites and their parameters). For dwarf/evaluation.c. */
+/* entry_value: what a register or parameter was when a function was entered, as its caller knows it (DWARF 5
+ * section 3.4: call sites and their parameters). For dwarf/evaluation.c. */
 #ifndef REEL_DWARF_ENTRY_VALUE_H
 #define REEL_DWARF_ENTRY_VALUE_H
 

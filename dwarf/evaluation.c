@@ -25,8 +25,8 @@ static struct error *base_type(void *context, uint64_t unit_offset, struct locat
         return unit_damaged(evaluation->unit, evaluation->unit->offset + unit_offset);
     uint64_t size = die_unsigned(&die, DW_AT_byte_size, 0), encoding = die_unsigned(&die, DW_AT_encoding, 0);
     if (!size || size > LOCATION_VALUE_MAX || encoding > UINT8_MAX)
-        return error_new(ERROR_UNSUPPORTED, "%s: base type of %llu bytes in an expression", evaluation->module->name,
-                         (unsigned long long)size);
+        return error_new(ERROR_UNSUPPORTED, "%s: base type of %llu bytes in an expression",
+                         evaluation->module->name, (unsigned long long)size);
     *ret = (struct location_type){unit_offset, (uint8_t)size, (uint8_t)encoding};
     return NULL;
 }
@@ -37,7 +37,8 @@ static struct error *tls_address(void *context, uint64_t offset, uint64_t *ret) 
     return callbacks->tls_address(callbacks->context, evaluation->module, offset, ret);
 }
 
-static struct error *call(void *context, bool in_unit, uint64_t offset, const uint8_t **ret, size_t *ret_size) {
+static struct error *call(void *context, bool in_unit, uint64_t offset, const uint8_t **ret,
+                          size_t *ret_size) {
     struct evaluation *evaluation = context;
     struct die_place place = {evaluation->unit->file, offset, in_unit && evaluation->unit->in_types};
     struct variable_location location;
@@ -78,17 +79,19 @@ static void unwind(struct evaluation *evaluation) {
 
 static void find_frame_base(struct evaluation *evaluation) {
     struct variable_location location;
-    if (!evaluation->unit || !function_frame_base(evaluation->module, evaluation->function, evaluation->vaddr, &location))
+    if (!evaluation->unit ||
+        !function_frame_base(evaluation->module, evaluation->function, evaluation->vaddr, &location))
         return;
-    struct error *err = location_evaluate_address(location.expression, location.size, &evaluation->context, NULL,
-                                                  &evaluation->context.frame_base);
+    struct error *err = location_evaluate_address(location.expression, location.size, &evaluation->context,
+                                                  NULL, &evaluation->context.frame_base);
     evaluation->context.has_frame_base = !err;
     error_free(err);
 }
 
 struct error *evaluation_init(struct evaluation *ret, struct module *module, const struct function *function,
                               uint64_t bias, const struct frame_registers *registers,
-                              const struct memory_reader *memory, const struct evaluation_callbacks *callbacks) {
+                              const struct memory_reader *memory,
+                              const struct evaluation_callbacks *callbacks) {
     uint64_t pc;
     if (!frame_pc(registers, &pc))
         return error_new(ERROR_NOT_FOUND, "%s: the frame's place is not known", module->name);
@@ -149,7 +152,8 @@ static struct error *constant(const struct variable *variable, struct location *
     return made_up(bytes, sizeof(bytes), ret);
 }
 
-struct error *variable_locate(struct evaluation *evaluation, const struct variable *variable, struct location *ret) {
+struct error *variable_locate(struct evaluation *evaluation, const struct variable *variable,
+                              struct location *ret) {
     const struct variable_location *location = variable_location_at(variable, evaluation->vaddr);
     if (!location && variable->has_constant)
         return constant(variable, ret);

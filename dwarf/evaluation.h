@@ -1,5 +1,5 @@
-/* evaluation: where the variables of one stack frame are. Joins functions and variables with location expressions
- * and unwinding. */
+/* evaluation: where the variables of one stack frame are. Joins functions and variables with location
+ * expressions and unwinding. */
 #ifndef REEL_DWARF_EVALUATION_H
 #define REEL_DWARF_EVALUATION_H
 
@@ -10,8 +10,8 @@
  * ERROR_UNSUPPORTED for thread-local variables. */
 struct evaluation_callbacks {
     void *context;
-    /* The module that is loaded at a process address, and its bias; NULL when none is. For entry values, which come
-     * from the caller. */
+    /* The module that is loaded at a process address, and its bias; NULL when none is. For entry values,
+     * which come from the caller. */
     struct module *(*module_at)(void *context, uint64_t address, uint64_t *ret_bias);
     /* Process address of this offset in the thread's block of the module. */
     struct error *(*tls_address)(void *context, struct module *module, uint64_t offset, uint64_t *ret);
@@ -32,15 +32,18 @@ struct evaluation {
     struct location_context context; /* for location_read() and type sizes */
 };
 
-/* Prepare for a frame. All pointers must stay valid while it is used; callbacks may be NULL. The canonical frame
- * address and frame base are worked out where they can be; without them only what needs them fails.
+/* Prepare for a frame. All pointers must stay valid while it is used; callbacks may be NULL. The canonical
+ * frame address and frame base are worked out where they can be; without them only what needs them fails.
  * ERROR_NOT_FOUND: the frame has no pc. */
 struct error *evaluation_init(struct evaluation *ret, struct module *module, const struct function *function,
                               uint64_t bias, const struct frame_registers *registers,
-                              const struct memory_reader *memory, const struct evaluation_callbacks *callbacks);
+                              const struct memory_reader *memory,
+                              const struct evaluation_callbacks *callbacks);
 
-/* Where the variable is in this frame; read it with location_read(&location, &evaluation->context, ...). "Optimized
- * out" is a piece, not an error. Errors as location_evaluate(). The caller frees ret with location_deinit(). */
-struct error *variable_locate(struct evaluation *evaluation, const struct variable *variable, struct location *ret);
+/* Where the variable is in this frame; read it with location_read(&location, &evaluation->context, ...).
+ * "Optimized out" is a piece, not an error. Errors as location_evaluate(). The caller frees ret with
+ * location_deinit(). */
+struct error *variable_locate(struct evaluation *evaluation, const struct variable *variable,
+                              struct location *ret);
 
 #endif

@@ -77,8 +77,8 @@ static struct error *remember(struct module *module, uint64_t entry, const struc
     return NULL;
 }
 
-struct error *function_of_die(struct module *module, struct dwarf_unit *unit, const struct scanned_function *scanned,
-                              const struct function **ret) {
+struct error *function_of_die(struct module *module, struct dwarf_unit *unit,
+                              const struct scanned_function *scanned, const struct function **ret) {
     struct slot *slot = get_slot(module, scanned->entry);
     struct function *function;
     if (!slot)
@@ -184,7 +184,8 @@ struct error *function_by_frame(struct module *module, uint64_t vaddr, const str
     const struct unwind_table *unwind;
     uint64_t frame_low, frame_high;
     TRY(module_unwind_table(module, &unwind));
-    if (unwind_function_range(unwind, entry, &frame_low, &frame_high) && frame_low == entry && frame_high < end)
+    if (unwind_function_range(unwind, entry, &frame_low, &frame_high) && frame_low == entry &&
+        frame_high < end)
         end = frame_high;
     for (size_t i = 0; i < module->code_count; i++) {
         const struct elf_range *code = &module->code[i];
@@ -237,7 +238,8 @@ struct error *module_function_at(struct module *module, uint64_t vaddr, const st
     if (!function && module_is_code(module, vaddr))
         TRY(function_by_frame(module, vaddr, &function));
     if (!function)
-        return error_new(ERROR_NOT_FOUND, "%s: no function at 0x%llx", module->name, (unsigned long long)vaddr);
+        return error_new(ERROR_NOT_FOUND, "%s: no function at 0x%llx", module->name,
+                         (unsigned long long)vaddr);
     *ret = function;
     return NULL;
 }

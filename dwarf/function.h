@@ -2,8 +2,8 @@
  *
  * What is known comes from three places, best first: DWARF (out-of-line instances with all their ranges), ELF
  * symbols, and .eh_frame. A function that several know is listed once; so is one with several names.
- * Functions belong to the module and live until it is closed. Nothing is read before it is asked for: a question
- * for a name looks at ELF symbols and then reads the one unit that holds the address. */
+ * Functions belong to the module and live until it is closed. Nothing is read before it is asked for: a
+ * question for a name looks at ELF symbols and then reads the one unit that holds the address. */
 #ifndef REEL_DWARF_FUNCTION_H
 #define REEL_DWARF_FUNCTION_H
 
@@ -29,12 +29,12 @@ struct function {
     const struct address_range *ranges; /* the entry's range first, then the cold parts and the like */
     size_t range_count;
     enum function_source source;
-    struct dwarf_unit *unit;        /* NULL: no DWARF */
-    uint64_t die;                   /* offset of the concrete DIE in the file of the unit; 0: no DWARF */
-    struct die_place place;         /* the same */
-    struct die_place return_type;   /* file NULL: void, or not known (no DWARF) */
-    unsigned language;              /* DW_LANG_*; 0: unknown */
-    bool optimized;                 /* the unit was compiled with -O1 or more, as far as its producer says */
+    struct dwarf_unit *unit;      /* NULL: no DWARF */
+    uint64_t die;                 /* offset of the concrete DIE in the file of the unit; 0: no DWARF */
+    struct die_place place;       /* the same */
+    struct die_place return_type; /* file NULL: void, or not known (no DWARF) */
+    unsigned language;            /* DW_LANG_*; 0: unknown */
+    bool optimized;               /* the unit was compiled with -O1 or more, as far as its producer says */
     bool prototyped, noreturn, external, variadic;
     bool ifunc;      /* a resolver of a GNU indirect function: what it returns is what callers run */
     bool artificial; /* made by the compiler */
@@ -53,15 +53,16 @@ struct function_name {
 };
 
 struct function_query {
-    /* Only functions whose qualified name, base, display or linkage name is exactly this; NULL: any. Far faster
-     * than a match that says the same. */
+    /* Only functions whose qualified name, base, display or linkage name is exactly this; NULL: any. Far
+     * faster than a match that says the same. */
     const char *exact;
     /* Which of them; NULL: all. */
     bool (*match)(const struct function_name *name, void *context);
     void *context;
 };
 
-/* Find functions. An empty list is no error. Functions by .eh_frame only are offered under their sub_ names. */
+/* Find functions. An empty list is no error. Functions by .eh_frame only are offered under their sub_ names.
+ */
 struct error *module_functions(struct module *module, const struct function_query *query,
                                struct function_list *ret);
 
@@ -70,20 +71,21 @@ struct error *module_function_at(struct module *module, uint64_t vaddr, const st
 
 /* A call that was replaced by the code of the called function. */
 struct inlined {
-    const char *name, *base;       /* of the function that was inlined */
+    const char *name, *base; /* of the function that was inlined */
     const struct address_range *ranges;
     size_t range_count;
-    uint64_t entry;                /* DW_AT_entry_pc, else the lowest address */
-    const char *call_file;         /* NULL: unknown */
-    unsigned call_line;            /* 0: unknown */
-    const char *file;              /* where the inlined function is declared */
+    uint64_t entry;        /* DW_AT_entry_pc, else the lowest address */
+    const char *call_file; /* NULL: unknown */
+    unsigned call_line;    /* 0: unknown */
+    const char *file;      /* where the inlined function is declared */
     unsigned line;
-    unsigned depth;                /* 1: called by the function itself */
-    int parent;                    /* index of the inlined instance around it, or -1 */
-    struct die_place place;        /* of the DW_TAG_inlined_subroutine */
+    unsigned depth;         /* 1: called by the function itself */
+    int parent;             /* index of the inlined instance around it, or -1 */
+    struct die_place place; /* of the DW_TAG_inlined_subroutine */
 };
 
-/* The inlined instances inside of a function, outer ones before inner ones. Owned by the module, read once. */
+/* The inlined instances inside of a function, outer ones before inner ones. Owned by the module, read once.
+ */
 struct error *function_inlined(struct module *module, const struct function *function,
                                const struct inlined **ret, size_t *ret_count);
 

@@ -44,7 +44,8 @@ static bool add_range(struct array *ranges, uint64_t low, uint64_t high) {
     return range != NULL;
 }
 
-/* Add the parts that were split off, where they are not known yet: symbols of the same name with .cold behind it. */
+/* Add the parts that were split off, where they are not known yet: symbols of the same name with .cold behind
+ * it. */
 static bool add_parts(struct array *ranges, const struct symbols *symbols, const struct symbol *symbol) {
     size_t length = strlen(symbol->name), low = 0, high = symbols->part_count;
     while (low < high) {
@@ -174,7 +175,8 @@ struct error *function_from_die(struct module *module, struct dwarf_unit *unit,
     return NULL;
 }
 
-struct error *function_from_symbol(struct module *module, const struct symbol *symbol, struct function **ret) {
+struct error *function_from_symbol(struct module *module, const struct symbol *symbol,
+                                   struct function **ret) {
     struct function *function = arena_alloc(&module->arena, sizeof(*function));
     struct symbols symbols;
     struct names names;
@@ -186,7 +188,8 @@ struct error *function_from_symbol(struct module *module, const struct symbol *s
     function->source = FUNCTION_SYMBOL;
     struct array ranges = {0};
     bool good = add_range(&ranges, symbol->low, symbol->high) && add_parts(&ranges, &symbols, symbol);
-    if (!take_ranges(function, &module->arena, &ranges) || !good || !set_names(function, &module->arena, &names))
+    if (!take_ranges(function, &module->arena, &ranges) || !good ||
+        !set_names(function, &module->arena, &names))
         return &error_no_memory;
     const struct symbol *all = symbols_at(&symbols, symbol->low, &count);
     function->ifunc = is_ifunc(all, count);
@@ -195,7 +198,8 @@ struct error *function_from_symbol(struct module *module, const struct symbol *s
     return NULL;
 }
 
-struct error *function_from_start(struct module *module, uint64_t entry, uint64_t end, struct function **ret) {
+struct error *function_from_start(struct module *module, uint64_t entry, uint64_t end,
+                                  struct function **ret) {
     struct function *function = arena_alloc(&module->arena, sizeof(*function));
     struct address_range range = {entry, end};
     if (!function)

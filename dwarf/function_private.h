@@ -22,19 +22,19 @@ struct function_details {
 struct error *function_details(struct module *module, const struct function *function,
                                struct function_details **ret);
 
-/* (dwarf/function_make.c) Make a function that is in nobody's table yet; in the module's arena. *ret is NULL when
- * there is none. */
+/* (dwarf/function_make.c) Make a function that is in nobody's table yet; in the module's arena. *ret is NULL
+ * when there is none. */
 struct error *function_from_die(struct module *module, struct dwarf_unit *unit,
                                 const struct scanned_function *scanned, struct function **ret);
 struct error *function_from_symbol(struct module *module, const struct symbol *symbol, struct function **ret);
 struct error *function_from_start(struct module *module, uint64_t entry, uint64_t end, struct function **ret);
 
-/* (dwarf/function.c) The one function that is entered at this address: DWARF's, else the symbol's. *ret is NULL when
- * no function is: the symbol lies inside of another. */
+/* (dwarf/function.c) The one function that is entered at this address: DWARF's, else the symbol's. *ret is
+ * NULL when no function is: the symbol lies inside of another. */
 struct error *function_at_entry(struct module *module, uint64_t entry, const struct function **ret);
 /* The same when the unit is known. */
-struct error *function_of_die(struct module *module, struct dwarf_unit *unit, const struct scanned_function *scanned,
-                              const struct function **ret);
+struct error *function_of_die(struct module *module, struct dwarf_unit *unit,
+                              const struct scanned_function *scanned, const struct function **ret);
 /* The function that only .eh_frame knows at the address, or NULL. */
 struct error *function_by_frame(struct module *module, uint64_t vaddr, const struct function **ret);
 /* All starts of functions that the file tells of, sorted. Owned by the module. */

@@ -1,5 +1,5 @@
-/* Functions by name: first the symbols, which are quickly looked through; then, when they do not settle it, all units;
- * then what only .eh_frame knows. */
+/* Functions by name: first the symbols, which are quickly looked through; then, when they do not settle it,
+ * all units; then what only .eh_frame knows. */
 #include "dwarf/function_private.h"
 #include "dwarf/scan.h"
 
@@ -32,7 +32,8 @@ static void set_needle(struct query *query) {
 
 static bool is_exact(const struct names *names, const char *exact) {
     return (names->name && !strcmp(names->name, exact)) || (names->base && !strcmp(names->base, exact)) ||
-           (names->linkage && !strcmp(names->linkage, exact)) || (names->display && !strcmp(names->display, exact));
+           (names->linkage && !strcmp(names->linkage, exact)) ||
+           (names->display && !strcmp(names->display, exact));
 }
 
 static bool judge(const struct query *query, const struct names *names) {
@@ -53,13 +54,15 @@ static struct error *add(struct query *query, const struct function *function) {
 }
 
 /* *ret says whether one of the symbols at one address is asked for. */
-static struct error *judge_symbols(struct query *query, const struct symbol *symbols, size_t count, bool *ret) {
+static struct error *judge_symbols(struct query *query, const struct symbol *symbols, size_t count,
+                                   bool *ret) {
     bool display = query->asked->exact && strchr(query->asked->exact, '(');
     *ret = false;
     for (size_t i = 0; i < count && !*ret; i++) {
         struct names names;
         if (symbol_is_part(symbols[i].name) ||
-            (query->needle && !memmem(symbols[i].name, strlen(symbols[i].name), query->needle, query->needle_length)))
+            (query->needle &&
+             !memmem(symbols[i].name, strlen(symbols[i].name), query->needle, query->needle_length)))
             continue;
         if (!names_from_symbol(&query->scratch, symbols[i].name, display, &names))
             return &error_no_memory;
@@ -75,7 +78,8 @@ static struct error *query_symbols(struct query *query) {
     for (size_t i = 0; i < symbols.count; i += count) {
         const struct function *function = NULL;
         bool wanted;
-        for (count = 1; i + count < symbols.count && symbols.symbols[i + count].low == symbols.symbols[i].low;)
+        for (count = 1;
+             i + count < symbols.count && symbols.symbols[i + count].low == symbols.symbols[i].low;)
             count++;
         TRY(judge_symbols(query, &symbols.symbols[i], count, &wanted));
         if (wanted)
@@ -165,11 +169,13 @@ static struct error *run(struct query *query) {
 }
 
 static int compare(const void *a, const void *b) {
-    const struct function *left = *(const struct function *const *)a, *right = *(const struct function *const *)b;
+    const struct function *left = *(const struct function *const *)a,
+                          *right = *(const struct function *const *)b;
     return (left->entry > right->entry) - (left->entry < right->entry);
 }
 
-struct error *module_functions(struct module *module, const struct function_query *asked, struct function_list *ret) {
+struct error *module_functions(struct module *module, const struct function_query *asked,
+                               struct function_list *ret) {
     struct query query = {.module = module, .asked = asked};
     struct error *err = run(&query);
     arena_deinit(&query.scratch);

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Section 0 is the empty one of every ELF file; the others are those that have bytes: libdwarf does not take empty
- * ones. */
+/* Section 0 is the empty one of every ELF file; the others are those that have bytes: libdwarf does not take
+ * empty ones. */
 struct handle {
     Dwarf_Obj_Access_Interface interface;
     struct debug_file *file;
@@ -65,8 +65,8 @@ static const Dwarf_Obj_Access_Methods methods = {
     .load_section = load_section,
 };
 
-/* What the reading of types needs. Line tables, ranges and location lists stay out: libdwarf loads them by itself
- * together with .debug_info, and frees a damaged .debug_rnglists twice. */
+/* What the reading of types needs. Line tables, ranges and location lists stay out: libdwarf loads them by
+ * itself together with .debug_info, and frees a damaged .debug_rnglists twice. */
 static const enum debug_section shown[] = {DEBUG_INFO,     DEBUG_TYPES,       DEBUG_ABBREV, DEBUG_STR,
                                            DEBUG_LINE_STR, DEBUG_STR_OFFSETS, DEBUG_ADDR};
 #define SHOWN (sizeof(shown) / sizeof(shown[0]))
@@ -85,7 +85,8 @@ static struct handle *handle_open(struct debug_file *file) {
         handle->sections[handle->count++] = shown[i];
     }
     Dwarf_Error error = NULL;
-    if (dwarf_object_init_b(&handle->interface, NULL, NULL, DW_GROUPNUMBER_ANY, &handle->dwarf, &error) == DW_DLV_OK)
+    if (dwarf_object_init_b(&handle->interface, NULL, NULL, DW_GROUPNUMBER_ANY, &handle->dwarf, &error) ==
+        DW_DLV_OK)
         return handle;
     module_set_problem(file->module, error_new(ERROR_BAD_DATA, "%s: %s", file->path,
                                                error ? dwarf_errmsg(error) : "libdwarf cannot read it"));
@@ -105,7 +106,8 @@ void handle_close(struct debug_file *file) {
 
 struct Dwarf_Debug_s *module_file_dwarf(struct module *module, const struct debug_file *constant) {
     struct debug_file *file = (struct debug_file *)constant; /* it is the module's */
-    if (!file->handle_tried && debug_file_section(file, DEBUG_INFO).size && debug_file_section(file, DEBUG_ABBREV).size) {
+    if (!file->handle_tried && debug_file_section(file, DEBUG_INFO).size &&
+        debug_file_section(file, DEBUG_ABBREV).size) {
         file->handle = handle_open(file);
         /* What a .dwo has to say about addresses stands in the file that it was split from. */
         if (file->handle && file->dwo && module->debug && module_dwarf(module))

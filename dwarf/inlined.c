@@ -37,7 +37,8 @@ static bool copy_ranges(struct arena *arena, const struct die *die, struct inlin
     return ret->ranges != NULL;
 }
 
-static bool add_inlined(struct inlined_state *state, const struct subtree *tree, const struct die *die, int *ret) {
+static bool add_inlined(struct inlined_state *state, const struct subtree *tree, const struct die *die,
+                        int *ret) {
     struct arena *arena = &state->module->arena;
     struct inlined made = {.parent = tree->inlined, .place = die_place(die)};
     struct names names;
@@ -65,7 +66,8 @@ static bool add_site(struct inlined_state *state, const struct die *die) {
     struct attribute attribute;
     struct call_site made = {.place = die_place(die)};
     /* GNU: DW_AT_low_pc is the address behind the call. */
-    if (!(die_attribute(die, DW_AT_call_return_pc, &attribute) || die_attribute(die, DW_AT_low_pc, &attribute)) ||
+    if (!(die_attribute(die, DW_AT_call_return_pc, &attribute) ||
+          die_attribute(die, DW_AT_low_pc, &attribute)) ||
         !attribute_address(&attribute, &made.return_address))
         return true;
     made.tail_call = die_flag(die, DW_AT_call_tail_call) || die_flag(die, DW_AT_GNU_tail_call);
@@ -104,9 +106,11 @@ static struct error *read_function(struct module *module, struct function *funct
         qsort(state.sites.items, state.sites.count, sizeof(struct call_site), compare_sites);
     struct function_details *details = arena_alloc(&module->arena, sizeof(*details));
     if (details && !state.no_memory) {
-        details->inlined = arena_copy(&module->arena, state.inlined.items, state.inlined.count * sizeof(struct inlined));
+        details->inlined =
+            arena_copy(&module->arena, state.inlined.items, state.inlined.count * sizeof(struct inlined));
         details->inlined_count = state.inlined.count;
-        details->sites = arena_copy(&module->arena, state.sites.items, state.sites.count * sizeof(struct call_site));
+        details->sites =
+            arena_copy(&module->arena, state.sites.items, state.sites.count * sizeof(struct call_site));
         details->site_count = state.sites.count;
     }
     array_deinit(&state.inlined);
@@ -125,8 +129,8 @@ struct error *function_details(struct module *module, const struct function *fun
     return NULL;
 }
 
-struct error *function_inlined(struct module *module, const struct function *function, const struct inlined **ret,
-                               size_t *ret_count) {
+struct error *function_inlined(struct module *module, const struct function *function,
+                               const struct inlined **ret, size_t *ret_count) {
     struct function_details *details;
     TRY(function_details(module, function, &details));
     *ret = details->inlined;

@@ -18,7 +18,8 @@ static struct error *unit_rows(struct module *module, struct dwarf_unit *unit, s
     return NULL;
 }
 
-struct error *function_unit_lines(struct module *module, const struct function *function, struct line_rows *ret) {
+struct error *function_unit_lines(struct module *module, const struct function *function,
+                                  struct line_rows *ret) {
     return unit_rows(module, function->unit, ret);
 }
 
@@ -41,7 +42,8 @@ static size_t lower_bound(const struct line_rows *rows, uint64_t vaddr) {
 }
 
 static int compare_rows(const void *a, const void *b) {
-    const struct line_row *left = *(const struct line_row *const *)a, *right = *(const struct line_row *const *)b;
+    const struct line_row *left = *(const struct line_row *const *)a,
+                          *right = *(const struct line_row *const *)b;
     if (left->address != right->address)
         return left->address < right->address ? -1 : 1;
     return (left > right) - (left < right);
@@ -53,7 +55,8 @@ struct error *function_lines(struct module *module, const struct function *funct
     TRY(function_unit_lines(module, function, &all));
     for (size_t i = 0; i < function->range_count; i++) {
         const struct address_range *range = &function->ranges[i];
-        for (size_t k = lower_bound(&all, range->low); k < all.count && all.rows[k].address < range->high; k++) {
+        for (size_t k = lower_bound(&all, range->low); k < all.count && all.rows[k].address < range->high;
+             k++) {
             if (all.rows[k].end_sequence)
                 continue;
             const struct line_row **item = array_add(&found, sizeof(*item));
@@ -100,7 +103,8 @@ uint64_t function_body(struct module *module, const struct function *function) {
         if (rows.rows[i].prologue_end)
             return rows.rows[i].address;
     if (function->optimized)
-        return function->entry; /* optimized code has no prologue to speak of, and locations hold from the entry on */
+        return function
+            ->entry; /* optimized code has no prologue to speak of, and locations hold from the entry on */
     for (size_t i = first + 1; i < end; i++)
         if (rows.rows[i].address > function->entry && rows.rows[i].line && !rows.rows[i].end_sequence)
             return rows.rows[i].address;
@@ -140,7 +144,8 @@ static bool table_has_file(const struct line_table *table, const char *file) {
 }
 
 /* The innermost inlined instance at the address, or -1. */
-static struct error *inlined_at(struct module *module, const struct function *function, uint64_t vaddr, int *ret) {
+static struct error *inlined_at(struct module *module, const struct function *function, uint64_t vaddr,
+                                int *ret) {
     const struct inlined *inlined;
     size_t count;
     TRY(function_inlined(module, function, &inlined, &count));
@@ -181,7 +186,8 @@ static struct error *search_rows(struct place_search *search, const struct line_
         const struct line_row *row = &rows->rows[i];
         if (row->end_sequence || !row->is_stmt || row->line < search->asked || row->line > search->line)
             continue;
-        if (i && !row[-1].end_sequence && row[-1].line == row->line && row[-1].file == row->file && row[-1].is_stmt)
+        if (i && !row[-1].end_sequence && row[-1].line == row->line && row[-1].file == row->file &&
+            row[-1].is_stmt)
             continue; /* the same statement goes on */
         if (!line_file_matches(row->file, search->file))
             continue;

@@ -1,4 +1,5 @@
-/* line: which source line an address belongs to, and where the code of a line is (DWARF 2 to 5, section 6.2). */
+/* line: which source line an address belongs to, and where the code of a line is (DWARF 2 to 5, section 6.2).
+ */
 #ifndef REEL_DWARF_LINE_H
 #define REEL_DWARF_LINE_H
 
@@ -17,12 +18,14 @@ struct line_rows {
     size_t count;
 };
 
-/* All rows of a function's unit; each sequence ends with a row of end_sequence, whose address is the first that
- * it no longer covers. Owned by the module. */
-struct error *function_unit_lines(struct module *module, const struct function *function, struct line_rows *ret);
+/* All rows of a function's unit; each sequence ends with a row of end_sequence, whose address is the first
+ * that it no longer covers. Owned by the module. */
+struct error *function_unit_lines(struct module *module, const struct function *function,
+                                  struct line_rows *ret);
 
 /* The rows inside of the ranges of a function, without end_sequence rows: fresh array (free ret->rows). Empty
- * without DWARF. The first is_stmt row of a (file, line) different from the one before it begins a statement. */
+ * without DWARF. The first is_stmt row of a (file, line) different from the one before it begins a statement.
+ */
 struct error *function_lines(struct module *module, const struct function *function, struct line_rows *ret);
 
 /* The row that covers the address. ERROR_NOT_FOUND. */
@@ -32,10 +35,10 @@ struct error *module_line_at(struct module *module, uint64_t vaddr, struct line_
  * row of the function; the entry itself when nothing is known. */
 uint64_t function_body(struct module *module, const struct function *function);
 
-/* Where the statements of file:line begin, for a probe there: fresh sorted array of rows' addresses, one for each
- * instance of the code (several when it is inlined or a template). file matches whole components from the
- * right: "shop.c" and "src/shop.c" match "/home/u/src/shop.c". When no code is at exactly this line the next
- * line that has some is taken, and its number is in *ret_line. ERROR_NOT_FOUND. */
+/* Where the statements of file:line begin, for a probe there: fresh sorted array of rows' addresses, one for
+ * each instance of the code (several when it is inlined or a template). file matches whole components from
+ * the right: "shop.c" and "src/shop.c" match "/home/u/src/shop.c". When no code is at exactly this line the
+ * next line that has some is taken, and its number is in *ret_line. ERROR_NOT_FOUND. */
 struct error *module_line_addresses(struct module *module, const char *file, unsigned line, uint64_t **ret,
                                     size_t *ret_count, unsigned *ret_line);
 

@@ -42,8 +42,9 @@ static bool add_file(struct header_reader *reader, const char *name, uint64_t di
 
 static const char *read_text(struct header_reader *reader) {
     struct attribute attribute;
-    return form_read(&reader->unit, &reader->cursor, DW_FORM_string, 0, &attribute) ? attribute_string(&attribute)
-                                                                                   : NULL;
+    return form_read(&reader->unit, &reader->cursor, DW_FORM_string, 0, &attribute)
+               ? attribute_string(&attribute)
+               : NULL;
 }
 
 /* Versions 2 to 4: lists that end with an empty name. Number 0 is the unit's own, in both. */
@@ -158,7 +159,8 @@ static bool finish_header(struct header_reader *reader) {
     if (!table->files)
         return false;
     for (size_t i = 0; i < reader->files.count; i++) {
-        const char *folder = files[i].directory < reader->directories.count ? directories[files[i].directory] : NULL;
+        const char *folder =
+            files[i].directory < reader->directories.count ? directories[files[i].directory] : NULL;
         if (!files[i].name)
             continue;
         if (folder)
@@ -218,8 +220,8 @@ struct line_table *unit_line_table(struct dwarf_unit *unit) {
     table->header_bad = !read_header(table, unit, debug_file_section(file, DEBUG_LINE));
     if (!table->header_bad)
         return table;
-    module_set_problem(file->module, error_new(ERROR_BAD_DATA, "%s: damaged .debug_line near 0x%llx", file->path,
-                                               (unsigned long long)table->offset));
+    module_set_problem(file->module, error_new(ERROR_BAD_DATA, "%s: damaged .debug_line near 0x%llx",
+                                               file->path, (unsigned long long)table->offset));
     return NULL;
 }
 

@@ -7,8 +7,8 @@
 /* One list may not have more entries: it is damaged, or made to keep us busy. */
 #define ENTRIES_MAX (1u << 20)
 
-/* What is being read. Version 5 has one encoding for both kinds, with the same numbers up to DW_LLE_offset_pair;
- * GNU's split version 4 has another for locations; the old one is pairs of addresses. */
+/* What is being read. Version 5 has one encoding for both kinds, with the same numbers up to
+ * DW_LLE_offset_pair; GNU's split version 4 has another for locations; the old one is pairs of addresses. */
 struct reader {
     struct dwarf_unit *unit;
     struct cursor cursor;
@@ -171,12 +171,13 @@ static void start(struct reader *reader, const struct attribute *attribute, bool
                   void *context) {
     struct dwarf_unit *owner = unit_addresses(attribute->unit);
     unit_read_root(owner);
-    *reader = (struct reader){.unit = attribute->unit,
-                              .locations = locations,
-                              .base = owner->low_pc,
-                              .split_four = locations && attribute->unit->file->dwo && attribute->unit->version < 5,
-                              .visit = visit,
-                              .context = context};
+    *reader =
+        (struct reader){.unit = attribute->unit,
+                        .locations = locations,
+                        .base = owner->low_pc,
+                        .split_four = locations && attribute->unit->file->dwo && attribute->unit->version < 5,
+                        .visit = visit,
+                        .context = context};
 }
 
 static bool read_at(struct reader *reader, struct bytes section, uint64_t offset) {

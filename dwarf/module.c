@@ -51,7 +51,7 @@ void module_close(struct module *module) {
     if (!module)
         return;
     for (struct debug_file *file = module->files; file; file = file->next)
-        handle_close(file); /* handles refer to those of other files */
+        handle_close(file);                     /* handles refer to those of other files */
     unwind_table_destroy(module->unwind_table); /* it refers to the files */
     while (module->files) {
         struct debug_file *next = module->files->next;

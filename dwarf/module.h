@@ -2,8 +2,8 @@
  *
  * Debug information is looked for, in this order: in the file itself; by build-id (DEBUG_DIR and
  * /usr/lib/debug, .build-id/xx/yyyy.debug); by .gnu_debuglink, whose CRC must match (beside the file, .debug/
- * beside it, and its directory below /usr/lib/debug and DEBUG_DIR); from debuginfod. What dwz has moved out is
- * found by .gnu_debugaltlink, split DWARF as .dwo or .dwp files.
+ * beside it, and its directory below /usr/lib/debug and DEBUG_DIR); from debuginfod. What dwz has moved out
+ * is found by .gnu_debugaltlink, split DWARF as .dwo or .dwp files.
  *
  * A debug file is as untrusted as any other. One that is damaged is left out, and module_problem() says why;
  * damage that shows only later is ERROR_BAD_DATA from whatever is read then.
@@ -38,9 +38,10 @@ struct address_range {
     uint64_t low, high;
 };
 
-/* Open the ELF file behind fd (mapped: the caller may close fd at once). name is how the user knows it, and the
- * path that debug links are relative to. That there is no debug information is no error. ERROR_BAD_DATA when the
- * file itself is no sound ELF file, ERROR_UNSUPPORTED when it is for another machine. search may be NULL. */
+/* Open the ELF file behind fd (mapped: the caller may close fd at once). name is how the user knows it, and
+ * the path that debug links are relative to. That there is no debug information is no error. ERROR_BAD_DATA
+ * when the file itself is no sound ELF file, ERROR_UNSUPPORTED when it is for another machine. search may be
+ * NULL. */
 struct error *module_open(int fd, const char *name, const struct module_search *search, struct module **ret);
 void module_close(struct module *module);
 
@@ -48,7 +49,8 @@ const char *module_name(const struct module *module);
 const struct elf_image *module_image(const struct module *module);
 /* The file with the debug information when it is another one, else NULL. */
 const struct elf_image *module_debug_image(const struct module *module);
-/* Path of the file with the debug information (the module's own name when it is in itself); NULL: there is none.
+/* Path of the file with the debug information (the module's own name when it is in itself); NULL: there is
+ * none.
  */
 const char *module_debug_path(const struct module *module);
 /* Why there is no debug information, or what of it could not be used: "WHAT: WHY"; NULL when all is well. */
@@ -62,8 +64,8 @@ bool module_is_code(const struct module *module, uint64_t vaddr);
 /* The call frame information of the module and its debug file (dwarf/unwind.h); owned by the module. */
 struct error *module_unwind_table(struct module *module, const struct unwind_table **ret);
 
-/* A DIE that code outside of this folder's reader may want to look at: its file and offset. Split DWARF, dwz and
- * type units spread the DIEs of a module over several files and sections. offset is from the start of
+/* A DIE that code outside of this folder's reader may want to look at: its file and offset. Split DWARF, dwz
+ * and type units spread the DIEs of a module over several files and sections. offset is from the start of
  * .debug_info (of .debug_types: in_types) in this file; file is NULL: no DIE. */
 struct die_place {
     const struct debug_file *file;
@@ -71,9 +73,9 @@ struct die_place {
     bool in_types;
 };
 
-/* libdwarf's handle for the module's main debug information; NULL when there is none, or when libdwarf refuses
- * it. Owned by the module. It is given the sections that types need, as checked bytes: it never parses the ELF
- * file, and has no lines, ranges and location lists. */
+/* libdwarf's handle for the module's main debug information; NULL when there is none, or when libdwarf
+ * refuses it. Owned by the module. It is given the sections that types need, as checked bytes: it never
+ * parses the ELF file, and has no lines, ranges and location lists. */
 struct Dwarf_Debug_s *module_dwarf(struct module *module);
 /* The same for another file of the module, such as a .dwo or what dwz moved out. */
 struct Dwarf_Debug_s *module_file_dwarf(struct module *module, const struct debug_file *file);

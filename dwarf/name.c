@@ -6,8 +6,8 @@
 #include <setjmp.h>
 #include <string.h>
 
-/* A mangled name of a few hundred bytes can unfold into gigabytes (substitutions of substitutions): what is longer
- * than this stays mangled. */
+/* A mangled name of a few hundred bytes can unfold into gigabytes (substitutions of substitutions): what is
+ * longer than this stays mangled. */
 #define DEMANGLED_MAX (32 * 1024)
 #define SCOPES_MAX    64
 
@@ -17,8 +17,8 @@ struct output {
     jmp_buf full;
 };
 
-/* libiberty has no way for a callback to say "enough". It works on the stack alone when it has a callback, so that
- * leaving it this way loses nothing. */
+/* libiberty has no way for a callback to say "enough". It works on the stack alone when it has a callback, so
+ * that leaving it this way loses nothing. */
 static void append(const char *text, size_t length, void *context) {
     struct output *output = context;
     if (length > sizeof(output->text) - output->length - 1)
@@ -49,7 +49,8 @@ char *name_demangle(struct arena *arena, const char *mangled, bool parameters, b
     static _Thread_local struct output output;
     if (mangled[0] != '_' || (mangled[1] != 'Z' && mangled[1] != 'R'))
         return NULL;
-    if (!demangle_into(&output, mangled, DMGL_ANSI | (parameters ? DMGL_PARAMS | DMGL_RET_DROP : 0)) || !output.length)
+    if (!demangle_into(&output, mangled, DMGL_ANSI | (parameters ? DMGL_PARAMS | DMGL_RET_DROP : 0)) ||
+        !output.length)
         return NULL;
     char *text = arena_string(arena, output.text, output.length);
     *ret_no_memory |= !text;
@@ -64,8 +65,9 @@ static size_t operator_length(const char *text) {
 }
 
 static bool is_word(char letter) {
-    return letter == '_' || letter == '$' || (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||
-           (letter >= 'A' && letter <= 'Z') || (unsigned char)letter >= 0x80;
+    return letter == '_' || letter == '$' || (letter >= '0' && letter <= '9') ||
+           (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+           (unsigned char)letter >= 0x80;
 }
 
 char *name_base(struct arena *arena, const char *qualified) {

@@ -14,7 +14,7 @@ struct scanner {
     struct array scopes, functions, ranges, globals;
     uint32_t stack[DEPTH_MAX]; /* of scopes, by depth; SCOPE_NONE for other DIEs with children */
     uint32_t depth;
-    uint32_t scope;    /* innermost */
+    uint32_t scope;       /* innermost */
     uint32_t in_function; /* functions around */
 };
 
@@ -154,10 +154,11 @@ static bool finish(struct scanner *scanner, struct unit_scan *scan) {
         qsort(scanner->ranges.items, scanner->ranges.count, sizeof(struct scanned_range), compare_ranges);
     scan->scopes = arena_copy(arena, scanner->scopes.items, scanner->scopes.count * sizeof(struct scope));
     scan->scope_count = scanner->scopes.count;
-    scan->functions =
-        arena_copy(arena, scanner->functions.items, scanner->functions.count * sizeof(struct scanned_function));
+    scan->functions = arena_copy(arena, scanner->functions.items,
+                                 scanner->functions.count * sizeof(struct scanned_function));
     scan->function_count = scanner->functions.count;
-    scan->ranges = arena_copy(arena, scanner->ranges.items, scanner->ranges.count * sizeof(struct scanned_range));
+    scan->ranges =
+        arena_copy(arena, scanner->ranges.items, scanner->ranges.count * sizeof(struct scanned_range));
     scan->range_count = scanner->ranges.count;
     scan->globals = arena_copy(arena, scanner->globals.items, scanner->globals.count * sizeof(uint64_t));
     scan->global_count = scanner->globals.count;

@@ -46,8 +46,8 @@ static struct error *check_wanted(const struct debug_file *file, const struct wa
     return NULL;
 }
 
-/* Open the file at the path if it is what is wanted; NULL when not. What exists and is wrong is a problem worth
- * telling. */
+/* Open the file at the path if it is what is wanted; NULL when not. What exists and is wrong is a problem
+ * worth telling. */
 static struct debug_file *try_path(struct module *module, const char *path, const struct wanted *wanted) {
     struct debug_file *file = NULL;
     if (access(path, R_OK))
@@ -68,10 +68,11 @@ static struct debug_file *try_path(struct module *module, const char *path, cons
     return file;
 }
 
-static struct debug_file *try_format(struct module *module, const struct wanted *wanted, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static struct debug_file *try_format(struct module *module, const struct wanted *wanted, const char *format,
+                                     ...) __attribute__((format(printf, 3, 4)));
 
-static struct debug_file *try_format(struct module *module, const struct wanted *wanted, const char *format, ...) {
+static struct debug_file *try_format(struct module *module, const struct wanted *wanted, const char *format,
+                                     ...) {
     char *path = NULL;
     va_list args;
     va_start(args, format);
@@ -89,8 +90,7 @@ static struct debug_file *try_build_id_below(struct module *module, const char *
     char hex[2 * 64 + 1];
     for (size_t i = 0; i < wanted->build_id.size; i++)
         snprintf(hex + 2 * i, 3, "%02x", wanted->build_id.data[i]);
-    struct debug_file *file =
-        try_format(module, wanted, "%s/.build-id/%.2s/%s.debug", folder, hex, hex + 2);
+    struct debug_file *file = try_format(module, wanted, "%s/.build-id/%.2s/%s.debug", folder, hex, hex + 2);
     /* Distributions that keep no .debug suffix, and a plain folder of debug files. */
     return file ? file : try_format(module, wanted, "%s/%s.debug", folder, hex);
 }
@@ -212,8 +212,8 @@ static bool read_alternate(const struct elf_image *image, const char **ret_name,
     return true;
 }
 
-static struct debug_file *find_alternate(struct module *module, const struct debug_file *file, const char *name,
-                                         const struct wanted *wanted) {
+static struct debug_file *find_alternate(struct module *module, const struct debug_file *file,
+                                         const char *name, const struct wanted *wanted) {
     struct debug_file *found = NULL;
     char *folder = folder_of(file->path);
     if (*name == '/')
@@ -239,7 +239,8 @@ struct debug_file *debug_file_alternate(struct debug_file *file) {
         return NULL;
     file->alternate = find_alternate(file->module, file, name, &wanted);
     if (!file->alternate)
-        module_set_problem(file->module, error_new(ERROR_NOT_FOUND, "%s: shared debug information %s is not there",
-                                                   file->path, name));
+        module_set_problem(
+            file->module,
+            error_new(ERROR_NOT_FOUND, "%s: shared debug information %s is not there", file->path, name));
     return file->alternate;
 }

@@ -1,5 +1,5 @@
-/* Split DWARF: a skeleton unit in the module, its contents in a .dwo file or in a .dwp package (DWARF 5 section 7.3;
- * for version 4 https://gcc.gnu.org/wiki/DebugFission and DebugFissionDWP). */
+/* Split DWARF: a skeleton unit in the module, its contents in a .dwo file or in a .dwp package (DWARF 5
+ * section 7.3; for version 4 https://gcc.gnu.org/wiki/DebugFission and DebugFissionDWP). */
 #include "dwarf/die.h"
 #include "dwarf/module_private.h"
 
@@ -16,7 +16,16 @@ struct package_index {
 };
 
 /* DW_SECT_*: 1 to 6 are alike in both versions but for LOC, which is LOCLISTS in version 5. */
-enum { SECT_INFO = 1, SECT_TYPES, SECT_ABBREV, SECT_LINE, SECT_LOC, SECT_STR_OFFSETS, SECT_MACRO, SECT_RNGLISTS };
+enum {
+    SECT_INFO = 1,
+    SECT_TYPES,
+    SECT_ABBREV,
+    SECT_LINE,
+    SECT_LOC,
+    SECT_STR_OFFSETS,
+    SECT_MACRO,
+    SECT_RNGLISTS
+};
 
 static bool read_index(struct debug_file *file, enum debug_section section, struct package_index *ret) {
     struct cursor cursor;
@@ -74,7 +83,8 @@ void package_bases(struct debug_file *file, bool types, struct dwarf_unit *unit)
         if (id != (types ? SECT_TYPES : SECT_INFO))
             continue;
         for (uint32_t row = 0; row < index.rows; row++)
-            if (index_cell(&index, index.offsets + 4 * ((uint64_t)row * index.columns + column)) == unit->offset) {
+            if (index_cell(&index, index.offsets + 4 * ((uint64_t)row * index.columns + column)) ==
+                unit->offset) {
                 set_bases(&index, row, &unit->base);
                 return;
             }

@@ -16,8 +16,8 @@ static bool is_block(unsigned tag) {
     }
 }
 
-bool subtree_walk(struct dwarf_unit *unit, uint64_t offset, bool (*visit)(struct subtree *, const struct die *, void *),
-                  void *context) {
+bool subtree_walk(struct dwarf_unit *unit, uint64_t offset,
+                  bool (*visit)(struct subtree *, const struct die *, void *), void *context) {
     struct subtree stack[DEPTH_MAX] = {{0, -1, -1}};
     struct die die;
     size_t depth = 0;

@@ -68,7 +68,8 @@ static struct error *read_table(const struct module *module, const struct elf_im
     return NULL;
 }
 
-static struct error *read_file(const struct module *module, const struct elf_image *image, struct array *ret) {
+static struct error *read_file(const struct module *module, const struct elf_image *image,
+                               struct array *ret) {
     Elf64_Ehdr header;
     memcpy(&header, image->data, sizeof(header));
     for (size_t i = 0; i < elf_section_count(image); i++) {
@@ -114,13 +115,14 @@ static int compare(const void *a, const void *b) {
     return strcmp(left->name, right->name);
 }
 
-/* Drop what stands in both tables, and give a size to what has none: up to the next symbol, or to the end of the
- * code. */
+/* Drop what stands in both tables, and give a size to what has none: up to the next symbol, or to the end of
+ * the code. */
 static void tidy(const struct module *module, struct array *array) {
     struct symbol *symbols = array->items;
     size_t count = 0;
     for (size_t i = 0; i < array->count; i++)
-        if (!count || symbols[count - 1].low != symbols[i].low || strcmp(symbols[count - 1].name, symbols[i].name))
+        if (!count || symbols[count - 1].low != symbols[i].low ||
+            strcmp(symbols[count - 1].name, symbols[i].name))
             symbols[count++] = symbols[i];
     array->count = count;
     uint64_t next = UINT64_MAX, here = UINT64_MAX; /* address behind the current one */
@@ -184,7 +186,8 @@ struct error *module_symbols(struct module *module, struct symbols *ret) {
         module->symbols = index;
     }
     const struct symbol_index *index = module->symbols;
-    *ret = (struct symbols){index->symbols.items, index->symbols.count, index->parts.items, index->parts.count};
+    *ret =
+        (struct symbols){index->symbols.items, index->symbols.count, index->parts.items, index->parts.count};
     return NULL;
 }
 

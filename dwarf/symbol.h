@@ -11,7 +11,8 @@ struct symbol {
 };
 
 struct symbols {
-    const struct symbol *symbols; /* by address; of one address the best first: functions, globals, short names */
+    const struct symbol
+        *symbols; /* by address; of one address the best first: functions, globals, short names */
     size_t count;
     const struct symbol *parts; /* those of symbol_is_part(), by name */
     size_t part_count;

@@ -110,7 +110,8 @@ struct dwarf_unit *unit_addresses(struct dwarf_unit *unit) {
 /* What other attributes need to be read. */
 static void read_bases(const struct die *root, struct dwarf_unit *unit) {
     struct attribute attribute;
-    /* Where these say nothing, the unit's part begins with the header of its section (DWARF 5 section 3.1.3). */
+    /* Where these say nothing, the unit's part begins with the header of its section (DWARF 5 section 3.1.3).
+     */
     uint64_t header = unit->offset_size == 8 ? 16 : 8;
     bool five = unit->version >= 5;
     unit->str_offsets_base = unit->base.str_offsets + (five ? header : 0);
@@ -123,7 +124,8 @@ static void read_bases(const struct die *root, struct dwarf_unit *unit) {
         attribute_offset(&attribute, &unit->rnglists_base);
     if (die_attribute(root, DW_AT_loclists_base, &attribute))
         attribute_offset(&attribute, &unit->loclists_base);
-    if (die_attribute(root, DW_AT_addr_base, &attribute) || die_attribute(root, DW_AT_GNU_addr_base, &attribute))
+    if (die_attribute(root, DW_AT_addr_base, &attribute) ||
+        die_attribute(root, DW_AT_GNU_addr_base, &attribute))
         attribute_offset(&attribute, &unit->addr_base);
     if (die_attribute(root, DW_AT_GNU_ranges_base, &attribute))
         attribute_offset(&attribute, &unit->ranges_base);
@@ -135,7 +137,8 @@ static void read_root_attributes(const struct die *root, struct dwarf_unit *unit
     unit->name = die_attribute(root, DW_AT_name, &attribute) ? attribute_string(&attribute) : NULL;
     unit->directory = die_attribute(root, DW_AT_comp_dir, &attribute) ? attribute_string(&attribute) : NULL;
     unit->producer = die_attribute(root, DW_AT_producer, &attribute) ? attribute_string(&attribute) : NULL;
-    if (die_attribute(root, DW_AT_dwo_name, &attribute) || die_attribute(root, DW_AT_GNU_dwo_name, &attribute))
+    if (die_attribute(root, DW_AT_dwo_name, &attribute) ||
+        die_attribute(root, DW_AT_GNU_dwo_name, &attribute))
         unit->dwo_name = attribute_string(&attribute);
     if (die_attribute(root, DW_AT_GNU_dwo_id, &attribute))
         attribute_number(&attribute, &unit->dwo_id);

@@ -1,5 +1,5 @@
-/* Which unit the code at an address belongs to: from .debug_aranges (DWARF 5 section 6.1.2), and from root DIEs for
- * units that it says nothing about (clang writes none). */
+/* Which unit the code at an address belongs to: from .debug_aranges (DWARF 5 section 6.1.2), and from root
+ * DIEs for units that it says nothing about (clang writes none). */
 #include "dwarf/list.h"
 #include "dwarf/module_private.h"
 #include "dwarf/scan.h"
@@ -27,8 +27,9 @@ void unit_index_destroy(struct unit_index *index) {
 struct error *module_units(struct module *module, const struct unit_list **ret) {
     static const struct unit_list none;
     *ret = &none;
-    return module->debug && debug_file_has(module->debug, DEBUG_INFO) ? debug_file_units(module->debug, false, ret)
-                                                                      : NULL;
+    return module->debug && debug_file_has(module->debug, DEBUG_INFO)
+               ? debug_file_units(module->debug, false, ret)
+               : NULL;
 }
 
 static bool add_range(struct unit_index *index, uint64_t low, uint64_t high, struct dwarf_unit *unit) {
@@ -76,7 +77,8 @@ static bool read_head(struct cursor *cursor, struct table_head *ret) {
     size_t used = (cursor->offset - begin) % 16; /* tuples are aligned to their size */
     if (used)
         cursor_bytes(cursor, 16 - used);
-    return !cursor->failed && cursor->offset <= ret->end && version == 2 && ret->address_size == 8 && !segment_size;
+    return !cursor->failed && cursor->offset <= ret->end && version == 2 && ret->address_size == 8 &&
+           !segment_size;
 }
 
 /* Mark the units that .debug_aranges tells about, by their number in the list. */
@@ -119,7 +121,8 @@ static struct error *read_root_ranges(struct unit_index *index, struct dwarf_uni
     struct die root;
     struct attribute attribute;
     struct array ranges = {0};
-    if (!unit_root(unit, &root) || die_tag(&root) == DW_TAG_partial_unit || die_tag(&root) == DW_TAG_type_unit)
+    if (!unit_root(unit, &root) || die_tag(&root) == DW_TAG_partial_unit ||
+        die_tag(&root) == DW_TAG_type_unit)
         return NULL;
     bool good = die_ranges(&root, &ranges);
     for (size_t i = 0; good && i < ranges.count; i++) {

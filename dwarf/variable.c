@@ -1,9 +1,9 @@
 #include "dwarf/variable.h"
 
 #include "dwarf/function_private.h"
-#include "dwarf/variable_private.h"
 #include "dwarf/list.h"
 #include "dwarf/subtree.h"
+#include "dwarf/variable_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +38,8 @@ static bool add_location(const struct list_entry *entry, void *context) {
     struct variable_location *item = array_add(&collector->locations, sizeof(*item));
     collector->failed = !item;
     if (item)
-        *item = (struct variable_location){entry->low, entry->high, entry->expression.data, entry->expression.size};
+        *item = (struct variable_location){entry->low, entry->high, entry->expression.data,
+                                           entry->expression.size};
     return item != NULL;
 }
 
@@ -50,7 +51,8 @@ static bool set_locations(struct arena *arena, const struct attribute *attribute
             add_location(&everywhere, &collector);
     } else
         location_list(attribute, add_location, &collector);
-    ret->locations = arena_copy(arena, collector.locations.items, collector.locations.count * sizeof(*ret->locations));
+    ret->locations =
+        arena_copy(arena, collector.locations.items, collector.locations.count * sizeof(*ret->locations));
     ret->location_count = collector.locations.count;
     array_deinit(&collector.locations);
     return ret->locations && !collector.failed;
@@ -62,7 +64,8 @@ static bool set_constant(struct arena *arena, const struct attribute *attribute,
         ret->constant = arena_copy(arena, &number, sizeof(number));
         ret->constant_size = sizeof(number);
         ret->constant_is_number = true;
-        ret->constant_is_signed = attribute->form == DW_FORM_sdata || attribute->form == DW_FORM_implicit_const;
+        ret->constant_is_signed =
+            attribute->form == DW_FORM_sdata || attribute->form == DW_FORM_implicit_const;
         ret->has_constant = true;
         return ret->constant != NULL;
     }
@@ -109,7 +112,8 @@ bool variable_read(struct arena *arena, const struct die *die, struct variable *
         made.unit = attribute.unit;
         if (!set_locations(arena, &attribute, &made))
             return false;
-    } else if (die_find_attribute(die, DW_AT_const_value, &attribute) && !set_constant(arena, &attribute, &made))
+    } else if (die_find_attribute(die, DW_AT_const_value, &attribute) &&
+               !set_constant(arena, &attribute, &made))
         return false;
     made.is_static = is_fixed(&made);
     *ret = made;
@@ -150,7 +154,8 @@ static bool add_block(struct collector *collector, const struct die *die, int ar
     struct block made = {0};
     bool good = die_ranges(die, &ranges);
     if (ranges.count) {
-        made.ranges = arena_copy(&collector->module->arena, ranges.items, ranges.count * sizeof(*made.ranges));
+        made.ranges =
+            arena_copy(&collector->module->arena, ranges.items, ranges.count * sizeof(*made.ranges));
         made.range_count = ranges.count;
         good = good && made.ranges;
     } else
@@ -201,12 +206,15 @@ static bool visit(struct subtree *tree, const struct die *die, void *context) {
     return good;
 }
 
-/* The own parameters in the order of the abstract instance; one that the concrete instance leaves out is optimized
- * away. */
+/* The own parameters in the order of the abstract instance; one that the concrete instance leaves out is
+ * optimized away. */
 static bool order_parameters(struct collector *collector, const struct die *function, struct array *ret) {
     struct die origin, child;
+    struct attribute attribute;
     struct collected *all = collector->variables.items;
-    if (!die_origin(function, &origin) || !origin.abbreviation->children)
+    /* A mere declaration (DW_AT_specification) has parameters of its own, which nothing refers to. */
+    if (!die_attribute(function, DW_AT_abstract_origin, &attribute) ||
+        !attribute_reference(&attribute, &origin) || !origin.abbreviation->children)
         return true;
     for (uint64_t at = die_end(&origin); at && die_read(origin.unit, at, &child) && child.abbreviation;
          at = die_sibling(&child)) {
@@ -215,7 +223,8 @@ static bool order_parameters(struct collector *collector, const struct die *func
         struct die_place place = die_place(&child);
         struct collected *found = NULL;
         for (size_t i = 0; i < collector->variables.count && !found; i++)
-            if (all[i].variable.parameter && all[i].variable.inlined < 0 && same_place(&all[i].origin, &place))
+            if (all[i].variable.parameter && all[i].variable.inlined < 0 &&
+                same_place(&all[i].origin, &place))
                 found = &all[i];
         struct variable *item = array_add(ret, sizeof(*item));
         if (!item)
@@ -223,7 +232,8 @@ static bool order_parameters(struct collector *collector, const struct die *func
         if (found) {
             *item = found->variable;
             found->variable.name = NULL; /* taken */
-        } else if (die_flag(function, DW_AT_artificial) || !variable_read(&collector->module->arena, &child, item))
+        } else if (die_flag(function, DW_AT_artificial) ||
+                   !variable_read(&collector->module->arena, &child, item))
             ret->count--;
         else {
             item->scope = collector->function->ranges;
@@ -263,7 +273,8 @@ static struct error *collect(struct collector *collector, struct array *ret) {
     return NULL;
 }
 
-struct error *function_variables(struct module *module, const struct function *function, struct variables *ret) {
+struct error *function_variables(struct module *module, const struct function *function,
+                                 struct variables *ret) {
     struct function_details *details;
     TRY(function_details(module, function, &details));
     if (!details->variables_read && function->unit) {
@@ -275,7 +286,8 @@ struct error *function_variables(struct module *module, const struct function *f
         struct error *err = collect(&collector, &variables);
         const struct variable *copy =
             err ? NULL : arena_copy(&module->arena, variables.items, variables.count * sizeof(*copy));
-        details->variables = (struct variables){copy, variables.count, collector.variadic || function->variadic};
+        details->variables =
+            (struct variables){copy, variables.count, collector.variadic || function->variadic};
         array_deinit(&variables);
         array_deinit(&collector.variables);
         array_deinit(&collector.blocks);
@@ -345,5 +357,6 @@ bool function_frame_base(struct module *module, const struct function *function,
     struct die die;
     (void)module;
     return function->unit && die_read(function->unit, function->die, &die) &&
-           die_find_attribute(&die, DW_AT_frame_base, &attribute) && attribute_location_at(&attribute, vaddr, ret);
+           die_find_attribute(&die, DW_AT_frame_base, &attribute) &&
+           attribute_location_at(&attribute, vaddr, ret);
 }

@@ -1,5 +1,5 @@
-/* variable: parameters and locals of a function, of its lexical blocks and of what is inlined into it; globals;
- * and where they are at an address. */
+/* variable: parameters and locals of a function, of its lexical blocks and of what is inlined into it;
+ * globals; and where they are at an address. */
 #ifndef REEL_DWARF_VARIABLE_H
 #define REEL_DWARF_VARIABLE_H
 
@@ -13,15 +13,16 @@ struct variable_location {
 };
 
 struct variable {
-    const char *name; /* never NULL; "" for an unnamed parameter */
-    const char *file; /* NULL: unknown */
-    unsigned line;    /* 0: unknown */
+    const char *name;           /* never NULL; "" for an unnamed parameter */
+    const char *file;           /* NULL: unknown */
+    unsigned line;              /* 0: unknown */
     bool parameter, artificial; /* artificial: `this` and the like */
     bool is_static;             /* one for all calls: its address is fixed */
     struct die_place type;      /* file NULL: unknown */
     struct die_place place;     /* of the variable itself */
     struct dwarf_unit *unit;    /* that its expressions belong to */
-    const struct address_range *scope; /* where the name means this variable; none: everywhere in the module */
+    const struct address_range
+        *scope; /* where the name means this variable; none: everywhere in the module */
     size_t scope_count;
     unsigned depth; /* of nested blocks: the same name deeper down hides this one */
     int inlined;    /* index in function_inlined(), or -1: the function's own */
@@ -30,7 +31,8 @@ struct variable {
     bool has_constant; /* DW_AT_const_value: the bytes themselves, little endian */
     const uint8_t *constant;
     size_t constant_size; /* may be shorter or longer than the type */
-    bool constant_is_number, constant_is_signed; /* the 8 bytes are an integer, to be cut to the type's size */
+    bool constant_is_number,
+        constant_is_signed; /* the 8 bytes are an integer, to be cut to the type's size */
 };
 
 struct variables {
@@ -40,7 +42,8 @@ struct variables {
 };
 
 /* Variables of a function; owned by the module, read once. None without DWARF. */
-struct error *function_variables(struct module *module, const struct function *function, struct variables *ret);
+struct error *function_variables(struct module *module, const struct function *function,
+                                 struct variables *ret);
 
 /* True if the variable is in scope at the address. */
 bool variable_in_scope(const struct variable *variable, uint64_t vaddr);
@@ -51,8 +54,8 @@ const struct variable_location *variable_location_at(const struct variable *vari
 bool function_frame_base(struct module *module, const struct function *function, uint64_t vaddr,
                          struct variable_location *ret);
 
-/* A global or file-static variable by its name, plain ("total") or qualified ("shop::total"). The first that has
- * a location; owned by the module. ERROR_NOT_FOUND. Reads all units. */
+/* A global or file-static variable by its name, plain ("total") or qualified ("shop::total"). The first that
+ * has a location; owned by the module. ERROR_NOT_FOUND. Reads all units. */
 struct error *module_global(struct module *module, const char *name, const struct variable **ret);
 
 #endif

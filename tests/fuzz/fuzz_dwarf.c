@@ -1,9 +1,10 @@
-/* fuzz_dwarf: any bytes at all given to modules: an ELF file with debug information, read in every way there is.
+/* fuzz_dwarf: any bytes at all given to modules: an ELF file with debug information, read in every way there
+ * is.
  *
- * Built with -fsanitize=fuzzer this is a libFuzzer target. Built with -DFUZZ_SMOKE it is a program of its own that
- * runs mutations of seed files, the same ones every time: fuzz_dwarf SEED ROUNDS FILE... Seeds are best small
- * programs with debug information. LIBDWARF=1 in the environment also has libdwarf read what module_check_die()
- * lets through. */
+ * Built with -fsanitize=fuzzer this is a libFuzzer target. Built with -DFUZZ_SMOKE it is a program of its own
+ * that runs mutations of seed files, the same ones every time: fuzz_dwarf SEED ROUNDS FILE... Seeds are best
+ * small programs with debug information. LIBDWARF=1 in the environment also has libdwarf read what
+ * module_check_die() lets through. */
 #include "dwarf/evaluation.h"
 #include "dwarf/line.h"
 
@@ -31,7 +32,8 @@ static struct module *module_at(void *context, uint64_t address, uint64_t *ret_b
     return context;
 }
 
-static void locate(struct module *module, const struct function *function, const struct variables *variables) {
+static void locate(struct module *module, const struct function *function,
+                   const struct variables *variables) {
     struct frame_registers registers = {.known = 0x1ffff};
     struct memory_reader memory = {no_memory_read, NULL};
     struct evaluation_callbacks callbacks = {.context = module, .module_at = module_at};
@@ -60,7 +62,8 @@ static void show_libdwarf(struct module *module, const struct die_place *place, 
     Dwarf_Die die;
     Dwarf_Error error = NULL;
     char *name;
-    if (!dwarf || err || depth > 8 || dwarf_offdie_b(dwarf, place->offset, !place->in_types, &die, &error) != DW_DLV_OK) {
+    if (!dwarf || err || depth > 8 ||
+        dwarf_offdie_b(dwarf, place->offset, !place->in_types, &die, &error) != DW_DLV_OK) {
         error_free(err);
         return;
     }
@@ -162,16 +165,18 @@ static uint64_t nasty_number(void) {
     return numbers[next_random() % (sizeof(numbers) / sizeof(numbers[0]))];
 }
 
-/* Where a change goes: mostly into a section of debug information, picked evenly, since they differ in size. */
+/* Where a change goes: mostly into a section of debug information, picked evenly, since they differ in size.
+ */
 static void pick_area(const struct elf_image *image, size_t size, size_t *ret_at, size_t *ret_size) {
-    static const char *const names[] = {".debug_info",     ".debug_abbrev", ".debug_line", ".debug_loclists", ".debug_loc",
-                                        ".debug_rnglists", ".debug_ranges", ".debug_addr", ".debug_aranges",  ".debug_str",
-                                        ".debug_line_str", ".debug_str_offsets", ".symtab", ".eh_frame"};
+    static const char *const names[] = {
+        ".debug_info",     ".debug_abbrev",      ".debug_line", ".debug_loclists", ".debug_loc",
+        ".debug_rnglists", ".debug_ranges",      ".debug_addr", ".debug_aranges",  ".debug_str",
+        ".debug_line_str", ".debug_str_offsets", ".symtab",     ".eh_frame"};
     struct elf_section section;
     *ret_at = 0;
     *ret_size = next_random() & 1 && size > 64 ? 64 : size;
-    if (next_random() % 8 && image && elf_find_section(image, names[next_random() % 14], &section) && section.size &&
-        elf_bytes(image, section.offset, section.size)) {
+    if (next_random() % 8 && image && elf_find_section(image, names[next_random() % 14], &section) &&
+        section.size && elf_bytes(image, section.offset, section.size)) {
         *ret_at = section.offset;
         *ret_size = section.size;
     }

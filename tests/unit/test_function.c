@@ -73,7 +73,8 @@ static void check_all(const struct scratch *scratch, struct module *module, cons
         ck_assert_uint_lt(list.functions[i - 1]->entry, list.functions[i]->entry);
     char *command = NULL, name[4096];
     unsigned long long address;
-    ck_assert_int_ge(asprintf(&command, "nm %s/%s | grep -i ' [ti] ' | cut -d' ' -f1,3", scratch->path, program), 0);
+    ck_assert_int_ge(
+        asprintf(&command, "nm %s/%s | grep -i ' [ti] ' | cut -d' ' -f1,3", scratch->path, program), 0);
     FILE *pipe = popen(command, "r");
     free(command);
     size_t count = 0;
@@ -235,7 +236,8 @@ START_TEST(matching) {
     struct module *module = module_in(&scratch, "app", NULL);
     struct function_list list;
     int calls = 0;
-    CHECK_OK(module_functions(module, &(struct function_query){.match = starts_with_c, .context = &calls}, &list));
+    CHECK_OK(
+        module_functions(module, &(struct function_query){.match = starts_with_c, .context = &calls}, &list));
     ck_assert_uint_eq(list.count, 3);
     ck_assert_int_gt(calls, 5);
     function_list_deinit(&list);

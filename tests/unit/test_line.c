@@ -70,9 +70,12 @@ START_TEST(places) {
     ck_assert_uint_eq(addresses[0], function_body(module, function_named(module, "work")));
     ck_assert_uint_gt(addresses[0], function_named(module, "work")->entry);
     free(addresses);
-    CHECK_FAILS(module_line_addresses(module, "ain.c", 12, &addresses, &count, &line), ERROR_NOT_FOUND, "no code");
-    CHECK_FAILS(module_line_addresses(module, "main.c", 5000, &addresses, &count, &line), ERROR_NOT_FOUND, "no code");
-    CHECK_FAILS(module_line_addresses(module, "main.c", 0, &addresses, &count, &line), ERROR_NOT_FOUND, "no code");
+    CHECK_FAILS(module_line_addresses(module, "ain.c", 12, &addresses, &count, &line), ERROR_NOT_FOUND,
+                "no code");
+    CHECK_FAILS(module_line_addresses(module, "main.c", 5000, &addresses, &count, &line), ERROR_NOT_FOUND,
+                "no code");
+    CHECK_FAILS(module_line_addresses(module, "main.c", 0, &addresses, &count, &line), ERROR_NOT_FOUND,
+                "no code");
     module_close(module);
     scratch_remove(&scratch);
 }
@@ -88,7 +91,8 @@ START_TEST(as_addr2line_says) {
         char command[256], text[1024];
         struct line_row row;
         unsigned line = 0;
-        snprintf(command, sizeof(command), "addr2line -e %s/app 0x%llx", scratch.path, (unsigned long long)at);
+        snprintf(command, sizeof(command), "addr2line -e %s/app 0x%llx", scratch.path,
+                 (unsigned long long)at);
         FILE *pipe = popen(command, "r");
         ck_assert(fgets(text, sizeof(text), pipe) != NULL);
         pclose(pipe);

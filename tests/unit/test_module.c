@@ -46,8 +46,10 @@ START_TEST(by_debug_link) {
     struct scratch scratch = built("-O2 -g");
     char folder[128];
     snprintf(folder, sizeof(folder), "%s/elsewhere", scratch.path);
-    ck_assert(run(&scratch, "mkdir .debug elsewhere && objcopy --only-keep-debug app app.debug && objcopy "
-                            "--strip-all --remove-section=.note.gnu.build-id --add-gnu-debuglink=app.debug app stripped"));
+    ck_assert(
+        run(&scratch,
+            "mkdir .debug elsewhere && objcopy --only-keep-debug app app.debug && objcopy "
+            "--strip-all --remove-section=.note.gnu.build-id --add-gnu-debuglink=app.debug app stripped"));
     if (_i)
         ck_assert(run(&scratch, "mv app.debug %s", places[_i]));
     struct module *module = module_in(&scratch, "stripped", &(struct module_search){.debug_dir = folder});
@@ -80,17 +82,20 @@ START_TEST(by_build_id) {
         snprintf(hex + 2 * i, 3, "%02x", id[i]);
     module_close(module);
     snprintf(folder, sizeof(folder), "%s/debug", scratch.path);
-    ck_assert(run(&scratch, "mkdir -p debug/.build-id/%.2s && objcopy --only-keep-debug app debug/.build-id/%.2s/%s.debug "
-                            "&& strip app -o stripped",
-                  hex, hex, hex + 2));
+    ck_assert(
+        run(&scratch,
+            "mkdir -p debug/.build-id/%.2s && objcopy --only-keep-debug app debug/.build-id/%.2s/%s.debug "
+            "&& strip app -o stripped",
+            hex, hex, hex + 2));
     struct module_search search = {.debug_dir = folder};
     module = module_in(&scratch, "stripped", &search);
     char end[80];
     snprintf(end, sizeof(end), "%s.debug", hex + 2);
     check_found(module, end);
     /* The same name, but another program. */
-    ck_assert(run(&scratch, "echo 'int main(void){return 1;}' > b.c && gcc -g b.c -o debug/.build-id/%.2s/%s.debug", hex,
-                  hex + 2));
+    ck_assert(run(&scratch,
+                  "echo 'int main(void){return 1;}' > b.c && gcc -g b.c -o debug/.build-id/%.2s/%s.debug",
+                  hex, hex + 2));
     check_missing(module_in(&scratch, "stripped", &search), "build-id differs");
     scratch_remove(&scratch);
 }
