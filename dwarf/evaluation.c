@@ -137,7 +137,8 @@ static struct error *made_up(const uint8_t *bytes, size_t size, struct location 
     piece->kind = size ? PIECE_BYTES : PIECE_OPTIMIZED_OUT;
     piece->bytes = copy;
     piece->byte_count = size;
-    *ret = (struct location){piece, 1};
+    ret->pieces = piece;
+    ret->count = 1;
     return NULL;
 }
 

@@ -172,7 +172,8 @@ static struct dwarf_unit *find_split(const struct dwarf_unit *skeleton) {
     char *end = real ? strrchr(real, '/') : NULL;
     if (end) {
         *end = 0;
-        unit = try_dwo(skeleton, real, *name == '/' ? slash + 1 : name);
+        if (*name != '/')
+            unit = try_dwo(skeleton, real, name);
         if (!unit && slash)
             unit = try_dwo(skeleton, real, slash + 1);
     }

@@ -212,7 +212,7 @@ static bool order_parameters(struct collector *collector, const struct die *func
     struct die origin, child;
     struct attribute attribute;
     struct collected *all = collector->variables.items;
-    /* a mere declaration (DW_AT_specification) has parameters of its own, which these do not refer to */
+    /* A mere declaration (DW_AT_specification) has parameters of its own, which nothing refers to. */
     if (!die_attribute(function, DW_AT_abstract_origin, &attribute) ||
         !attribute_reference(&attribute, &origin) || !origin.abbreviation->children)
         return true;

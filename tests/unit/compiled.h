@@ -18,15 +18,15 @@ static const char shop_cc[] =
     "int total_count = 3;\n"
     "int Cart::made = 7;\n"
     "static int quiet = 4;\n"
-    "int Cart::total(int n) const {\n"          /* 8 */
-    "    int sum = quiet;\n"                    /* 9 */
-    "    for (int i = 0; i < n; i++) {\n"       /* 10 */
-    "        int price = prices[i];\n"          /* 11 */
-    "        sum += price * n;\n"               /* 12 */
+    "int Cart::total(int n) const {\n"    /* 8 */
+    "    int sum = quiet;\n"              /* 9 */
+    "    for (int i = 0; i < n; i++) {\n" /* 10 */
+    "        int price = prices[i];\n"    /* 11 */
+    "        sum += price * n;\n"         /* 12 */
     "    }\n"
     "    if (n > 90)\n"
     "        throw std::runtime_error(\"no\");\n"
-    "    return sum;\n"                         /* 16 */
+    "    return sum;\n" /* 16 */
     "}\n"
     "Cart &Cart::operator<<(int price) {\n"
     "    prices[made++ % 8] = price;\n"
@@ -206,12 +206,13 @@ static inline bool build(const struct scratch *scratch, const struct way *way) {
     ck_assert_msg(run(scratch, "%s %s -c main.c -o main.o && %s %s -c shop.cc -o shop.o", way->c, way->flags,
                       way->cxx, way->flags),
                   "%s %s", way->c, way->flags);
-    ck_assert_msg(run(scratch, "echo 'extern \"C\" int start(); namespace shop { int use(int); } int start() { return "
-                               "shop::use(2); }' > start.cc && %s %s -c start.cc -o start.o",
+    ck_assert_msg(run(scratch,
+                      "echo 'extern \"C\" int start(); namespace shop { int use(int); } int start() { return "
+                      "shop::use(2); }' > start.cc && %s %s -c start.cc -o start.o",
                       way->cxx, way->flags),
                   "%s %s", way->c, way->flags);
-    ck_assert_msg(run(scratch, "%s %s -Wl,-u,start main.o shop.o start.o -o app", way->cxx, way->flags), "%s %s",
-                  way->c, way->flags);
+    ck_assert_msg(run(scratch, "%s %s -Wl,-u,start main.o shop.o start.o -o app", way->cxx, way->flags),
+                  "%s %s", way->c, way->flags);
     return true;
 }
 
@@ -219,7 +220,8 @@ static inline bool build(const struct scratch *scratch, const struct way *way) {
 static inline uint64_t symbol_address(const struct scratch *scratch, const char *path, const char *symbol) {
     char *command = NULL;
     unsigned long long address = 0;
-    ck_assert_int_ge(asprintf(&command, "nm %s/%s | grep ' %s$' | cut -d' ' -f1", scratch->path, path, symbol), 0);
+    ck_assert_int_ge(
+        asprintf(&command, "nm %s/%s | grep ' %s$' | cut -d' ' -f1", scratch->path, path, symbol), 0);
     FILE *pipe = popen(command, "r");
     ck_assert_ptr_nonnull(pipe);
     if (fscanf(pipe, "%llx", &address) != 1)
