@@ -101,6 +101,8 @@ static bool binary(struct machine *machine, uint8_t operation) {
         value = right < 64 ? left >> right : 0;
         break;
     case DW_OP_shra:
+        /* arithmetic with gcc and clang */
+        /* cppcheck-suppress shiftTooManyBitsSigned */
         value = (uint64_t)((int64_t)left >> (right < 64 ? right : 63));
         break;
     case DW_OP_xor:

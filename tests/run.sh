@@ -148,6 +148,14 @@ fuzz_seeds() {
             printf '%s\n' "$recording"/d1/1.* "$recording/recording.json"
         ;;
     fuzz_unwind) printf '%s\n' /usr/bin/true ;;
+    fuzz_dwarf) # not large: each round reads all of it
+        printf '%s\n' 'struct point { int x, y; };' 'int sum(struct point *p, int n) {' \
+            '    int all = 0;' '    for (int i = 0; i < n; i++) all += p[i].x * p[i].y;' '    return all;' '}' \
+            'int main(int argc, char **argv) { struct point p[2] = {{argc, 2}, {3, *argv[0]}}; return sum(p, 2); }' \
+            >"$SCRATCH/fuzz.c"
+        gcc -g -O1 -gdwarf-5 -o "$SCRATCH/fuzz5" "$SCRATCH/fuzz.c" && gcc -g -O0 -gdwarf-4 -o "$SCRATCH/fuzz4" "$SCRATCH/fuzz.c" &&
+            printf '%s\n' "$SCRATCH/fuzz5" "$SCRATCH/fuzz4"
+        ;;
     fuzz_trace) printf '%s\n' "$ROOT/tests/fuzz/seeds/trace.json" ;;
     fuzz_elf) printf '%s\n' "$BUILD/tests/unit/test_base" /usr/bin/true ;;
     esac
