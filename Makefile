@@ -57,7 +57,8 @@ help:
 
 $(BUILD)/reel: $(call room_objects,cmd) $(LIBRARIES)
 	@echo '  LD $@'
-	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARIES) $(LDLIBS)
+	@# whole archives: two rooms with functions of one name do not link
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--whole-archive $(LIBRARIES) -Wl,--no-whole-archive $(LDLIBS)
 
 define ROOM_LIBRARY
 $(BUILD)/lib$(1).a: $(call room_objects,$(1))

@@ -142,7 +142,7 @@ static struct error *parse_terminated(const char *text, size_t size, const char 
     const char *at = memchr(text, 0, size);
     if (at)
         return syntax_error(text, at, name, "a NUL");
-    const char *why = json_check(text, &at);
+    const char *why = json_check_text(text, &at);
     if (why)
         return syntax_error(text, at, name, why);
     cJSON *object = cJSON_Parse(text);

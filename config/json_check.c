@@ -143,7 +143,7 @@ static const char *check_value(struct scan *scan) {
     return check_word(scan);
 }
 
-const char *json_check(const char *text, const char **ret_at) {
+const char *json_check_text(const char *text, const char **ret_at) {
     struct scan scan = {.at = text};
     const char *why = check_value(&scan);
     if (!why) {

@@ -8,6 +8,6 @@ enum { JSON_NESTING_MOST = 32 };
 
 /* NULL when the NUL-terminated text is one JSON value and nothing else; else what is wrong, a static text, at
  * *ret_at. */
-const char *json_check(const char *text, const char **ret_at);
+const char *json_check_text(const char *text, const char **ret_at);
 
 #endif
