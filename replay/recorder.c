@@ -225,17 +225,21 @@ static struct error *on_new_task(struct recorder *recorder, const struct stop *s
     return task_resume(stop->task, RESUME_SYSCALL, 0);
 }
 
+/* The memory that the program had when it called execve: also when the recording ends there. */
+static struct error *write_before(struct recorder *recorder) {
+    char name[32];
+    if (!recorder->before)
+        return NULL;
+    recording_segment_name(recorder->segment, "memory", name);
+    return image_write(recorder->before, recorder->recording.domainfd, name, &recorder->recording.budget);
+}
+
 /* The new segment can be recorded: the old log ends with EVENT_EXEC. */
 static struct error *end_segment(struct recorder *recorder, struct chunk_writer *old_log) {
     struct chunk_writer *new_log = recorder->log;
     struct event event = {.kind = EVENT_EXEC};
-    char name[32];
     recorder->log = old_log;
     struct error *err = recorder_append(recorder, &event);
-    if (!err && recorder->mode == RECORDER_RECORDING && recorder->before) {
-        recording_segment_name(recorder->segment, "memory", name);
-        err = image_write(recorder->before, recorder->recording.domainfd, name, &recorder->recording.budget);
-    }
     if (!err && recorder->mode == RECORDER_RECORDING)
         err = chunk_writer_flush(recorder->log);
     if (err)
@@ -259,7 +263,9 @@ static struct error *on_exec_done(struct recorder *recorder) {
     if (recorder->mode == RECORDER_RECORDING) {
         struct chunk_writer *old_log = recorder->log;
         recorder->log = NULL;
-        struct error *err = record_segment(recorder, recorder->segment + 1);
+        struct error *err = write_before(recorder);
+        if (!err)
+            err = record_segment(recorder, recorder->segment + 1);
         if (!err) {
             err = end_segment(recorder, old_log);
         } else {
