@@ -81,11 +81,12 @@ static struct error *replay_mremap(struct replayer *replayer, const struct event
                        (const uint64_t[6]){args[0], args[1], args[2], flags, to}, (int64_t)to);
 }
 
-/* Only advice that changes contents matters; MADV_FREE was made MADV_DONTNEED when it was recorded. */
+/* Only advice that changes contents matters. MADV_FREE was made MADV_DONTNEED when it was recorded, and no
+ * memory of the puppet is locked. */
 static struct error *replay_madvise(struct replayer *replayer, const struct event *event) {
     const uint64_t *args = event->syscall.args;
-    uint64_t advice = args[2] == MADV_FREE ? MADV_DONTNEED : args[2];
-    if (advice != MADV_DONTNEED && advice != MADV_REMOVE)
+    uint64_t advice = args[2] == MADV_REMOVE ? MADV_REMOVE : MADV_DONTNEED;
+    if (!memory_advice_discards(args[2]))
         return NULL;
     return puppet_call(&replayer->puppet, SYS_madvise, (const uint64_t[6]){args[0], args[1], advice},
                        event->syscall.result);
