@@ -527,8 +527,39 @@ static const struct syscall_call *output_call(struct recorder *recorder) {
     return &recorder->call;
 }
 
+/* Direct I/O reads whole blocks: at the end of a file it fills more of the buffer than its result says. Only
+ * what is short can have such an end, and its size is one of blocks. */
+static bool reads_direct(const struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    switch (call->number) {
+    case SYS_read:
+    case SYS_pread64:
+        if (call->result <= 0 || (uint64_t)call->result >= call->args[2] || call->args[2] % 512)
+            return false;
+        break;
+    case SYS_readv:
+    case SYS_preadv:
+    case SYS_preadv2:
+        if (call->result <= 0)
+            return false;
+        break;
+    default:
+        return false;
+    }
+    char path[64];
+    unsigned flags = 0;
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->pid, (int)call->args[0]);
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "pos: %*d flags: %o", &flags) != 1)
+        flags = 0;
+    if (file)
+        fclose(file);
+    return flags & O_DIRECT;
+}
+
 static struct error *add_outputs(struct recorder *recorder) {
     struct memory_ranges ranges = {0};
+    recorder->call.direct = reads_direct(recorder);
     const struct memory_reader memory = task_memory(recorder->task);
     struct error *err = syscall_outputs(output_call(recorder), &memory, &ranges);
     for (size_t i = 0; !err && i < ranges.count; i++)

@@ -138,6 +138,7 @@ struct syscall_call {
     uint64_t number;
     uint64_t args[SYSCALL_ARGS];
     int64_t result;
+    bool direct; /* a read from a file open with O_DIRECT, which may fill the buffer beyond the result */
 };
 
 static inline bool syscall_failed(int64_t result) {
