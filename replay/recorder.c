@@ -511,6 +511,7 @@ static void recorder_deinit(struct recorder *recorder) {
 }
 
 static struct error *start(struct recorder *recorder) {
+    TRY(engine_check_proc());
     for (int fd = 1; fd <= 2; fd++)
         recorder->has_output[fd - 1] = fstat(fd, &recorder->own_output[fd - 1]) == 0;
     engine_pin(); /* the program then sees one processor, and most start no worker threads, which cannot be
