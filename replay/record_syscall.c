@@ -522,6 +522,7 @@ struct error *record_entry(struct recorder *recorder) {
     }
     const struct syscall_hooks *row_hooks = hooks_of(recorder->row);
     recorder->refused = recorder->row->handler == HANDLER_REFUSE;
+    TRY(record_save_vectors(recorder));
     if (row_hooks->entry)
         TRY(row_hooks->entry(recorder));
     if (recorder->mode != RECORDER_RECORDING)
@@ -579,7 +580,7 @@ static bool reads_direct(const struct recorder *recorder) {
 static struct error *add_outputs(struct recorder *recorder) {
     struct memory_ranges ranges = {0};
     recorder->call.direct = reads_direct(recorder);
-    const struct memory_reader memory = task_memory(recorder->task);
+    const struct memory_reader memory = record_entry_memory(recorder);
     struct error *err = syscall_outputs(output_call(recorder), &memory, &ranges);
     for (size_t i = 0; !err && i < ranges.count; i++)
         err = effects_add_memory(&recorder->effects, recorder->task, ranges.ranges[i].address,

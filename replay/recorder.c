@@ -500,6 +500,7 @@ static void recorder_deinit(struct recorder *recorder) {
     file_store_deinit(&recorder->store);
     effects_deinit(&recorder->effects);
     buffer_deinit(&recorder->encoded);
+    record_saved_deinit(&recorder->saved);
     insn_sites_deinit(&recorder->sites);
     free(recorder->mapped);
     for (size_t i = 0; i < recorder->sharing_count; i++)

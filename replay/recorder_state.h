@@ -56,6 +56,17 @@ struct sharer {
     struct insn_sites sites;
 };
 
+/* What a call's outputs are found by, as it was at the entry: a call may overwrite its own iovecs. */
+struct saved_range {
+    uint64_t address;
+    size_t offset, size; /* in the bytes of struct saved */
+};
+struct saved {
+    struct saved_range *ranges;
+    size_t count, room;
+    struct buffer bytes;
+};
+
 struct recorder {
     const struct recorder_options *options;
     struct engine engine;
@@ -99,6 +110,8 @@ struct recorder {
 
     uint64_t sigmask;          /* of the program, as far as known: see record_signal.c */
     uint8_t sigill_action[32]; /* its struct kernel_sigaction for SIGILL */
+
+    struct saved saved; /* of the call under way */
 
     struct insn_sites sites;
     uint64_t vdso_syscall;  /* address of a syscall instruction in the program, for injected calls */
@@ -177,6 +190,13 @@ struct error *record_late_signal(struct recorder *recorder, struct task *task);
 struct error *record_end_memory(struct recorder *recorder);
 /* The same at an exec that has happened, of what was taken at its entry. */
 struct error *record_exec_memory(struct recorder *recorder);
+
+/* record_vectors.c */
+/* At the entry: keep the arrays that say where the call will write. */
+struct error *record_save_vectors(struct recorder *recorder);
+/* The task's memory, with what was kept in place of what is there now; *ret_context must outlive it. */
+struct memory_reader record_entry_memory(struct recorder *recorder);
+void record_saved_deinit(struct saved *saved);
 
 /* record_code.c */
 /* Search code mapped from the file open at fd: [address, address + size) shows it from offset on. Patches it
