@@ -1,5 +1,6 @@
-/* record_vectors: the arrays (struct iovec, struct msghdr) that say where a call writes. A buffer may lie over its own
- * array, so they are kept as they are when the call is made, which is when the kernel reads them. */
+/* record_vectors: the arrays (struct iovec, struct msghdr) that say where a call writes. A buffer may lie
+ * over its own array, so they are kept as they are when the call is made, which is when the kernel reads
+ * them. */
 #include "replay/recorder_state.h"
 
 #include <stdlib.h>
@@ -75,12 +76,14 @@ struct error *record_save_vectors(struct recorder *recorder) {
     return NULL;
 }
 
-static void lay_over(const struct saved *saved, const struct saved_range *range, uint64_t address, uint8_t *ret,
-                     size_t size) {
+static void lay_over(const struct saved *saved, const struct saved_range *range, uint64_t address,
+                     uint8_t *ret, size_t size) {
     uint64_t from = range->address > address ? range->address : address;
-    uint64_t to = range->address + range->size < address + size ? range->address + range->size : address + size;
+    uint64_t to =
+        range->address + range->size < address + size ? range->address + range->size : address + size;
     if (from < to)
-        memcpy(ret + (from - address), saved->bytes.data + range->offset + (from - range->address), to - from);
+        memcpy(ret + (from - address), saved->bytes.data + range->offset + (from - range->address),
+               to - from);
 }
 
 static size_t read_saved(void *context, uint64_t address, void *ret, size_t size) {

@@ -47,7 +47,7 @@ struct site {
     enum special special;
     unsigned line; /* of the statement */
     const char *file;
-    bool is_foreign; /* the statement stands in another file: it was inlined */
+    bool is_foreign;  /* the statement stands in another file: it was inlined */
     struct plan plan; /* SITE_STATEMENT, SITE_EXIT: the variables in scope, items are their indices */
     uint32_t *stored; /* SITE_STATEMENT: variables that its own instructions write to; owned */
     size_t stored_count;

@@ -125,8 +125,8 @@ static struct error *assignment(struct hit_context *context, const struct frame 
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
-/* The line of the statement that ran before this look goes on: a line may have several rows in the line table, and
- * inlined code in between. */
+/* The line of the statement that ran before this look goes on: a line may have several rows in the line
+ * table, and inlined code in between. */
 static bool goes_on(const struct site *site, const struct site *statement) {
     return site->kinds & SITE_STATEMENT && (site->is_foreign || site->line == statement->line);
 }
