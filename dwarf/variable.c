@@ -207,11 +207,13 @@ static bool visit(struct subtree *tree, const struct die *die, void *context) {
 }
 
 /* The own parameters in the order of the abstract instance; one that the concrete instance leaves out is
- * optimized away. */
+ * optimized away. (The declaration that a method specifies has parameters, too, but they are no instances.) */
 static bool order_parameters(struct collector *collector, const struct die *function, struct array *ret) {
     struct die origin, child;
     struct collected *all = collector->variables.items;
-    if (!die_origin(function, &origin) || !origin.abbreviation->children)
+    struct attribute attribute;
+    if (!die_attribute(function, DW_AT_abstract_origin, &attribute) ||
+        !attribute_reference(&attribute, &origin) || !origin.abbreviation->children)
         return true;
     for (uint64_t at = die_end(&origin); at && die_read(origin.unit, at, &child) && child.abbreviation;
          at = die_sibling(&child)) {

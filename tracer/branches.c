@@ -14,10 +14,12 @@
  * each condition with one; so do chains of comparisons that gcc makes of a switch).
  *
  * taken: for a loop, whether its body is (again) entered: the jump goes backwards, or does not leave it. For
- * an if, whether control goes to the nearest following line, which is where compilers leave the body. An if
- * that is not taken and has an else part is called `else`, taken: the body ends with a jump over it, and
- * between the two there is a line without code, the one with the word. (`if (a) return b; return c;` also
- * jumps there, but has no such line.)
+ * an if, whether control goes to the nearest following line, which is where compilers leave the body; or, when
+ * the body stands on the condition's line, to the part of that line with the lowest column. An if that is not
+ * taken and has an else part is called `else`, taken: the body ends with a jump over it, and between the two there
+ * is a line without code, the one with the word. A body that ends with return, break or continue looks alike, so
+ * this is said only where such a jump leads behind the else part to what is not the function's end, a loop's end
+ * or its next round. Else it is an `if` that is not taken, which is true as well.
  *
  * Optimised code moves lines about, and some conditions become instructions without a jump: then there is
  * less, and `to_line` says what was seen. Conditional expressions (a ? b : c) on several lines count as if.
@@ -104,7 +106,10 @@ struct shape {
     uint64_t exit;                    /* behind the jump that closes a loop around it, or 0 */
     unsigned outside[SWITCH_TARGETS]; /* other lines that are jumped or fallen to */
     size_t outside_count;
-    uint64_t far_target; /* highest target of its jumps */
+    uint64_t far_target;              /* highest target of its jumps */
+    uint64_t near;                    /* where it goes on its own line behind its last jump: lowest column */
+    unsigned near_column;
+    bool ambiguous; /* two such places of one column */
 };
 
 static void note_line(struct shape *shape, unsigned line, unsigned own) {
@@ -124,17 +129,36 @@ static bool ends_loop(const struct function_code *code, uint64_t target, uint64_
            before->vaddr > first;
 }
 
+/* A place that a jump leads to, or that is behind it. */
+static void note_place(const struct branches *branches, const struct branch_group *group, uint64_t vaddr,
+                       struct shape *shape) {
+    const struct line_row *row = row_at(branches, vaddr);
+    if (!row)
+        return;
+    note_line(shape, row->line, group->line);
+    if (row->line != group->line || vaddr <= group->last || vaddr == shape->near)
+        return;
+    if (!shape->near || row->column < shape->near_column) {
+        shape->near = vaddr;
+        shape->near_column = row->column;
+        shape->ambiguous = false;
+    } else if (row->column == shape->near_column) {
+        shape->ambiguous = true;
+    }
+}
+
 static void look(const struct branches *branches, const struct function_code *code,
-                 const struct code_transfer *transfer, unsigned own, struct shape *shape) {
+                 const struct code_transfer *transfer, const struct branch_group *group,
+                 struct shape *shape) {
     if (!shape->first)
         shape->first = transfer->vaddr;
     if (transfer->kind == CODE_JUMP_INDIRECT) {
         shape->indirect = true;
         return;
     }
-    note_line(shape, line_at(branches, transfer->target), own);
+    note_place(branches, group, transfer->target, shape);
     if (transfer->kind == CODE_BRANCH)
-        note_line(shape, line_at(branches, transfer->next), own);
+        note_place(branches, group, transfer->next, shape);
     if (transfer->target <= transfer->vaddr)
         shape->backward = true;
     else if (ends_loop(code, transfer->target, shape->first))
@@ -159,15 +183,36 @@ static unsigned nearest_following(const struct shape *shape, unsigned own) {
     return best;
 }
 
+/* Does a jump from the end of the body to `join` jump over an else part? Not when it may as well be a return, break
+ * or continue, see above. */
+static bool joins(const struct branches *branches, const struct function_code *code, uint64_t far_target,
+                  uint64_t join, uint64_t condition) {
+    unsigned line = line_at(branches, join), else_line = line_at(branches, far_target);
+    if (line <= else_line)
+        return false;
+    for (size_t i = 0; i < code->count; i++) {
+        const struct code_transfer *transfer = &code->transfers[i];
+        bool between = transfer->vaddr >= far_target && transfer->vaddr < join;
+        bool known = transfer->kind == CODE_BRANCH || transfer->kind == CODE_JUMP;
+        if (between && known && transfer->target <= condition)
+            return false;
+        if (transfer->kind == CODE_RETURN && line_at(branches, transfer->vaddr) == line)
+            return false;
+    }
+    return true;
+}
+
 /* One outside line only: the body is on the condition's own line. */
 static void classify_if(const struct branches *branches, const struct function_code *code,
                         const struct shape *shape, struct branch_group *group) {
     group->kind = BRANCH_IF;
     group->then_line = shape->outside_count > 1 ? nearest_following(shape, group->line) : 0;
+    group->then_address = shape->ambiguous ? 0 : shape->near;
     const struct code_transfer *before = function_code_before(code, shape->far_target);
     if (before && before->next == shape->far_target && before->kind == CODE_JUMP &&
         before->target > shape->far_target && before->vaddr > group->last &&
-        line_at(branches, shape->far_target) > line_at(branches, before->vaddr) + 1)
+        line_at(branches, shape->far_target) > line_at(branches, before->vaddr) + 1 &&
+        joins(branches, code, shape->far_target, before->target, shape->first))
         group->else_address = shape->far_target;
 }
 
@@ -176,7 +221,7 @@ static void classify(struct branches *branches, const struct function_code *code
     struct shape shape = {0};
     for (size_t i = 0; i < branches->count; i++)
         if (branches->branches[i].group == index)
-            look(branches, code, transfer_at(code, branches->branches[i].vaddr), group->line, &shape);
+            look(branches, code, transfer_at(code, branches->branches[i].vaddr), group, &shape);
     if (shape.indirect || shape.outside_count >= SWITCH_TARGETS)
         group->kind = BRANCH_SWITCH;
     else if (shape.backward || shape.exit)
@@ -232,6 +277,8 @@ const struct branch *branches_at(const struct branches *branches, uint64_t vaddr
 static bool loop_outcome(const struct branch_group *group, const struct branch *branch, uint64_t destination,
                          bool other_line, struct branch_outcome *ret) {
     ret->kind = "loop";
+    if (branch->backward && destination == branch->next && branch->vaddr != group->last)
+        return false; /* a || b: the other part is asked next */
     if (branch->backward)
         ret->taken = destination != branch->next;
     else if (group->loop_exit && destination == group->loop_exit)
@@ -249,8 +296,10 @@ static bool if_outcome(const struct branch_group *group, uint64_t destination, b
                        unsigned to_line, struct branch_outcome *ret) {
     if (!other_line && (group->then_line || destination <= group->last))
         return false;
+    if (!group->then_line && !group->then_address)
+        return false;
     ret->kind = "if";
-    ret->taken = group->then_line ? to_line == group->then_line : !other_line;
+    ret->taken = group->then_line ? to_line == group->then_line : destination == group->then_address;
     if (!ret->taken && group->else_address && destination == group->else_address) {
         ret->kind = "else";
         ret->taken = true;

@@ -23,7 +23,8 @@ struct branch_group {
     unsigned line;
     uint64_t last;         /* address of the last jump of it */
     unsigned then_line;    /* IF: where control goes when it holds; 0: it stays on the line */
-    uint64_t else_address; /* IF: where the else part begins; 0: there is none */
+    uint64_t then_address; /* IF without then_line: where it goes on the line; 0: that cannot be told */
+    uint64_t else_address; /* IF: where the else part begins; 0: there is none, as far as is known */
     uint64_t loop_exit; /* LOOP: behind its jump back to the condition; 0: the condition stands at its end */
 };
 

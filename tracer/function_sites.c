@@ -57,6 +57,15 @@ static struct error *add_site(struct traced_function *function, uint64_t vaddr, 
 
 /* ---- types ---- */
 
+/* gcc has made a copy that takes its arguments in another way (dwarf/abi.h). */
+static bool is_changed_clone(const struct function *function) {
+    static const char *const suffixes[] = {".isra.", ".constprop.", ".part."};
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+        if (function->linkage_name && strstr(function->linkage_name, suffixes[i]))
+            return true;
+    return false;
+}
+
 static struct error *load_types(struct traced_function *function) {
     const struct function *f = function->function;
     function->variable_types = calloc(function->variables.count + 1, sizeof(*function->variable_types));
@@ -70,6 +79,8 @@ static struct error *load_types(struct traced_function *function) {
     if (f->source != FUNCTION_DWARF)
         return NULL;
     error_free(traced_module_type(function->module, &f->return_type, &function->return_type));
+    if (is_changed_clone(f))
+        return NULL;
     const struct type *type;
     struct error *err = traced_module_type(function->module, &f->place, &type);
     if (!err)
@@ -151,6 +162,38 @@ static bool frame_base(const struct traced_function *function, uint64_t vaddr, u
     return true;
 }
 
+/* The distance of the CFA from rsp; false when it is told by another register, or not known. */
+static bool rsp_distance(const struct traced_function *function, uint64_t vaddr, int64_t *ret) {
+    struct cfi_row row;
+    struct error *err = unwind_row(function->module->unwind, vaddr, &row);
+    bool known = !err && row.cfa.kind == CFI_VAL_OFFSET && row.cfa.reg == FRAME_RSP;
+    error_free(err);
+    if (known)
+        *ret = row.cfa.offset;
+    return known;
+}
+
+/* A frame base that is a register holds behind the prologue and before the epilogue only: rbp is not the caller's
+ * there, and rsp is at its lowest. */
+static bool frame_is_made(const struct traced_function *function, uint64_t vaddr) {
+    unsigned reg;
+    int64_t offset, distance, lowest = 0;
+    struct variable_location base;
+    if (!function_frame_base(function->module->module, function->function, vaddr, &base) || !base.size ||
+        base.expression[0] == OP_CALL_FRAME_CFA || !frame_base(function, vaddr, &reg, &offset))
+        return true;
+    if (!rsp_distance(function, vaddr, &distance))
+        return true;
+    if (reg != FRAME_RSP)
+        return false;
+    for (size_t i = 0; i < function->rows.count; i++) {
+        int64_t each;
+        if (rsp_distance(function, function->rows.rows[i].address, &each) && each > lowest)
+            lowest = each;
+    }
+    return distance >= lowest;
+}
+
 /* The step for an expression; PLAN_ASK when no plain step says it. */
 static struct plan_step step_of(const struct traced_function *function,
                                 const struct variable_location *location, uint64_t vaddr) {
@@ -186,7 +229,9 @@ static struct plan_step step_for(const struct traced_function *function, size_t 
     const struct variable_location *location = variable_location_at(variable, vaddr);
     uint32_t size = traced_variable_size(function, index);
     struct plan_step step = {.operation = PLAN_NOTHING};
-    if (location)
+    if (location && location->size && location->expression[0] == OP_FBREG && !frame_is_made(function, vaddr))
+        step.operation = PLAN_NOTHING;
+    else if (location)
         step = step_of(function, location, vaddr);
     else if (variable->has_constant && size <= sizeof(step.value))
         step = (struct plan_step){.operation = PLAN_CONSTANT};
@@ -248,10 +293,21 @@ static struct error *add_transfers(struct traced_function *function) {
     return NULL;
 }
 
+/* The innermost inlined instance around the address, or -1. */
+static int inlined_at(const struct inlined *inlined, size_t count, uint64_t vaddr) {
+    for (size_t i = count; i--;) /* inner ones come last */
+        if (ranges_contain(inlined[i].ranges, inlined[i].range_count, vaddr))
+            return (int)i;
+    return -1;
+}
+
 /* The statements behind the prologue: each address where the line table begins one. */
 static struct error *add_statements(struct traced_function *function) {
     uint64_t body = function_body(function->module->module, function->function);
     const struct function *f = function->function;
+    const struct inlined *inlined = NULL;
+    size_t inlined_count = 0;
+    TRY(function_inlined(function->module->module, f, &inlined, &inlined_count));
     for (size_t i = 0; i < function->rows.count; i++) {
         const struct line_row *row = &function->rows.rows[i];
         struct site *site;
@@ -262,6 +318,7 @@ static struct error *add_statements(struct traced_function *function) {
         TRY(add_site(function, row->address, SITE_STATEMENT, &site));
         site->line = row->line;
         site->file = row->file;
+        site->inlined = inlined_at(inlined, inlined_count, row->address);
     }
     return NULL;
 }

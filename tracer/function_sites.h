@@ -46,6 +46,7 @@ struct site {
     struct traced_function *function; /* NULL: SITE_PLACE or SITE_SPECIAL alone */
     enum special special;
     unsigned line; /* of the statement */
+    int inlined;   /* SITE_STATEMENT: index of the inlined instance that it belongs to, or -1 */
     const char *file;
     struct plan plan; /* SITE_STATEMENT, SITE_EXIT: the variables in scope, items are their indices */
     uint32_t *stored; /* SITE_STATEMENT: variables that its own instructions write to; owned */

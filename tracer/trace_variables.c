@@ -57,8 +57,12 @@ bool trace_argument_bytes(struct hit_context *context, const struct traced_funct
     if (!list && location && function->has_abi && position < function->abi.argument_count) {
         const struct abi_place *place = &function->abi.arguments[position];
         *ret_state = NOTE_UNREADABLE;
-        if (place->known && place->size <= size)
-            return abi_fetch(place, &context->registers, &context->memory, ret, size);
+        return place->known && place->size <= size &&
+               abi_fetch(place, &context->registers, &context->memory, ret, size);
+    }
+    if (!list && location) { /* that location holds after the prologue only */
+        *ret_state = NOTE_UNREADABLE;
+        return false;
     }
     *ret_state = variable_bytes(context, function, index, function->function->entry, ret, size);
     return *ret_state == NOTE_OK;
@@ -120,9 +124,24 @@ static struct error *assignment(struct hit_context *context, const struct frame 
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
+/* Is the line of the statement before through? It may have several rows in the line table, and code of inlined
+ * functions between them. */
+static bool is_through(const struct site *site, const struct frame *frame) {
+    const struct site *statement = frame->statement;
+    if (!statement || !(site->kinds & SITE_STATEMENT))
+        return true;
+    return site->line != statement->line && (site->inlined < 0 || site->inlined == statement->inlined);
+}
+
+/* Structs and arrays are written part by part. */
+static bool has_parts(const struct frame *frame, uint32_t index) {
+    const struct type *type = type_strip(frame->function->variable_types[index]);
+    return type->kind == TYPE_STRUCT || type->kind == TYPE_CLASS || type->kind == TYPE_UNION ||
+           type->kind == TYPE_ARRAY;
+}
+
 /* Has the statement that ran before this look given the variable its value? Its own instructions write to it,
- * or it is the declaration (f(&x) writes to x elsewhere). A line may have several rows in the line table: it
- * is through when another one begins. */
+ * or it is the declaration (f(&x) writes to x elsewhere). */
 static bool was_assigned(const struct site *site, const struct frame *frame, uint32_t index) {
     const struct site *statement = frame->statement;
     const struct variable *variable = &frame->function->variables.variables[index];
@@ -131,8 +150,7 @@ static bool was_assigned(const struct site *site, const struct frame *frame, uin
     for (size_t i = 0; i < statement->stored_count; i++)
         if (statement->stored[i] == index)
             return true;
-    bool through = !(site->kinds & SITE_STATEMENT) || site->line != statement->line;
-    return through && variable->line == statement->line;
+    return is_through(site, frame) && variable->line == statement->line;
 }
 
 static struct error *compare(struct hit_context *context, struct frame *frame, const struct plan_note *note) {
@@ -142,6 +160,8 @@ static struct error *compare(struct hit_context *context, struct frame *frame, c
         shadow->missing = true;
         return NULL;
     }
+    if (shadow->seen && has_parts(frame, note->item) && !is_through(context->site, frame))
+        return NULL;
     bool same = shadow->seen && shadow->size == note->size && memcmp(shadow->bytes, bytes, note->size) == 0;
     /* a variable that had no place until now has got one because it has got a value */
     bool assigned = !shadow->told && was_assigned(context->site, frame, note->item);
