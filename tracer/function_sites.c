@@ -173,25 +173,31 @@ static bool rsp_distance(const struct traced_function *function, uint64_t vaddr,
     return known;
 }
 
-/* A frame base that is a register holds behind the prologue and before the epilogue only: rbp is not the caller's
- * there, and rsp is at its lowest. */
-static bool frame_is_made(const struct traced_function *function, uint64_t vaddr) {
-    unsigned reg;
-    int64_t offset, distance, lowest = 0;
-    struct variable_location base;
-    if (!function_frame_base(function->module->module, function->function, vaddr, &base) || !base.size ||
-        base.expression[0] == OP_CALL_FRAME_CFA || !frame_base(function, vaddr, &reg, &offset))
-        return true;
+/* Is rsp as low as it is in the body, behind the prologue and before the epilogue? */
+static bool rsp_is_low(const struct traced_function *function, uint64_t vaddr) {
+    int64_t distance, each, most = 0;
     if (!rsp_distance(function, vaddr, &distance))
         return true;
-    if (reg != FRAME_RSP)
-        return false;
-    for (size_t i = 0; i < function->rows.count; i++) {
-        int64_t each;
-        if (rsp_distance(function, function->rows.rows[i].address, &each) && each > lowest)
-            lowest = each;
-    }
-    return distance >= lowest;
+    for (size_t i = 0; i < function->rows.count; i++)
+        if (rsp_distance(function, function->rows.rows[i].address, &each) && each > most)
+            most = each;
+    return distance >= most;
+}
+
+/* Does the expression say something true at this address? Compilers let locations that are relative to rbp or rsp
+ * reach over the epilogue, where rbp is the caller's and rsp is another. */
+static bool is_frame_made(const struct traced_function *function, const struct variable_location *location,
+                          uint64_t vaddr) {
+    unsigned reg;
+    int64_t offset;
+    struct variable_location base;
+    uint8_t op = location->size ? location->expression[0] : 0;
+    if (op == OP_BREG0 + FRAME_RSP)
+        return rsp_is_low(function, vaddr);
+    if (op != OP_FBREG || !function_frame_base(function->module->module, function->function, vaddr, &base) ||
+        !base.size || base.expression[0] == OP_CALL_FRAME_CFA || !frame_base(function, vaddr, &reg, &offset))
+        return true;
+    return reg == FRAME_RSP ? rsp_is_low(function, vaddr) : !rsp_distance(function, vaddr, &offset);
 }
 
 /* The step for an expression; PLAN_ASK when no plain step says it. */
@@ -229,7 +235,7 @@ static struct plan_step step_for(const struct traced_function *function, size_t 
     const struct variable_location *location = variable_location_at(variable, vaddr);
     uint32_t size = traced_variable_size(function, index);
     struct plan_step step = {.operation = PLAN_NOTHING};
-    if (location && location->size && location->expression[0] == OP_FBREG && !frame_is_made(function, vaddr))
+    if (location && !is_frame_made(function, location, vaddr))
         step.operation = PLAN_NOTHING;
     else if (location)
         step = step_of(function, location, vaddr);
@@ -277,6 +283,22 @@ static bool visible(const struct traced_function *function, size_t index, uint64
 }
 
 /* ---- finding the sites ---- */
+
+/* Without optimisation variables have one place each, and rbp or the CFA holds the frame. */
+static bool is_optimized(const struct traced_function *function) {
+    const struct function *f = function->function;
+    struct variable_location base;
+    if (f->optimized || (function_frame_base(function->module->module, f, f->entry, &base) && base.size &&
+                         base.expression[0] == OP_REG0 + FRAME_RSP))
+        return true;
+    for (size_t i = 0; i < function->variables.count; i++) {
+        const struct variable *variable = &function->variables.variables[i];
+        const struct variable_location *first = variable->locations;
+        if (variable->location_count > 1 || (variable->location_count && (first->low || first->high != UINT64_MAX)))
+            return true;
+    }
+    return false;
+}
 
 static struct error *add_transfers(struct traced_function *function) {
     const struct function *f = function->function;
@@ -344,16 +366,24 @@ static uint64_t statement_end(const struct traced_function *function, const stru
     return end;
 }
 
+static bool writes_to(const struct code_store *store, const struct plan_step *step) {
+    return store->reg == step->reg && store->offset < step->offset + (int64_t)step->size &&
+           store->offset + (int64_t)store->size > step->offset;
+}
+
 static bool stores_to(const struct function_code *code, const struct plan_step *step, uint64_t from,
                       uint64_t to) {
     for (size_t i = 0; i < code->store_count; i++) {
         const struct code_store *store = &code->stores[i];
-        if (store->vaddr >= from && store->vaddr < to && store->reg == step->reg &&
-            store->offset < step->offset + (int64_t)step->size &&
-            store->offset + (int64_t)store->size > step->offset)
+        if (store->vaddr >= from && store->vaddr < to && writes_to(store, step))
             return true;
     }
     return false;
+}
+
+bool traced_function_stores(const struct traced_function *function, const struct plan_step *step,
+                            uint64_t vaddr) {
+    return stores_to(&function->code, step, vaddr, UINT64_MAX);
 }
 
 /* Which variables the statement itself assigns: then a value is new also when it is the same as before. */
@@ -394,6 +424,7 @@ static struct error *find_sites(struct traced_function *function, const struct t
     TRY(function_lines(module, f, &function->rows));
     TRY(function_variables(module, f, &function->variables));
     TRY(load_types(function));
+    function->optimized = is_optimized(function);
     TRY(add_site(function, f->entry, SITE_ENTRY, &site));
     TRY(add_transfers(function));
     if (options->trace_variables || options->trace_control_flow)

@@ -65,6 +65,7 @@ struct traced_function {
     const struct type **variable_types; /* NULL entries: not known */
     struct abi_call abi;
     bool has_abi;
+    bool optimized; /* clang does not say so: seen by its locations */
     const struct type *return_type; /* NULL: not known */
     struct site *sites;             /* by address */
     size_t site_count;
@@ -81,6 +82,10 @@ void traced_function_destroy(struct traced_function *function);
 
 /* The site at this address, or NULL. */
 struct site *traced_function_site(const struct traced_function *function, uint64_t vaddr);
+
+/* Does an instruction at vaddr or behind it write to the memory that the step notes? */
+bool traced_function_stores(const struct traced_function *function, const struct plan_step *step,
+                            uint64_t vaddr);
 
 /* Bytes of a variable's type that are looked at; 0 when it has no known size. */
 uint32_t traced_variable_size(const struct traced_function *function, size_t index);

@@ -140,8 +140,28 @@ static bool has_parts(const struct frame *frame, uint32_t index) {
            type->kind == TYPE_ARRAY;
 }
 
+static const struct plan_step *step_of(const struct site *site, uint32_t item) {
+    for (size_t i = 0; i < site->plan.count; i++)
+        if (site->plan.steps[i].operation != PLAN_END && site->plan.steps[i].item == item)
+            return &site->plan.steps[i];
+    return NULL;
+}
+
+/* Optimised code writes a struct or array that it declares between the instructions of the lines around it: it is
+ * whole on a later line, with no instruction ahead that writes to it. */
+static bool is_whole(const struct site *site, const struct frame *frame, uint32_t index) {
+    const struct traced_function *function = frame->function;
+    const struct variable *variable = &function->variables.variables[index];
+    const struct plan_step *step = step_of(site, index);
+    if (!function->optimized || !has_parts(frame, index))
+        return true;
+    if ((site->kinds & SITE_STATEMENT) && (site->inlined >= 0 || site->line <= variable->line))
+        return false;
+    return !step || step->operation != PLAN_MEMORY || !traced_function_stores(function, step, site->vaddr);
+}
+
 /* Has the statement that ran before this look given the variable its value? Its own instructions write to it,
- * or it is the declaration (f(&x) writes to x elsewhere). */
+ * or it is the declaration of what is written elsewhere: by a constructor, by a function that returns it. */
 static bool was_assigned(const struct site *site, const struct frame *frame, uint32_t index) {
     const struct site *statement = frame->statement;
     const struct variable *variable = &frame->function->variables.variables[index];
@@ -150,7 +170,7 @@ static bool was_assigned(const struct site *site, const struct frame *frame, uin
     for (size_t i = 0; i < statement->stored_count; i++)
         if (statement->stored[i] == index)
             return true;
-    return is_through(site, frame) && variable->line == statement->line;
+    return has_parts(frame, index) && is_through(site, frame) && variable->line == statement->line;
 }
 
 static struct error *compare(struct hit_context *context, struct frame *frame, const struct plan_note *note) {
@@ -163,9 +183,13 @@ static struct error *compare(struct hit_context *context, struct frame *frame, c
     if (shadow->seen && has_parts(frame, note->item) && !is_through(context->site, frame))
         return NULL;
     bool same = shadow->seen && shadow->size == note->size && memcmp(shadow->bytes, bytes, note->size) == 0;
-    /* a variable that had no place until now has got one because it has got a value */
+    /* A variable that had no place until now has got one because it has got a value; though a place in memory may
+     * be told of before it is written. */
+    const struct plan_step *step = step_of(context->site, note->item);
     bool assigned = !shadow->told && was_assigned(context->site, frame, note->item);
-    bool appeared = !shadow->seen && shadow->missing;
+    bool appeared = !shadow->seen && shadow->missing && step && step->operation != PLAN_MEMORY;
+    if (shadow->seen && !shadow->told && !is_whole(context->site, frame, note->item))
+        return NULL;
     bool tell = appeared || (shadow->seen && !same) || assigned;
     if (!same && !set_shadow(shadow, bytes, note->size))
         return &error_no_memory;

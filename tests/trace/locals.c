@@ -9,7 +9,9 @@ CALLED int counting(int n) {
         total += i;
         EXPECT("assign counting.total %d", total);
     }
+#ifndef __clang__ /* its line table has no statement between i++ and the end of the loop */
     EXPECT("assign counting.i %d", n + 1);
+#endif
     return total;
 }
 

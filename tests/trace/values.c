@@ -32,7 +32,9 @@ CALLED enum color others(enum color color, enum flags flags, bool yes, bool no, 
 CALLED double floats(float f, double d, long double l, float g) {
     EXPECT("call floats f=%.9g d=%.17g l=%.21Lg g=%.9g", f, d, l, g);
     double result = f + d + (double)l + g;
+#ifndef __OPTIMIZE__ /* gcc 12 gives result the place of what l is converted to */
     EXPECT("assign floats.result %.17g", result);
+#endif
     EXPECT("return floats %.17g", result);
     return result;
 }
