@@ -21,8 +21,10 @@
  * this is said only where such a jump leads behind the else part to what is not the function's end, a loop's end
  * or its next round. Else it is an `if` that is not taken, which is true as well.
  *
- * Optimised code moves lines about, and some conditions become instructions without a jump: then there is
- * less, and `to_line` says what was seen. Conditional expressions (a ? b : c) on several lines count as if.
+ * Optimised code moves lines about, and some conditions become instructions without a jump. There only these are
+ * told: switches with an indirect jump; loops whose last jump goes back, with what jumps over them in front; and ifs
+ * with the body on another line, whose jumps do not leave a loop that is around them. (A switch may have become such
+ * an if.) For the rest there is no event. Conditional expressions (a ? b : c) on several lines count as if.
  */
 #include "tracer/branches.h"
 
@@ -216,13 +218,115 @@ static void classify_if(const struct branches *branches, const struct function_c
         group->else_address = shape->far_target;
 }
 
-static void classify(struct branches *branches, const struct function_code *code, size_t index) {
+/* The transfer that ends the block of straight code at the address. */
+static const struct code_transfer *block_end(const struct function_code *code, uint64_t vaddr) {
+    for (size_t i = 0; i < code->count; i++)
+        if (code->transfers[i].vaddr >= vaddr)
+            return &code->transfers[i];
+    return NULL;
+}
+
+/* Does straight code from `top` come to the jump at `last`, without leaving what is between them? Loops with inner
+ * jumps go there by some way, so all that stay inside are followed, forwards only. */
+static bool comes_to(const struct function_code *code, uint64_t top, uint64_t last) {
+    for (uint64_t at = top; at <= last;) {
+        const struct code_transfer *transfer = block_end(code, at);
+        if (!transfer || transfer->vaddr > last)
+            return false;
+        if (transfer->vaddr == last)
+            return true;
+        bool jumps = transfer->kind == CODE_JUMP;
+        if (transfer->kind == CODE_RETURN || transfer->kind == CODE_JUMP_INDIRECT ||
+            (jumps && (transfer->target > last || transfer->target <= transfer->vaddr)))
+            return false;
+        at = jumps ? transfer->target : transfer->next;
+    }
+    return false;
+}
+
+/* Does a jump from vaddr to target leave a loop around it: code that a later jump goes back in front of? */
+static bool leaves_loop(const struct function_code *code, const struct branch *branch) {
+    const struct code_transfer *jump = transfer_at(code, branch->vaddr);
+    for (size_t i = 0; i < code->count; i++) {
+        const struct code_transfer *back = &code->transfers[i];
+        if ((back->kind != CODE_JUMP && back->kind != CODE_BRANCH) || back->target > branch->vaddr ||
+            back->vaddr < branch->vaddr)
+            continue;
+        if (back->vaddr == branch->vaddr || jump->target > back->vaddr || jump->target < back->target)
+            return true;
+    }
+    return false;
+}
+
+static const struct branch *last_of(const struct branches *branches, size_t group) {
+    const struct branch *last = NULL;
+    for (size_t i = 0; i < branches->count; i++)
+        if (branches->branches[i].group == group)
+            last = &branches->branches[i];
+    return last;
+}
+
+/* Does another jump go back to the same place? Then one of them may be `continue`. */
+static bool has_other_way_back(const struct function_code *code, const struct code_transfer *jump) {
+    for (size_t i = 0; i < code->count; i++) {
+        const struct code_transfer *other = &code->transfers[i];
+        if (other != jump && (other->kind == CODE_JUMP || other->kind == CODE_BRANCH) &&
+            other->target == jump->target && other->vaddr > jump->target)
+            return true;
+    }
+    return false;
+}
+
+/* A loop when the last jump of the line goes back to what comes to it again. */
+static bool is_rotated(const struct branches *branches, const struct function_code *code, size_t index,
+                       struct branch_group *group) {
+    const struct branch *last = last_of(branches, index);
+    const struct code_transfer *jump = transfer_at(code, last->vaddr);
+    if (jump->kind != CODE_BRANCH || !last->backward || has_other_way_back(code, jump) ||
+        !comes_to(code, jump->target, last->vaddr))
+        return false;
+    group->loop_top = jump->target;
+    for (size_t i = 0; i < branches->count; i++) {
+        const struct branch *branch = &branches->branches[i];
+        if (branch->group != index || branch == last)
+            continue;
+        if (branch->backward && transfer_at(code, branch->vaddr)->target < jump->target)
+            return false;
+        if (branch->vaddr < jump->target)
+            group->guard = branch->vaddr;
+    }
+    return true;
+}
+
+static void classify_optimized(const struct branches *branches, const struct function_code *code, size_t index,
+                               const struct shape *shape, struct branch_group *group) {
+    group->kind = BRANCH_UNKNOWN;
+    if (shape->indirect) {
+        group->kind = BRANCH_SWITCH;
+        return;
+    }
+    if (is_rotated(branches, code, index, group)) {
+        group->kind = BRANCH_ROTATED;
+        return;
+    }
+    if (shape->outside_count != 2 || shape->backward)
+        return;
+    for (size_t i = 0; i < branches->count; i++)
+        if (branches->branches[i].group == index && leaves_loop(code, &branches->branches[i]))
+            return;
+    classify_if(branches, code, shape, group);
+}
+
+static void classify(struct branches *branches, const struct function_code *code, bool optimized,
+                     size_t index) {
     struct branch_group *group = &branches->groups[index];
     struct shape shape = {0};
     for (size_t i = 0; i < branches->count; i++)
         if (branches->branches[i].group == index)
             look(branches, code, transfer_at(code, branches->branches[i].vaddr), group, &shape);
-    if (shape.indirect || shape.outside_count >= SWITCH_TARGETS)
+    if (optimized)
+        classify_optimized(branches, code, index, &shape, group);
+    else if (shape.indirect || shape.outside_count >= SWITCH_TARGETS)
         group->kind = BRANCH_SWITCH;
     else if (shape.backward || shape.exit)
         *group = (struct branch_group){.kind = BRANCH_LOOP,
@@ -246,7 +350,8 @@ static bool goes_with(const struct branches *branches, const struct function_cod
 }
 
 struct error *branches_find(const struct function_code *code, const struct address_range *ranges,
-                            size_t range_count, const struct line_rows *rows, struct branches *ret) {
+                            size_t range_count, const struct line_rows *rows, bool optimized,
+                            struct branches *ret) {
     *ret = (struct branches){.rows = rows->rows, .row_count = rows->count};
     for (size_t i = 0; i < code->count; i++) {
         const struct code_transfer *transfer = &code->transfers[i];
@@ -260,7 +365,7 @@ struct error *branches_find(const struct function_code *code, const struct addre
         }
     }
     for (size_t i = 0; i < ret->group_count; i++)
-        classify(ret, code, i);
+        classify(ret, code, optimized, i);
     return NULL;
 }
 
@@ -292,6 +397,21 @@ static bool loop_outcome(const struct branch_group *group, const struct branch *
     return true;
 }
 
+/* Jumps over the loop or out of it, into it, or by not jumping over it. */
+static bool rotated_outcome(const struct branch_group *group, const struct branch *branch,
+                            uint64_t destination, struct branch_outcome *ret) {
+    ret->kind = "loop";
+    if (destination > group->last)
+        ret->taken = false;
+    else if (destination >= group->loop_top && destination != branch->next)
+        ret->taken = true;
+    else if (branch->vaddr == group->guard && destination == branch->next)
+        ret->taken = true;
+    else
+        return false;
+    return branch->vaddr == group->last || destination != branch->next || branch->vaddr == group->guard;
+}
+
 static bool if_outcome(const struct branch_group *group, uint64_t destination, bool other_line,
                        unsigned to_line, struct branch_outcome *ret) {
     if (!other_line && (group->then_line || destination <= group->last))
@@ -320,6 +440,10 @@ bool branches_outcome(const struct branches *branches, const struct branch *bran
         return other_line;
     case BRANCH_LOOP:
         return loop_outcome(group, branch, destination, other_line, ret);
+    case BRANCH_ROTATED:
+        return rotated_outcome(group, branch, destination, ret);
+    case BRANCH_UNKNOWN:
+        return false;
     case BRANCH_IF:
         return if_outcome(group, destination, other_line, to_line, ret);
     }

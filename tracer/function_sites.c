@@ -347,7 +347,8 @@ static struct error *add_statements(struct traced_function *function) {
 
 static struct error *add_branches(struct traced_function *function) {
     const struct function *f = function->function;
-    TRY(branches_find(&function->code, f->ranges, f->range_count, &function->rows, &function->branches));
+    TRY(branches_find(&function->code, f->ranges, f->range_count, &function->rows,
+                      function->optimized, &function->branches));
     for (size_t i = 0; i < function->branches.count; i++) {
         struct site *site;
         TRY(add_site(function, function->branches.branches[i].vaddr, SITE_BRANCH, &site));
