@@ -230,12 +230,27 @@ static struct plan_step step_of(const struct traced_function *function,
     return step;
 }
 
+bool traced_variable_has_parts(const struct traced_function *function, size_t index) {
+    const struct type *type = type_strip(function->variable_types[index]);
+    return type->kind == TYPE_STRUCT || type->kind == TYPE_CLASS || type->kind == TYPE_UNION ||
+           type->kind == TYPE_ARRAY;
+}
+
+/* gcc does not follow small structs through optimised code: it names one register for all of their scope, whatever
+ * else that is used for. */
+static bool is_untracked(const struct traced_function *function, size_t index,
+                         const struct variable_location *location) {
+    return function->optimized && traced_variable_has_parts(function, index) && location->size == 1 &&
+           location->low == 0 && location->high == UINT64_MAX && location->expression[0] >= OP_REG0 &&
+           location->expression[0] <= OP_REG31;
+}
+
 static struct plan_step step_for(const struct traced_function *function, size_t index, uint64_t vaddr) {
     const struct variable *variable = &function->variables.variables[index];
     const struct variable_location *location = variable_location_at(variable, vaddr);
     uint32_t size = traced_variable_size(function, index);
     struct plan_step step = {.operation = PLAN_NOTHING};
-    if (location && !is_frame_made(function, location, vaddr))
+    if (location && (!is_frame_made(function, location, vaddr) || is_untracked(function, index, location)))
         step.operation = PLAN_NOTHING;
     else if (location)
         step = step_of(function, location, vaddr);

@@ -90,6 +90,9 @@ bool traced_function_stores(const struct traced_function *function, const struct
 /* Bytes of a variable's type that are looked at; 0 when it has no known size. */
 uint32_t traced_variable_size(const struct traced_function *function, size_t index);
 
+/* Structs, unions and arrays: what is written part by part. The type must be known. */
+bool traced_variable_has_parts(const struct traced_function *function, size_t index);
+
 /* A plan that notes the variables `wanted` says at an address: wanted(context, index). */
 struct error *variables_plan(const struct traced_function *function, uint64_t vaddr,
                              bool (*wanted)(const struct traced_function *function, size_t index,

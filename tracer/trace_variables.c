@@ -135,9 +135,7 @@ static bool is_through(const struct site *site, const struct frame *frame) {
 
 /* Structs and arrays are written part by part. */
 static bool has_parts(const struct frame *frame, uint32_t index) {
-    const struct type *type = type_strip(frame->function->variable_types[index]);
-    return type->kind == TYPE_STRUCT || type->kind == TYPE_CLASS || type->kind == TYPE_UNION ||
-           type->kind == TYPE_ARRAY;
+    return traced_variable_has_parts(frame->function, index);
 }
 
 static const struct plan_step *step_of(const struct site *site, uint32_t item) {

@@ -1,4 +1,5 @@
 /* Exceptions: caught by the caller's caller, thrown again, of own classes, and destructors on the way. */
+/* options: --file *exceptions.cc */
 #include "say.h"
 
 #include <stdexcept>

@@ -1,4 +1,5 @@
 /* Methods, templates, namespaces, constructors and destructors, virtual calls, references, lambdas. */
+/* options: --file *methods.cc */
 #include "say.h"
 
 #include <string>
