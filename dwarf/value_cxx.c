@@ -12,8 +12,7 @@ static bool print_declared_string(struct value_context *context, const struct va
     uint64_t words[2];
     bool declared = object->type->is_declaration ||
                     (value_path(object, "_M_dataplus", &holder) && type_strip(holder.type)->is_declaration);
-    if (!declared || object->size < sizeof(words) ||
-        strcmp(object->type->name, "std::string") != 0)
+    if (!declared || object->size < sizeof(words) || strcmp(object->type->name, "std::string") != 0)
         return false;
     memcpy(words, object->bytes, sizeof(words));
     value_write_counted_string(context, words[0], words[1], 1);

@@ -207,7 +207,8 @@ static bool visit(struct subtree *tree, const struct die *die, void *context) {
 }
 
 /* The own parameters in the order of the abstract instance; one that the concrete instance leaves out is
- * optimized away. (The declaration that a method specifies has parameters, too, but they are no instances.) */
+ * optimized away. (The declaration that a method specifies has parameters, too, but they are no instances.)
+ */
 static bool order_parameters(struct collector *collector, const struct die *function, struct array *ret) {
     struct die origin, child;
     struct collected *all = collector->variables.items;

@@ -55,7 +55,6 @@ compare() {
 
 victim() {
     local name compiler optimisation dwarf source part alone options
-    begin "$1"
     IFS=- read -r name compiler optimisation dwarf <<<"$1"
     source=$VICTIMS/$name.c
     [ -f "$source" ] || source+=c
@@ -85,13 +84,162 @@ victim() {
     compare "live and from the recording" --same live.json again.json
 }
 
+# ---- options ----
+
+# trace OPTION... : of parts/options.c into trace.json.
+trace() {
+    [ -x program ] || compile gcc 0 5 "$VICTIMS/parts/options.c" program
+    step out "$REEL" trace --quiet -o trace.json "$@" -- ./program
+    [ -z "$TIMED_OUT" ] || fail "$*: hangs"
+    [ "$STATUS" = 23 ] || fail "$*: status $STATUS: $(first_line out.err)"
+    [ "$(cat out.out)" = out ] || fail "$*: the program's output is another"
+    [ -z "$(words out.err)" ] || fail "$*: $(words out.err)"
+}
+# events PYTHON: the value of an expression over `events`, of type(), calls() and the whole `document`.
+events() {
+    python3 - "$1" <<'END'
+import json, sys
+document = json.load(open("trace.json"))
+events = document["traces"]
+def type(name):
+    return [event["data"] for event in events if event["type"] == name]
+def calls(name):
+    return [data for data in type("function_entry") if data["function"] == name]
+def types():
+    return sorted({event["type"] for event in events} - {"process_start", "process_exit"})
+print(eval(sys.argv[1]))
+END
+}
+# is PYTHON VALUE
+is() {
+    local found
+    found=$(events "$1" 2>&1 | tail -n 1)
+    [ "$found" = "$2" ] || fail "$1 is not $2 but $found"
+}
+
+test_levels() {
+    trace --level minimal
+    is 'types()' "['function_entry', 'function_exit']"
+    trace --level standard
+    is 'types()' "['function_entry', 'function_exit', 'variable_assignment']"
+    trace --level full
+    is 'types()' "['control_flow', 'function_entry', 'function_exit', 'variable_assignment']"
+    is 'len(type("function_entry"))' 19
+    is 'len(type("function_exit"))' 19
+}
+test_switches() {
+    trace --level full --no-functions
+    is 'types()' "['control_flow', 'variable_assignment']"
+    trace --level full --no-variables
+    is 'types()' "['control_flow', 'function_entry', 'function_exit']"
+    trace --level full --no-control-flow
+    is 'types()' "['function_entry', 'function_exit', 'variable_assignment']"
+    trace --level full --no-functions --no-variables --no-control-flow --no-exceptions --syscalls
+    is 'types()' "['syscall']"
+    trace --level minimal --no-functions --control-flow
+    is 'types()' "['control_flow']"
+    is '[(data["line"], data["taken"]) for data in type("control_flow") if data["line"] == 17]' \
+        '[(17, False), (17, False), (17, False), (17, True), (17, True), (17, True)]'
+}
+test_syscalls() {
+    trace --level minimal --syscalls
+    is '[data["call"] for data in type("syscall") if data["name"] == "write"] == ["write(1, \"out\\n\", 4) = 4"]' True
+    is '[data["result"] for data in type("syscall") if data["name"] == "write"]' '[4]'
+}
+test_function() {
+    trace --function 'parse_*'
+    is '{data["function"] for data in type("function_entry")}' "{'parse_item'}"
+    is 'len(calls("parse_item"))' 6
+    trace --function '/^(inner|deep)$/'
+    is 'sorted({data["function"] for data in type("function_entry")})' "['deep', 'inner']"
+    trace --function inner,main
+    is 'sorted({data["function"] for data in type("function_entry")})' "['inner', 'main']"
+    is '{event["depth"] for event in events if event["data"].get("function") == "inner"}' '{1}'
+}
+test_exclude() {
+    trace --exclude 'parse_*' deep
+    is 'sorted({data["function"] for data in type("function_entry")})' "['inner', 'main']"
+}
+test_file() {
+    trace --file '*/options.c'
+    is 'len(type("function_entry"))' 19
+    step out "$REEL" trace --quiet -o other.json --file 'other*.c' -- ./program
+    [ ! -s other.json ] || ! grep -q function_entry other.json || fail "--file 'other*.c' traces options.c"
+}
+test_max_depth() {
+    trace --level minimal --max-depth 3
+    is 'max(event["depth"] for event in events)' 3
+    is 'len(calls("deep"))' 3
+    is 'len(calls("inner"))' 6
+    trace --level minimal --max-depth 1
+    is 'sorted({data["function"] for data in type("function_entry")})' "['deep', 'main', 'parse_item']"
+    is 'len(calls("deep"))' 1
+}
+test_max_string() {
+    trace --max-string 10 --function main
+    is '[data["value"]["name"] for data in type("variable_assignment") if data["variable"] == "item"][0]' 'a name tha...'
+}
+test_sample() {
+    trace --level minimal --sample 3
+    is '[data["arguments"]["n"] for data in calls("parse_item")]' '[0, 3]'
+    is '[data["arguments"]["n"] for data in calls("inner")]' '[0, 3]'
+    is 'len(calls("deep"))' 6
+    is 'len(calls("main"))' 1
+}
+test_when() {
+    trace --level minimal --when 'parse_item: n > 3 && item->name[0] == 0x61'
+    is '[data["arguments"]["n"] for data in calls("parse_item")]' '[4, 5]'
+    is '[data["arguments"]["n"] for data in calls("inner")]' '[4, 5]'
+    is 'len(calls("deep"))' 6
+}
+test_at() {
+    trace --level minimal --at 'options.c:17: item->count, n * 10'
+    is '[data["value"] for data in type("variable_assignment")]' '[0, 0, 2, 10, 4, 20, 6, 30, 8, 40, 10, 50]'
+    is '[data["variable"] for data in type("variable_assignment")][:2]' "['item->count', 'n * 10']"
+    is '{data["line"] for data in type("variable_assignment")}' '{17}'
+}
+test_format_jsonl() {
+    trace --level full
+    mv trace.json whole.json
+    compile gcc 0 5 "$VICTIMS/parts/options.c" program
+    step out "$REEL" trace --quiet --level full --format jsonl -o trace.jsonl -- ./program
+    [ "$STATUS" = 23 ] || fail "status $STATUS"
+    python3 -c 'import json; [json.loads(line) for line in open("trace.jsonl")]' || fail "not one JSON object a line"
+    compare "jsonl" --same whole.json trace.jsonl
+}
+test_max_size() {
+    cat >many.c <<'END'
+int leaf(int n) {
+    return n + 1;
+}
+int main(void) {
+    int total = 0;
+    for (int i = 0; i < 6000; i++)
+        total = leaf(total);
+    return total == 6000 ? 7 : 1;
+}
+END
+    compile gcc 0 5 many.c many
+    step out "$REEL" trace --quiet --level full --max-size 1 -o trace.json -- ./many
+    [ "$STATUS" = 7 ] || fail "status $STATUS: $(first_line out.err)"
+    (($(stat -c %s trace.json) <= 1024 * 1024)) || fail "the trace has $(stat -c %s trace.json) bytes"
+    is 'events[-1]["type"]' note
+    is 'len(type("note"))' 1
+    is '0 < len(calls("leaf")) < 6000' True
+}
+
 {
     if [ "${1:-}" = --one ]; then
-        victim "$2"
+        begin "$2"
+        if declare -F "test_$2" >/dev/null; then
+            "test_$2"
+        else
+            victim "$2"
+        fi
         ok
         exit 0
     fi
     need_reel
-    matrix | run_all
+    { all_tests && matrix; } | run_all
     finish
 }

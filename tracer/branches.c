@@ -14,17 +14,19 @@
  * each condition with one; so do chains of comparisons that gcc makes of a switch).
  *
  * taken: for a loop, whether its body is (again) entered: the jump goes backwards, or does not leave it. For
- * an if, whether control goes to the nearest following line, which is where compilers leave the body; or, when
- * the body stands on the condition's line, to the part of that line with the lowest column. An if that is not
- * taken and has an else part is called `else`, taken: the body ends with a jump over it, and between the two there
- * is a line without code, the one with the word. A body that ends with return, break or continue looks alike, so
- * this is said only where such a jump leads behind the else part to what is not the function's end, a loop's end
- * or its next round. Else it is an `if` that is not taken, which is true as well.
+ * an if, whether control goes to the nearest following line, which is where compilers leave the body; or,
+ * when the body stands on the condition's line, to the part of that line with the lowest column. An if that
+ * is not taken and has an else part is called `else`, taken: the body ends with a jump over it, and between
+ * the two there is a line without code, the one with the word. A body that ends with return, break or
+ * continue looks alike, so this is said only where such a jump leads behind the else part to what is not the
+ * function's end, a loop's end or its next round. Else it is an `if` that is not taken, which is true as
+ * well.
  *
- * Optimised code moves lines about, and some conditions become instructions without a jump. There only these are
- * told: switches with an indirect jump; loops whose last jump goes back, with what jumps over them in front; and ifs
- * with the body on another line, whose jumps do not leave a loop that is around them. (A switch may have become such
- * an if.) For the rest there is no event. Conditional expressions (a ? b : c) on several lines count as if.
+ * Optimised code moves lines about, and some conditions become instructions without a jump. There only these
+ * are told: switches with an indirect jump; loops whose last jump goes back, with what jumps over them in
+ * front; and ifs with the body on another line, whose jumps do not leave a loop that is around them. (A
+ * switch may have become such an if.) For the rest there is no event. Conditional expressions (a ? b : c) on
+ * several lines count as if.
  */
 #include "tracer/branches.h"
 
@@ -108,8 +110,8 @@ struct shape {
     uint64_t exit;                    /* behind the jump that closes a loop around it, or 0 */
     unsigned outside[SWITCH_TARGETS]; /* other lines that are jumped or fallen to */
     size_t outside_count;
-    uint64_t far_target;              /* highest target of its jumps */
-    uint64_t near;                    /* where it goes on its own line behind its last jump: lowest column */
+    uint64_t far_target; /* highest target of its jumps */
+    uint64_t near;       /* where it goes on its own line behind its last jump: lowest column */
     unsigned near_column;
     bool ambiguous; /* two such places of one column */
 };
@@ -185,8 +187,8 @@ static unsigned nearest_following(const struct shape *shape, unsigned own) {
     return best;
 }
 
-/* Does a jump from the end of the body to `join` jump over an else part? Not when it may as well be a return, break
- * or continue, see above. */
+/* Does a jump from the end of the body to `join` jump over an else part? Not when it may as well be a return,
+ * break or continue, see above. */
 static bool joins(const struct branches *branches, const struct function_code *code, uint64_t far_target,
                   uint64_t join, uint64_t condition) {
     unsigned line = line_at(branches, join), else_line = line_at(branches, far_target);
@@ -226,8 +228,8 @@ static const struct code_transfer *block_end(const struct function_code *code, u
     return NULL;
 }
 
-/* Does straight code from `top` come to the jump at `last`, without leaving what is between them? Loops with inner
- * jumps go there by some way, so all that stay inside are followed, forwards only. */
+/* Does straight code from `top` come to the jump at `last`, without leaving what is between them? Loops with
+ * inner jumps go there by some way, so all that stay inside are followed, forwards only. */
 static bool comes_to(const struct function_code *code, uint64_t top, uint64_t last) {
     for (uint64_t at = top; at <= last;) {
         const struct code_transfer *transfer = block_end(code, at);
@@ -298,8 +300,8 @@ static bool is_rotated(const struct branches *branches, const struct function_co
     return true;
 }
 
-static void classify_optimized(const struct branches *branches, const struct function_code *code, size_t index,
-                               const struct shape *shape, struct branch_group *group) {
+static void classify_optimized(const struct branches *branches, const struct function_code *code,
+                               size_t index, const struct shape *shape, struct branch_group *group) {
     group->kind = BRANCH_UNKNOWN;
     if (shape->indirect) {
         group->kind = BRANCH_SWITCH;

@@ -31,8 +31,9 @@ struct branch_group {
     unsigned then_line;    /* IF: where control goes when it holds; 0: it stays on the line */
     uint64_t then_address; /* IF without then_line: where it goes on the line; 0: that cannot be told */
     uint64_t else_address; /* IF: where the else part begins; 0: there is none, as far as is known */
-    uint64_t loop_top;    /* ROTATED: where its last jump goes back to */
-    uint64_t guard;       /* ROTATED: the last jump in front of the loop, which enters it when it does not jump; or 0 */
+    uint64_t loop_top;     /* ROTATED: where its last jump goes back to */
+    uint64_t
+        guard; /* ROTATED: the last jump in front of the loop, which enters it when it does not jump; or 0 */
     uint64_t loop_exit; /* LOOP: behind its jump back to the condition; 0: the condition stands at its end */
 };
 

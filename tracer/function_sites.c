@@ -184,8 +184,8 @@ static bool rsp_is_low(const struct traced_function *function, uint64_t vaddr) {
     return distance >= most;
 }
 
-/* Does the expression say something true at this address? Compilers let locations that are relative to rbp or rsp
- * reach over the epilogue, where rbp is the caller's and rsp is another. */
+/* Does the expression say something true at this address? Compilers let locations that are relative to rbp or
+ * rsp reach over the epilogue, where rbp is the caller's and rsp is another. */
 static bool is_frame_made(const struct traced_function *function, const struct variable_location *location,
                           uint64_t vaddr) {
     unsigned reg;
@@ -236,8 +236,8 @@ bool traced_variable_has_parts(const struct traced_function *function, size_t in
            type->kind == TYPE_ARRAY;
 }
 
-/* gcc does not follow small structs through optimised code: it names one register for all of their scope, whatever
- * else that is used for. */
+/* gcc does not follow small structs through optimised code: it names one register for all of their scope,
+ * whatever else that is used for. */
 static bool is_untracked(const struct traced_function *function, size_t index,
                          const struct variable_location *location) {
     return function->optimized && traced_variable_has_parts(function, index) && location->size == 1 &&
@@ -309,7 +309,8 @@ static bool is_optimized(const struct traced_function *function) {
     for (size_t i = 0; i < function->variables.count; i++) {
         const struct variable *variable = &function->variables.variables[i];
         const struct variable_location *first = variable->locations;
-        if (variable->location_count > 1 || (variable->location_count && (first->low || first->high != UINT64_MAX)))
+        if (variable->location_count > 1 ||
+            (variable->location_count && (first->low || first->high != UINT64_MAX)))
             return true;
     }
     return false;
@@ -362,8 +363,8 @@ static struct error *add_statements(struct traced_function *function) {
 
 static struct error *add_branches(struct traced_function *function) {
     const struct function *f = function->function;
-    TRY(branches_find(&function->code, f->ranges, f->range_count, &function->rows,
-                      function->optimized, &function->branches));
+    TRY(branches_find(&function->code, f->ranges, f->range_count, &function->rows, function->optimized,
+                      &function->branches));
     for (size_t i = 0; i < function->branches.count; i++) {
         struct site *site;
         TRY(add_site(function, function->branches.branches[i].vaddr, SITE_BRANCH, &site));

@@ -119,7 +119,7 @@ static void decide(struct hit_context *context, struct frame *frame, bool muted,
     }
     if (!frame->silent && !conditions_hold(context))
         frame->silent = frame->subtree_silent = true;
-    if (options->max_call_depth && frame->depth >= options->max_call_depth)
+    if (options->max_call_depth && frame->depth > options->max_call_depth)
         frame->silent = frame->subtree_silent = true;
 }
 

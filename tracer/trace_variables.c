@@ -124,8 +124,8 @@ static struct error *assignment(struct hit_context *context, const struct frame 
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
-/* Is the line of the statement before through? It may have several rows in the line table, and code of inlined
- * functions between them. */
+/* Is the line of the statement before through? It may have several rows in the line table, and code of
+ * inlined functions between them. */
 static bool is_through(const struct site *site, const struct frame *frame) {
     const struct site *statement = frame->statement;
     if (!statement || !(site->kinds & SITE_STATEMENT))
@@ -145,8 +145,8 @@ static const struct plan_step *step_of(const struct site *site, uint32_t item) {
     return NULL;
 }
 
-/* Optimised code writes a struct or array that it declares between the instructions of the lines around it: it is
- * whole on a later line, with no instruction ahead that writes to it. */
+/* Optimised code writes a struct or array that it declares between the instructions of the lines around it:
+ * it is whole on a later line, with no instruction ahead that writes to it. */
 static bool is_whole(const struct site *site, const struct frame *frame, uint32_t index) {
     const struct traced_function *function = frame->function;
     const struct variable *variable = &function->variables.variables[index];
@@ -181,8 +181,8 @@ static struct error *compare(struct hit_context *context, struct frame *frame, c
     if (shadow->seen && has_parts(frame, note->item) && !is_through(context->site, frame))
         return NULL;
     bool same = shadow->seen && shadow->size == note->size && memcmp(shadow->bytes, bytes, note->size) == 0;
-    /* A variable that had no place until now has got one because it has got a value; though a place in memory may
-     * be told of before it is written. */
+    /* A variable that had no place until now has got one because it has got a value; though a place in memory
+     * may be told of before it is written. */
     const struct plan_step *step = step_of(context->site, note->item);
     bool assigned = !shadow->told && was_assigned(context->site, frame, note->item);
     bool appeared = !shadow->seen && shadow->missing && step && step->operation != PLAN_MEMORY;
