@@ -268,12 +268,15 @@ static const struct branch *last_of(const struct branches *branches, size_t grou
     return last;
 }
 
-/* Does another jump go back to the same place? Then one of them may be `continue`. */
-static bool has_other_way_back(const struct function_code *code, const struct code_transfer *jump) {
+/* Does a jump of another line go back to the same place? Then one of them may be `continue`. */
+static bool has_other_way_back(const struct branches *branches, const struct function_code *code,
+                               const struct code_transfer *jump, size_t group) {
     for (size_t i = 0; i < code->count; i++) {
         const struct code_transfer *other = &code->transfers[i];
-        if (other != jump && (other->kind == CODE_JUMP || other->kind == CODE_BRANCH) &&
-            other->target == jump->target && other->vaddr > jump->target)
+        const struct branch *branch = branches_at(branches, other->vaddr);
+        bool known = other->kind == CODE_JUMP || other->kind == CODE_BRANCH;
+        if (known && other->target == jump->target && other->vaddr > jump->target &&
+            (!branch || branch->group != group))
             return true;
     }
     return false;
@@ -284,7 +287,7 @@ static bool is_rotated(const struct branches *branches, const struct function_co
                        struct branch_group *group) {
     const struct branch *last = last_of(branches, index);
     const struct code_transfer *jump = transfer_at(code, last->vaddr);
-    if (jump->kind != CODE_BRANCH || !last->backward || has_other_way_back(code, jump) ||
+    if (jump->kind != CODE_BRANCH || !last->backward || has_other_way_back(branches, code, jump, index) ||
         !comes_to(code, jump->target, last->vaddr))
         return false;
     group->loop_top = jump->target;
