@@ -442,6 +442,8 @@ static struct error *find_sites(struct traced_function *function, const struct t
     TRY(function_variables(module, f, &function->variables));
     TRY(load_types(function));
     function->optimized = is_optimized(function);
+    /* clang leaves the names of such functions as they are */
+    function->is_private = is_changed_clone(f) || (function->optimized && !f->optimized && !f->external);
     TRY(add_site(function, f->entry, SITE_ENTRY, &site));
     TRY(add_transfers(function));
     if (options->trace_variables || options->trace_control_flow)

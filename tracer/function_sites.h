@@ -66,6 +66,7 @@ struct traced_function {
     struct abi_call abi;
     bool has_abi;
     bool optimized;                 /* clang does not say so: seen by its locations */
+    bool is_private; /* optimised for its callers alone: it may take other arguments and have no result */
     const struct type *return_type; /* NULL: not known */
     struct site *sites;             /* by address */
     size_t site_count;

@@ -54,6 +54,10 @@ bool trace_argument_bytes(struct hit_context *context, const struct traced_funct
     for (size_t i = 0; i < index; i++)
         position +=
             function->variables.variables[i].parameter && function->variables.variables[i].inlined < 0;
+    if (!list && location && function->is_private) {
+        *ret_state = NOTE_OPTIMIZED_OUT;
+        return false;
+    }
     if (!list && location && function->has_abi && position < function->abi.argument_count) {
         const struct abi_place *place = &function->abi.arguments[position];
         *ret_state = NOTE_UNREADABLE;
