@@ -6,11 +6,13 @@
 
 /* ---- strings ---- */
 
-/* Declared only (clang): a pointer and a length (libstdc++'s ABI since GCC 5). */
+/* Declared only, or its pointer's class is (clang): a pointer and a length (libstdc++'s ABI since GCC 5). */
 static bool print_declared_string(struct value_context *context, const struct value_object *object) {
+    struct value_object holder;
     uint64_t words[2];
-    if (!object->type->is_declaration || object->size < sizeof(words) ||
-        strcmp(object->type->name, "std::string") != 0)
+    bool declared = object->type->is_declaration ||
+                    (value_path(object, "_M_dataplus", &holder) && type_strip(holder.type)->is_declaration);
+    if (!declared || object->size < sizeof(words) || strcmp(object->type->name, "std::string") != 0)
         return false;
     memcpy(words, object->bytes, sizeof(words));
     value_write_counted_string(context, words[0], words[1], 1);

@@ -14,13 +14,19 @@
  * each condition with one; so do chains of comparisons that gcc makes of a switch).
  *
  * taken: for a loop, whether its body is (again) entered: the jump goes backwards, or does not leave it. For
- * an if, whether control goes to the nearest following line, which is where compilers leave the body. An if
- * that is not taken and has an else part is called `else`, taken: the body ends with a jump over it, and
- * between the two there is a line without code, the one with the word. (`if (a) return b; return c;` also
- * jumps there, but has no such line.)
+ * an if, whether control goes to the nearest following line, which is where compilers leave the body; or,
+ * when the body stands on the condition's line, to the part of that line with the lowest column. An if that
+ * is not taken and has an else part is called `else`, taken: the body ends with a jump over it, and between
+ * the two there is a line without code, the one with the word. A body that ends with return, break or
+ * continue looks alike, so this is said only where such a jump leads behind the else part to what is not the
+ * function's end, a loop's end or its next round. Else it is an `if` that is not taken, which is true as
+ * well.
  *
- * Optimised code moves lines about, and some conditions become instructions without a jump: then there is
- * less, and `to_line` says what was seen. Conditional expressions (a ? b : c) on several lines count as if.
+ * Optimised code moves lines about, and some conditions become instructions without a jump. There only these
+ * are told: switches with an indirect jump; loops whose last jump goes back, with what jumps over them in
+ * front; and ifs with the body on another line, whose jumps do not leave a loop that is around them. (A
+ * switch may have become such an if.) For the rest there is no event. Conditional expressions (a ? b : c) on
+ * several lines count as if.
  */
 #include "tracer/branches.h"
 
@@ -105,6 +111,9 @@ struct shape {
     unsigned outside[SWITCH_TARGETS]; /* other lines that are jumped or fallen to */
     size_t outside_count;
     uint64_t far_target; /* highest target of its jumps */
+    uint64_t near;       /* where it goes on its own line behind its last jump: lowest column */
+    unsigned near_column;
+    bool ambiguous; /* two such places of one column */
 };
 
 static void note_line(struct shape *shape, unsigned line, unsigned own) {
@@ -124,17 +133,36 @@ static bool ends_loop(const struct function_code *code, uint64_t target, uint64_
            before->vaddr > first;
 }
 
+/* A place that a jump leads to, or that is behind it. */
+static void note_place(const struct branches *branches, const struct branch_group *group, uint64_t vaddr,
+                       struct shape *shape) {
+    const struct line_row *row = row_at(branches, vaddr);
+    if (!row)
+        return;
+    note_line(shape, row->line, group->line);
+    if (row->line != group->line || vaddr <= group->last || vaddr == shape->near)
+        return;
+    if (!shape->near || row->column < shape->near_column) {
+        shape->near = vaddr;
+        shape->near_column = row->column;
+        shape->ambiguous = false;
+    } else if (row->column == shape->near_column) {
+        shape->ambiguous = true;
+    }
+}
+
 static void look(const struct branches *branches, const struct function_code *code,
-                 const struct code_transfer *transfer, unsigned own, struct shape *shape) {
+                 const struct code_transfer *transfer, const struct branch_group *group,
+                 struct shape *shape) {
     if (!shape->first)
         shape->first = transfer->vaddr;
     if (transfer->kind == CODE_JUMP_INDIRECT) {
         shape->indirect = true;
         return;
     }
-    note_line(shape, line_at(branches, transfer->target), own);
+    note_place(branches, group, transfer->target, shape);
     if (transfer->kind == CODE_BRANCH)
-        note_line(shape, line_at(branches, transfer->next), own);
+        note_place(branches, group, transfer->next, shape);
     if (transfer->target <= transfer->vaddr)
         shape->backward = true;
     else if (ends_loop(code, transfer->target, shape->first))
@@ -159,25 +187,151 @@ static unsigned nearest_following(const struct shape *shape, unsigned own) {
     return best;
 }
 
+/* Does a jump from the end of the body to `join` jump over an else part? Not when it may as well be a return,
+ * break or continue, see above. */
+static bool joins(const struct branches *branches, const struct function_code *code, uint64_t far_target,
+                  uint64_t join, uint64_t condition) {
+    unsigned line = line_at(branches, join), else_line = line_at(branches, far_target);
+    if (line <= else_line)
+        return false;
+    for (size_t i = 0; i < code->count; i++) {
+        const struct code_transfer *transfer = &code->transfers[i];
+        bool between = transfer->vaddr >= far_target && transfer->vaddr < join;
+        bool known = transfer->kind == CODE_BRANCH || transfer->kind == CODE_JUMP;
+        if (between && known && transfer->target <= condition)
+            return false;
+        if (transfer->kind == CODE_RETURN && line_at(branches, transfer->vaddr) == line)
+            return false;
+    }
+    return true;
+}
+
 /* One outside line only: the body is on the condition's own line. */
 static void classify_if(const struct branches *branches, const struct function_code *code,
                         const struct shape *shape, struct branch_group *group) {
     group->kind = BRANCH_IF;
     group->then_line = shape->outside_count > 1 ? nearest_following(shape, group->line) : 0;
+    group->then_address = shape->ambiguous ? 0 : shape->near;
     const struct code_transfer *before = function_code_before(code, shape->far_target);
     if (before && before->next == shape->far_target && before->kind == CODE_JUMP &&
         before->target > shape->far_target && before->vaddr > group->last &&
-        line_at(branches, shape->far_target) > line_at(branches, before->vaddr) + 1)
+        line_at(branches, shape->far_target) > line_at(branches, before->vaddr) + 1 &&
+        joins(branches, code, shape->far_target, before->target, shape->first))
         group->else_address = shape->far_target;
 }
 
-static void classify(struct branches *branches, const struct function_code *code, size_t index) {
+/* The transfer that ends the block of straight code at the address. */
+static const struct code_transfer *block_end(const struct function_code *code, uint64_t vaddr) {
+    for (size_t i = 0; i < code->count; i++)
+        if (code->transfers[i].vaddr >= vaddr)
+            return &code->transfers[i];
+    return NULL;
+}
+
+/* Does straight code from `top` come to the jump at `last`, without leaving what is between them? Loops with
+ * inner jumps go there by some way, so all that stay inside are followed, forwards only. */
+static bool comes_to(const struct function_code *code, uint64_t top, uint64_t last) {
+    for (uint64_t at = top; at <= last;) {
+        const struct code_transfer *transfer = block_end(code, at);
+        if (!transfer || transfer->vaddr > last)
+            return false;
+        if (transfer->vaddr == last)
+            return true;
+        bool jumps = transfer->kind == CODE_JUMP;
+        if (transfer->kind == CODE_RETURN || transfer->kind == CODE_JUMP_INDIRECT ||
+            (jumps && (transfer->target > last || transfer->target <= transfer->vaddr)))
+            return false;
+        at = jumps ? transfer->target : transfer->next;
+    }
+    return false;
+}
+
+/* Does a jump from vaddr to target leave a loop around it: code that a later jump goes back in front of? */
+static bool leaves_loop(const struct function_code *code, const struct branch *branch) {
+    const struct code_transfer *jump = transfer_at(code, branch->vaddr);
+    for (size_t i = 0; i < code->count; i++) {
+        const struct code_transfer *back = &code->transfers[i];
+        if ((back->kind != CODE_JUMP && back->kind != CODE_BRANCH) || back->target > branch->vaddr ||
+            back->vaddr < branch->vaddr)
+            continue;
+        if (back->vaddr == branch->vaddr || jump->target > back->vaddr || jump->target < back->target)
+            return true;
+    }
+    return false;
+}
+
+static const struct branch *last_of(const struct branches *branches, size_t group) {
+    const struct branch *last = NULL;
+    for (size_t i = 0; i < branches->count; i++)
+        if (branches->branches[i].group == group)
+            last = &branches->branches[i];
+    return last;
+}
+
+/* Does a jump of another line go back to the same place? Then one of them may be `continue`. */
+static bool has_other_way_back(const struct branches *branches, const struct function_code *code,
+                               const struct code_transfer *jump, size_t group) {
+    for (size_t i = 0; i < code->count; i++) {
+        const struct code_transfer *other = &code->transfers[i];
+        const struct branch *branch = branches_at(branches, other->vaddr);
+        bool known = other->kind == CODE_JUMP || other->kind == CODE_BRANCH;
+        if (known && other->target == jump->target && other->vaddr > jump->target &&
+            (!branch || branch->group != group))
+            return true;
+    }
+    return false;
+}
+
+/* A loop when the last jump of the line goes back to what comes to it again. */
+static bool is_rotated(const struct branches *branches, const struct function_code *code, size_t index,
+                       struct branch_group *group) {
+    const struct branch *last = last_of(branches, index);
+    const struct code_transfer *jump = transfer_at(code, last->vaddr);
+    if (jump->kind != CODE_BRANCH || !last->backward || has_other_way_back(branches, code, jump, index) ||
+        !comes_to(code, jump->target, last->vaddr))
+        return false;
+    group->loop_top = jump->target;
+    for (size_t i = 0; i < branches->count; i++) {
+        const struct branch *branch = &branches->branches[i];
+        if (branch->group != index || branch == last)
+            continue;
+        if (branch->backward && transfer_at(code, branch->vaddr)->target < jump->target)
+            return false;
+        if (branch->vaddr < jump->target)
+            group->guard = branch->vaddr;
+    }
+    return true;
+}
+
+static void classify_optimized(const struct branches *branches, const struct function_code *code,
+                               size_t index, const struct shape *shape, struct branch_group *group) {
+    group->kind = BRANCH_UNKNOWN;
+    if (shape->indirect) {
+        group->kind = BRANCH_SWITCH;
+        return;
+    }
+    if (is_rotated(branches, code, index, group)) {
+        group->kind = BRANCH_ROTATED;
+        return;
+    }
+    if (shape->outside_count != 2 || shape->backward)
+        return;
+    for (size_t i = 0; i < branches->count; i++)
+        if (branches->branches[i].group == index && leaves_loop(code, &branches->branches[i]))
+            return;
+    classify_if(branches, code, shape, group);
+}
+
+static void classify(struct branches *branches, const struct function_code *code, bool optimized,
+                     size_t index) {
     struct branch_group *group = &branches->groups[index];
     struct shape shape = {0};
     for (size_t i = 0; i < branches->count; i++)
         if (branches->branches[i].group == index)
-            look(branches, code, transfer_at(code, branches->branches[i].vaddr), group->line, &shape);
-    if (shape.indirect || shape.outside_count >= SWITCH_TARGETS)
+            look(branches, code, transfer_at(code, branches->branches[i].vaddr), group, &shape);
+    if (optimized)
+        classify_optimized(branches, code, index, &shape, group);
+    else if (shape.indirect || shape.outside_count >= SWITCH_TARGETS)
         group->kind = BRANCH_SWITCH;
     else if (shape.backward || shape.exit)
         *group = (struct branch_group){.kind = BRANCH_LOOP,
@@ -201,7 +355,8 @@ static bool goes_with(const struct branches *branches, const struct function_cod
 }
 
 struct error *branches_find(const struct function_code *code, const struct address_range *ranges,
-                            size_t range_count, const struct line_rows *rows, struct branches *ret) {
+                            size_t range_count, const struct line_rows *rows, bool optimized,
+                            struct branches *ret) {
     *ret = (struct branches){.rows = rows->rows, .row_count = rows->count};
     for (size_t i = 0; i < code->count; i++) {
         const struct code_transfer *transfer = &code->transfers[i];
@@ -215,7 +370,7 @@ struct error *branches_find(const struct function_code *code, const struct addre
         }
     }
     for (size_t i = 0; i < ret->group_count; i++)
-        classify(ret, code, i);
+        classify(ret, code, optimized, i);
     return NULL;
 }
 
@@ -232,6 +387,8 @@ const struct branch *branches_at(const struct branches *branches, uint64_t vaddr
 static bool loop_outcome(const struct branch_group *group, const struct branch *branch, uint64_t destination,
                          bool other_line, struct branch_outcome *ret) {
     ret->kind = "loop";
+    if (branch->backward && destination == branch->next && branch->vaddr != group->last)
+        return false; /* a || b: the other part is asked next */
     if (branch->backward)
         ret->taken = destination != branch->next;
     else if (group->loop_exit && destination == group->loop_exit)
@@ -245,12 +402,29 @@ static bool loop_outcome(const struct branch_group *group, const struct branch *
     return true;
 }
 
+/* Jumps over the loop or out of it, into it, or by not jumping over it. */
+static bool rotated_outcome(const struct branch_group *group, const struct branch *branch,
+                            uint64_t destination, struct branch_outcome *ret) {
+    ret->kind = "loop";
+    if (destination > group->last)
+        ret->taken = false;
+    else if (destination >= group->loop_top && destination != branch->next)
+        ret->taken = true;
+    else if (branch->vaddr == group->guard && destination == branch->next)
+        ret->taken = true;
+    else
+        return false;
+    return branch->vaddr == group->last || destination != branch->next || branch->vaddr == group->guard;
+}
+
 static bool if_outcome(const struct branch_group *group, uint64_t destination, bool other_line,
                        unsigned to_line, struct branch_outcome *ret) {
     if (!other_line && (group->then_line || destination <= group->last))
         return false;
+    if (!group->then_line && !group->then_address)
+        return false;
     ret->kind = "if";
-    ret->taken = group->then_line ? to_line == group->then_line : !other_line;
+    ret->taken = group->then_line ? to_line == group->then_line : destination == group->then_address;
     if (!ret->taken && group->else_address && destination == group->else_address) {
         ret->kind = "else";
         ret->taken = true;
@@ -271,6 +445,10 @@ bool branches_outcome(const struct branches *branches, const struct branch *bran
         return other_line;
     case BRANCH_LOOP:
         return loop_outcome(group, branch, destination, other_line, ret);
+    case BRANCH_ROTATED:
+        return rotated_outcome(group, branch, destination, ret);
+    case BRANCH_UNKNOWN:
+        return false;
     case BRANCH_IF:
         return if_outcome(group, destination, other_line, to_line, ret);
     }

@@ -6,7 +6,13 @@
 #include "dwarf/line.h"
 #include "tracer/code.h"
 
-enum branch_kind { BRANCH_IF, BRANCH_LOOP, BRANCH_SWITCH };
+enum branch_kind {
+    BRANCH_IF,
+    BRANCH_LOOP,
+    BRANCH_SWITCH,
+    BRANCH_ROTATED, /* a loop of optimised code, with its condition at its end */
+    BRANCH_UNKNOWN, /* optimised code that does not tell what it decides */
+};
 
 /* A conditional jump, or the indirect jump of a switch. */
 struct branch {
@@ -23,7 +29,11 @@ struct branch_group {
     unsigned line;
     uint64_t last;         /* address of the last jump of it */
     unsigned then_line;    /* IF: where control goes when it holds; 0: it stays on the line */
-    uint64_t else_address; /* IF: where the else part begins; 0: there is none */
+    uint64_t then_address; /* IF without then_line: where it goes on the line; 0: that cannot be told */
+    uint64_t else_address; /* IF: where the else part begins; 0: there is none, as far as is known */
+    uint64_t loop_top;     /* ROTATED: where its last jump goes back to */
+    uint64_t
+        guard; /* ROTATED: the last jump in front of the loop, which enters it when it does not jump; or 0 */
     uint64_t loop_exit; /* LOOP: behind its jump back to the condition; 0: the condition stands at its end */
 };
 
@@ -39,7 +49,8 @@ struct branches {
 
 /* rows: those of the function, by address, which must outlive ret. */
 struct error *branches_find(const struct function_code *code, const struct address_range *ranges,
-                            size_t range_count, const struct line_rows *rows, struct branches *ret);
+                            size_t range_count, const struct line_rows *rows, bool optimized,
+                            struct branches *ret);
 void branches_deinit(struct branches *branches);
 
 /* The branch at this address, or NULL. */

@@ -563,8 +563,7 @@ static struct error *on_statement(struct hit_context *context) {
     if (!frame || frame->silent)
         return NULL;
     TRY(trace_variables(context, frame));
-    if (!context->site->is_foreign)
-        frame->statement = context->site;
+    frame->statement = context->site;
     return NULL;
 }
 

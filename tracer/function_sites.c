@@ -57,6 +57,15 @@ static struct error *add_site(struct traced_function *function, uint64_t vaddr, 
 
 /* ---- types ---- */
 
+/* gcc has made a copy that takes its arguments in another way (dwarf/abi.h). */
+static bool is_changed_clone(const struct function *function) {
+    static const char *const suffixes[] = {".isra.", ".constprop.", ".part."};
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+        if (function->linkage_name && strstr(function->linkage_name, suffixes[i]))
+            return true;
+    return false;
+}
+
 static struct error *load_types(struct traced_function *function) {
     const struct function *f = function->function;
     function->variable_types = calloc(function->variables.count + 1, sizeof(*function->variable_types));
@@ -70,6 +79,8 @@ static struct error *load_types(struct traced_function *function) {
     if (f->source != FUNCTION_DWARF)
         return NULL;
     error_free(traced_module_type(function->module, &f->return_type, &function->return_type));
+    if (is_changed_clone(f))
+        return NULL;
     const struct type *type;
     struct error *err = traced_module_type(function->module, &f->place, &type);
     if (!err)
@@ -151,6 +162,44 @@ static bool frame_base(const struct traced_function *function, uint64_t vaddr, u
     return true;
 }
 
+/* The distance of the CFA from rsp; false when it is told by another register, or not known. */
+static bool rsp_distance(const struct traced_function *function, uint64_t vaddr, int64_t *ret) {
+    struct cfi_row row;
+    struct error *err = unwind_row(function->module->unwind, vaddr, &row);
+    bool known = !err && row.cfa.kind == CFI_VAL_OFFSET && row.cfa.reg == FRAME_RSP;
+    error_free(err);
+    if (known)
+        *ret = row.cfa.offset;
+    return known;
+}
+
+/* Is rsp as low as it is in the body, behind the prologue and before the epilogue? */
+static bool rsp_is_low(const struct traced_function *function, uint64_t vaddr) {
+    int64_t distance, each, most = 0;
+    if (!rsp_distance(function, vaddr, &distance))
+        return true;
+    for (size_t i = 0; i < function->rows.count; i++)
+        if (rsp_distance(function, function->rows.rows[i].address, &each) && each > most)
+            most = each;
+    return distance >= most;
+}
+
+/* Does the expression say something true at this address? Compilers let locations that are relative to rbp or
+ * rsp reach over the epilogue, where rbp is the caller's and rsp is another. */
+static bool is_frame_made(const struct traced_function *function, const struct variable_location *location,
+                          uint64_t vaddr) {
+    unsigned reg;
+    int64_t offset;
+    struct variable_location base;
+    uint8_t op = location->size ? location->expression[0] : 0;
+    if (op == OP_BREG0 + FRAME_RSP)
+        return rsp_is_low(function, vaddr);
+    if (op != OP_FBREG || !function_frame_base(function->module->module, function->function, vaddr, &base) ||
+        !base.size || base.expression[0] == OP_CALL_FRAME_CFA || !frame_base(function, vaddr, &reg, &offset))
+        return true;
+    return reg == FRAME_RSP ? rsp_is_low(function, vaddr) : !rsp_distance(function, vaddr, &offset);
+}
+
 /* The step for an expression; PLAN_ASK when no plain step says it. */
 static struct plan_step step_of(const struct traced_function *function,
                                 const struct variable_location *location, uint64_t vaddr) {
@@ -181,12 +230,29 @@ static struct plan_step step_of(const struct traced_function *function,
     return step;
 }
 
+bool traced_variable_has_parts(const struct traced_function *function, size_t index) {
+    const struct type *type = type_strip(function->variable_types[index]);
+    return type->kind == TYPE_STRUCT || type->kind == TYPE_CLASS || type->kind == TYPE_UNION ||
+           type->kind == TYPE_ARRAY;
+}
+
+/* gcc does not follow small structs through optimised code: it names one register for all of their scope,
+ * whatever else that is used for. */
+static bool is_untracked(const struct traced_function *function, size_t index,
+                         const struct variable_location *location) {
+    return function->optimized && traced_variable_has_parts(function, index) && location->size == 1 &&
+           location->low == 0 && location->high == UINT64_MAX && location->expression[0] >= OP_REG0 &&
+           location->expression[0] <= OP_REG31;
+}
+
 static struct plan_step step_for(const struct traced_function *function, size_t index, uint64_t vaddr) {
     const struct variable *variable = &function->variables.variables[index];
     const struct variable_location *location = variable_location_at(variable, vaddr);
     uint32_t size = traced_variable_size(function, index);
     struct plan_step step = {.operation = PLAN_NOTHING};
-    if (location)
+    if (location && (!is_frame_made(function, location, vaddr) || is_untracked(function, index, location)))
+        step.operation = PLAN_NOTHING;
+    else if (location)
         step = step_of(function, location, vaddr);
     else if (variable->has_constant && size <= sizeof(step.value))
         step = (struct plan_step){.operation = PLAN_CONSTANT};
@@ -233,6 +299,23 @@ static bool visible(const struct traced_function *function, size_t index, uint64
 
 /* ---- finding the sites ---- */
 
+/* Without optimisation variables have one place each, and rbp or the CFA holds the frame. */
+static bool is_optimized(const struct traced_function *function) {
+    const struct function *f = function->function;
+    struct variable_location base;
+    if (f->optimized || (function_frame_base(function->module->module, f, f->entry, &base) && base.size &&
+                         base.expression[0] == OP_REG0 + FRAME_RSP))
+        return true;
+    for (size_t i = 0; i < function->variables.count; i++) {
+        const struct variable *variable = &function->variables.variables[i];
+        const struct variable_location *first = variable->locations;
+        if (variable->location_count > 1 ||
+            (variable->location_count && (first->low || first->high != UINT64_MAX)))
+            return true;
+    }
+    return false;
+}
+
 static struct error *add_transfers(struct traced_function *function) {
     const struct function *f = function->function;
     struct site *site;
@@ -248,10 +331,21 @@ static struct error *add_transfers(struct traced_function *function) {
     return NULL;
 }
 
+/* The innermost inlined instance around the address, or -1. */
+static int inlined_at(const struct inlined *inlined, size_t count, uint64_t vaddr) {
+    for (size_t i = count; i--;) /* inner ones come last */
+        if (ranges_contain(inlined[i].ranges, inlined[i].range_count, vaddr))
+            return (int)i;
+    return -1;
+}
+
 /* The statements behind the prologue: each address where the line table begins one. */
 static struct error *add_statements(struct traced_function *function) {
     uint64_t body = function_body(function->module->module, function->function);
     const struct function *f = function->function;
+    const struct inlined *inlined = NULL;
+    size_t inlined_count = 0;
+    TRY(function_inlined(function->module->module, f, &inlined, &inlined_count));
     for (size_t i = 0; i < function->rows.count; i++) {
         const struct line_row *row = &function->rows.rows[i];
         struct site *site;
@@ -262,14 +356,15 @@ static struct error *add_statements(struct traced_function *function) {
         TRY(add_site(function, row->address, SITE_STATEMENT, &site));
         site->line = row->line;
         site->file = row->file;
-        site->is_foreign = f->file && row->file && strcmp(f->file, row->file) != 0;
+        site->inlined = inlined_at(inlined, inlined_count, row->address);
     }
     return NULL;
 }
 
 static struct error *add_branches(struct traced_function *function) {
     const struct function *f = function->function;
-    TRY(branches_find(&function->code, f->ranges, f->range_count, &function->rows, &function->branches));
+    TRY(branches_find(&function->code, f->ranges, f->range_count, &function->rows, function->optimized,
+                      &function->branches));
     for (size_t i = 0; i < function->branches.count; i++) {
         struct site *site;
         TRY(add_site(function, function->branches.branches[i].vaddr, SITE_BRANCH, &site));
@@ -288,16 +383,24 @@ static uint64_t statement_end(const struct traced_function *function, const stru
     return end;
 }
 
+static bool writes_to(const struct code_store *store, const struct plan_step *step) {
+    return store->reg == step->reg && store->offset < step->offset + (int64_t)step->size &&
+           store->offset + (int64_t)store->size > step->offset;
+}
+
 static bool stores_to(const struct function_code *code, const struct plan_step *step, uint64_t from,
                       uint64_t to) {
     for (size_t i = 0; i < code->store_count; i++) {
         const struct code_store *store = &code->stores[i];
-        if (store->vaddr >= from && store->vaddr < to && store->reg == step->reg &&
-            store->offset < step->offset + (int64_t)step->size &&
-            store->offset + (int64_t)store->size > step->offset)
+        if (store->vaddr >= from && store->vaddr < to && writes_to(store, step))
             return true;
     }
     return false;
+}
+
+bool traced_function_stores(const struct traced_function *function, const struct plan_step *step,
+                            uint64_t vaddr) {
+    return stores_to(&function->code, step, vaddr, UINT64_MAX);
 }
 
 /* Which variables the statement itself assigns: then a value is new also when it is the same as before. */
@@ -338,6 +441,9 @@ static struct error *find_sites(struct traced_function *function, const struct t
     TRY(function_lines(module, f, &function->rows));
     TRY(function_variables(module, f, &function->variables));
     TRY(load_types(function));
+    function->optimized = is_optimized(function);
+    /* clang leaves the names of such functions as they are */
+    function->is_private = is_changed_clone(f) || (function->optimized && !f->optimized && !f->external);
     TRY(add_site(function, f->entry, SITE_ENTRY, &site));
     TRY(add_transfers(function));
     if (options->trace_variables || options->trace_control_flow)

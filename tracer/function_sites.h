@@ -46,8 +46,8 @@ struct site {
     struct traced_function *function; /* NULL: SITE_PLACE or SITE_SPECIAL alone */
     enum special special;
     unsigned line; /* of the statement */
+    int inlined;   /* SITE_STATEMENT: index of the inlined instance that it belongs to, or -1 */
     const char *file;
-    bool is_foreign;  /* the statement stands in another file: it was inlined */
     struct plan plan; /* SITE_STATEMENT, SITE_EXIT: the variables in scope, items are their indices */
     uint32_t *stored; /* SITE_STATEMENT: variables that its own instructions write to; owned */
     size_t stored_count;
@@ -65,6 +65,8 @@ struct traced_function {
     const struct type **variable_types; /* NULL entries: not known */
     struct abi_call abi;
     bool has_abi;
+    bool optimized;                 /* clang does not say so: seen by its locations */
+    bool is_private; /* optimised for its callers alone: it may take other arguments and have no result */
     const struct type *return_type; /* NULL: not known */
     struct site *sites;             /* by address */
     size_t site_count;
@@ -82,8 +84,15 @@ void traced_function_destroy(struct traced_function *function);
 /* The site at this address, or NULL. */
 struct site *traced_function_site(const struct traced_function *function, uint64_t vaddr);
 
+/* Does an instruction at vaddr or behind it write to the memory that the step notes? */
+bool traced_function_stores(const struct traced_function *function, const struct plan_step *step,
+                            uint64_t vaddr);
+
 /* Bytes of a variable's type that are looked at; 0 when it has no known size. */
 uint32_t traced_variable_size(const struct traced_function *function, size_t index);
+
+/* Structs, unions and arrays: what is written part by part. The type must be known. */
+bool traced_variable_has_parts(const struct traced_function *function, size_t index);
 
 /* A plan that notes the variables `wanted` says at an address: wanted(context, index). */
 struct error *variables_plan(const struct traced_function *function, uint64_t vaddr,

@@ -119,7 +119,7 @@ static void decide(struct hit_context *context, struct frame *frame, bool muted,
     }
     if (!frame->silent && !conditions_hold(context))
         frame->silent = frame->subtree_silent = true;
-    if (options->max_call_depth && frame->depth >= options->max_call_depth)
+    if (options->max_call_depth && frame->depth > options->max_call_depth)
         frame->silent = frame->subtree_silent = true;
 }
 
@@ -158,6 +158,11 @@ static void put_return_value(struct hit_context *context) {
     if (!type || type_strip(type)->kind == TYPE_VOID)
         return;
     const struct abi_place *place = &function->abi.result;
+    if (function->is_private) { /* a result that no caller uses is not made, and nothing says so */
+        trace_data_key(data, "return_value");
+        buffer_put(data, VALUE_OPTIMIZED_OUT, strlen(VALUE_OPTIMIZED_OUT));
+        return;
+    }
     uint8_t *bytes = function->has_abi && place->known ? malloc(place->size + 16) : NULL;
     trace_data_key(data, "return_value");
     if (bytes && abi_fetch(place, &context->registers, &context->memory, bytes, place->size))

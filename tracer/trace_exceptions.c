@@ -176,8 +176,6 @@ static struct error *on_throw(struct hit_context *context) {
 static struct error *on_catch(struct hit_context *context) {
     enum { HEADER = 80, SIZE = 32 };
     uint64_t header = context->hit->regs.rdi, class = 0, type_info = 0;
-    TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->hit->regs.rsp, true,
-                      context->now));
     begin(context, "catch");
     if (read_word(&context->memory, header, &class) && class == 0x474e5543432b2b00ull &&
         read_word(&context->memory, header - HEADER, &type_info))
@@ -204,8 +202,9 @@ struct error *trace_special(struct hit_context *context) {
     const struct frame *top = frame_stack_top(context->stack);
     if (context->site->special == SPECIAL_MODULES)
         return plant_process(context->thread->process, context->thread->task);
-    TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->hit->regs.rsp, true,
-                      context->now));
+    /* it has just been called: only its own frame can be at its return address */
+    TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->hit->regs.rsp,
+                      context->site->kinds & SITE_ENTRY, context->now));
     top = frame_stack_top(context->stack);
     if (top && top->subtree_silent)
         return NULL;

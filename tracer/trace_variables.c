@@ -54,15 +54,18 @@ bool trace_argument_bytes(struct hit_context *context, const struct traced_funct
     for (size_t i = 0; i < index; i++)
         position +=
             function->variables.variables[i].parameter && function->variables.variables[i].inlined < 0;
+    if (!list && location && function->is_private) {
+        *ret_state = NOTE_OPTIMIZED_OUT;
+        return false;
+    }
     if (!list && location && function->has_abi && position < function->abi.argument_count) {
         const struct abi_place *place = &function->abi.arguments[position];
         *ret_state = NOTE_UNREADABLE;
-        if (place->known && place->size <= size)
-            return abi_fetch(place, &context->registers, &context->memory, ret, size);
+        return place->known && place->size <= size &&
+               abi_fetch(place, &context->registers, &context->memory, ret, size);
     }
-    enum { OP_FBREG = 0x91 };
-    if (!list && location && location->size && location->expression[0] == OP_FBREG) {
-        *ret_state = NOTE_UNREADABLE; /* nobody has put it there yet */
+    if (!list && location) { /* that location holds after the prologue only */
+        *ret_state = NOTE_UNREADABLE;
         return false;
     }
     *ret_state = variable_bytes(context, function, index, function->function->entry, ret, size);
@@ -125,35 +128,42 @@ static struct error *assignment(struct hit_context *context, const struct frame 
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
-/* The line of the statement that ran before this look goes on: a line may have several rows in the line
- * table, and inlined code in between. */
-static bool goes_on(const struct site *site, const struct site *statement) {
-    return site->kinds & SITE_STATEMENT && (site->is_foreign || site->line == statement->line);
-}
-
-/* Control is still on the line that declares the variable. */
-static bool is_being_declared(const struct site *site, const struct frame *frame, uint32_t index) {
+/* Is the line of the statement before through? It may have several rows in the line table, and code of
+ * inlined functions between them. */
+static bool is_through(const struct site *site, const struct frame *frame) {
     const struct site *statement = frame->statement;
-    return statement && goes_on(site, statement) &&
-           frame->function->variables.variables[index].line == statement->line;
+    if (!statement || !(site->kinds & SITE_STATEMENT))
+        return true;
+    return site->line != statement->line && (site->inlined < 0 || site->inlined == statement->inlined);
 }
 
-/* Made of parts, which are assigned one after the other. */
-static bool is_aggregate(const struct type *type) {
-    switch (type_strip(type)->kind) {
-    case TYPE_STRUCT:
-    case TYPE_CLASS:
-    case TYPE_UNION:
-    case TYPE_ARRAY:
+/* Structs and arrays are written part by part. */
+static bool has_parts(const struct frame *frame, uint32_t index) {
+    return traced_variable_has_parts(frame->function, index);
+}
+
+static const struct plan_step *step_of(const struct site *site, uint32_t item) {
+    for (size_t i = 0; i < site->plan.count; i++)
+        if (site->plan.steps[i].operation != PLAN_END && site->plan.steps[i].item == item)
+            return &site->plan.steps[i];
+    return NULL;
+}
+
+/* Optimised code writes a struct or array that it declares between the instructions of the lines around it:
+ * it is whole on a later line, with no instruction ahead that writes to it. */
+static bool is_whole(const struct site *site, const struct frame *frame, uint32_t index) {
+    const struct traced_function *function = frame->function;
+    const struct variable *variable = &function->variables.variables[index];
+    const struct plan_step *step = step_of(site, index);
+    if (!function->optimized || !has_parts(frame, index))
         return true;
-    default:
+    if ((site->kinds & SITE_STATEMENT) && (site->inlined >= 0 || site->line <= variable->line))
         return false;
-    }
+    return !step || step->operation != PLAN_MEMORY || !traced_function_stores(function, step, site->vaddr);
 }
 
 /* Has the statement that ran before this look given the variable its value? Its own instructions write to it,
- * or it is the declaration (f(&x) writes to x elsewhere). A line may have several rows in the line table: it
- * is through when another one begins. */
+ * or it is the declaration of what is written elsewhere: by a constructor, by a function that returns it. */
 static bool was_assigned(const struct site *site, const struct frame *frame, uint32_t index) {
     const struct site *statement = frame->statement;
     const struct variable *variable = &frame->function->variables.variables[index];
@@ -162,7 +172,7 @@ static bool was_assigned(const struct site *site, const struct frame *frame, uin
     for (size_t i = 0; i < statement->stored_count; i++)
         if (statement->stored[i] == index)
             return true;
-    return !goes_on(site, statement) && variable->line == statement->line;
+    return has_parts(frame, index) && is_through(site, frame) && variable->line == statement->line;
 }
 
 static struct error *compare(struct hit_context *context, struct frame *frame, const struct plan_note *note) {
@@ -172,13 +182,17 @@ static struct error *compare(struct hit_context *context, struct frame *frame, c
         shadow->missing = true;
         return NULL;
     }
+    if (shadow->seen && has_parts(frame, note->item) && !is_through(context->site, frame))
+        return NULL;
     bool same = shadow->seen && shadow->size == note->size && memcmp(shadow->bytes, bytes, note->size) == 0;
-    /* a variable that had no place until now has got one because it has got a value */
+    /* A variable that had no place until now has got one because it has got a value; though a place in memory
+     * may be told of before it is written. */
+    const struct plan_step *step = step_of(context->site, note->item);
     bool assigned = !shadow->told && was_assigned(context->site, frame, note->item);
-    bool appeared = !shadow->seen && shadow->missing;
-    bool half_made = !shadow->told && is_aggregate(frame->function->variable_types[note->item]) &&
-                     is_being_declared(context->site, frame, note->item);
-    bool tell = !half_made && (appeared || (shadow->seen && !same) || assigned);
+    bool appeared = !shadow->seen && shadow->missing && step && step->operation != PLAN_MEMORY;
+    if (shadow->seen && !shadow->told && !is_whole(context->site, frame, note->item))
+        return NULL;
+    bool tell = appeared || (shadow->seen && !same) || assigned;
     if (!same && !set_shadow(shadow, bytes, note->size))
         return &error_no_memory;
     shadow->missing = false;

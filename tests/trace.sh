@@ -1,0 +1,245 @@
+#!/usr/bin/env bash
+# Golden tests of traces: each victim of tests/trace/ says itself what its trace must hold (say.h), for several compilers,
+# optimisations and versions of DWARF; live, and from its recording. And the options of `reel trace`.
+#
+# In the first lines of a victim, each a comment of its own:
+#   library: FILE      compile tests/trace/parts/FILE to a shared library of this name, beside the program
+#   options: ...       more for reel trace
+#   recording: no      it cannot be recorded (threads, children)
+# shellcheck source=tests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+VICTIMS=$ROOT/tests/trace
+CHECK=$VICTIMS/check.py
+
+# ---- victims ----
+
+# Names VICTIM-COMPILER-OPTIMISATION-DWARF.
+matrix() {
+    local source compiler optimisation dwarf
+    for source in "$VICTIMS"/*.c "$VICTIMS"/*.cc; do
+        source=${source##*/}
+        if [ -z "$SOAK" ]; then
+            printf '%s\n' "${source%.*}"-{gcc-0-5,gcc-2-5,clang-1-4}
+            continue
+        fi
+        for compiler in gcc clang; do
+            for optimisation in 0 1 2 3; do
+                for dwarf in 4 5; do
+                    printf '%s\n' "${source%.*}-$compiler-$optimisation-$dwarf"
+                done
+            done
+        done
+    done
+}
+
+# header SOURCE KEY: what its first lines say about KEY.
+header() { head -n 8 "$1" | sed -n "s@^/\* $2: \(.*[^ ]\) \*/\$@\1@p"; }
+
+# compile COMPILER OPTIMISATION DWARF SOURCE OUTPUT [OPTION...]
+compile() {
+    local compiler=$1 standard=gnu11
+    if [ "${4##*.}" = cc ]; then
+        compiler=${compiler/gcc/g++} compiler=${compiler/clang/clang++} standard=gnu++17
+    fi
+    "$compiler" -std=$standard -D_GNU_SOURCE -Wall -Wextra -g "-gdwarf-$3" "-O$2" "${@:6}" -o "$5" "$4" -lm -pthread \
+        2>"$T/compile.err" || fail "does not compile: $(first_line "$T/compile.err")"
+}
+
+# Is this what the victim says? $1: how it ran, $2: its output, $3: optimisation, traces
+compare() {
+    local how=$1
+    shift
+    python3 "$CHECK" "$@" >"$T/differences" || fail "$how: $(wc -l <"$T/differences") differences" "$(cat "$T/differences")"
+}
+
+victim() {
+    local name compiler optimisation dwarf source part alone options
+    IFS=- read -r name compiler optimisation dwarf <<<"$1"
+    source=$VICTIMS/$name.c
+    [ -f "$source" ] || source+=c
+    command -v "$compiler" >/dev/null || skip "needs $compiler"
+    command -v python3 >/dev/null || skip "needs python3"
+    read -r -a options < <(header "$source" options)
+    part=$(header "$source" library)
+    [ -z "$part" ] ||
+        compile "$compiler" "$optimisation" "$dwarf" "$VICTIMS/parts/$part" "${part%.*}.so" -fPIC -shared
+    compile "$compiler" "$optimisation" "$dwarf" "$source" program
+
+    step alone ./program
+    alone=$STATUS
+    step live "$REEL" trace --quiet --level full "${options[@]}" --output live.json -- ./program
+    [ -z "$TIMED_OUT" ] || fail "the trace hung"
+    [ "$STATUS" = "$alone" ] || fail "status $STATUS, without reel $alone: $(first_line live.err)"
+    [ -z "$(words live.err)" ] || fail "$(words live.err)"
+    compare "live" live.out "$optimisation" live*.json
+    [ "$(header "$source" recording)" != no ] || return 0
+
+    step recorded "$REEL" record --quiet -o program.reel -- ./program
+    [ "$STATUS" = "$alone" ] || fail "recorded: status $STATUS: $(first_line recorded.err)"
+    step again "$REEL" trace --quiet --level full "${options[@]}" --output again.json program.reel
+    [ "$STATUS" = "$alone" ] || fail "traced from the recording: status $STATUS: $(first_line again.err)"
+    [ -z "$(words again.err)" ] || fail "traced from the recording: $(words again.err)"
+    compare "from the recording" recorded.out "$optimisation" again.json
+    compare "live and from the recording" --same live.json again.json
+}
+
+# ---- options ----
+
+# trace OPTION... : of parts/options.c into trace.json.
+trace() {
+    [ -x program ] || compile gcc 0 5 "$VICTIMS/parts/options.c" program
+    step out "$REEL" trace --quiet -o trace.json "$@" -- ./program
+    [ -z "$TIMED_OUT" ] || fail "$*: hangs"
+    [ "$STATUS" = 23 ] || fail "$*: status $STATUS: $(first_line out.err)"
+    [ "$(cat out.out)" = out ] || fail "$*: the program's output is another"
+    [ -z "$(words out.err)" ] || fail "$*: $(words out.err)"
+}
+# events PYTHON: the value of an expression over `events`, of type(), calls() and the whole `document`.
+events() {
+    python3 - "$1" <<'END'
+import json, sys
+document = json.load(open("trace.json"))
+events = document["traces"]
+def type(name):
+    return [event["data"] for event in events if event["type"] == name]
+def calls(name):
+    return [data for data in type("function_entry") if data["function"] == name]
+def types():
+    return sorted({event["type"] for event in events} - {"process_start", "process_exit"})
+print(eval(sys.argv[1]))
+END
+}
+# is PYTHON VALUE
+is() {
+    local found
+    found=$(events "$1" 2>&1 | tail -n 1)
+    [ "$found" = "$2" ] || fail "$1 is not $2 but $found"
+}
+
+test_levels() {
+    trace --level minimal
+    is 'types()' "['function_entry', 'function_exit']"
+    trace --level standard
+    is 'types()' "['function_entry', 'function_exit', 'variable_assignment']"
+    trace --level full
+    is 'types()' "['control_flow', 'function_entry', 'function_exit', 'variable_assignment']"
+    is 'len(type("function_entry"))' 19
+    is 'len(type("function_exit"))' 19
+}
+test_switches() {
+    trace --level full --no-functions
+    is 'types()' "['control_flow', 'variable_assignment']"
+    trace --level full --no-variables
+    is 'types()' "['control_flow', 'function_entry', 'function_exit']"
+    trace --level full --no-control-flow
+    is 'types()' "['function_entry', 'function_exit', 'variable_assignment']"
+    trace --level full --no-functions --no-variables --no-control-flow --no-exceptions --syscalls
+    is 'types()' "['syscall']"
+    trace --level minimal --no-functions --control-flow
+    is 'types()' "['control_flow']"
+    is '[(data["line"], data["taken"]) for data in type("control_flow") if data["line"] == 17]' \
+        '[(17, False), (17, False), (17, False), (17, True), (17, True), (17, True)]'
+}
+test_syscalls() {
+    trace --level minimal --syscalls
+    is '[data["call"] for data in type("syscall") if data["name"] == "write"] == ["write(1, \"out\\n\", 4) = 4"]' True
+    is '[data["result"] for data in type("syscall") if data["name"] == "write"]' '[4]'
+}
+test_function() {
+    trace --function 'parse_*'
+    is '{data["function"] for data in type("function_entry")}' "{'parse_item'}"
+    is 'len(calls("parse_item"))' 6
+    trace --function '/^(inner|deep)$/'
+    is 'sorted({data["function"] for data in type("function_entry")})' "['deep', 'inner']"
+    trace --function inner,main
+    is 'sorted({data["function"] for data in type("function_entry")})' "['inner', 'main']"
+    is '{event["depth"] for event in events if event["data"].get("function") == "inner"}' '{1}'
+}
+test_exclude() {
+    trace --exclude 'parse_*' deep
+    is 'sorted({data["function"] for data in type("function_entry")})' "['inner', 'main']"
+}
+test_file() {
+    trace --file '*/options.c'
+    is 'len(type("function_entry"))' 19
+    step out "$REEL" trace --quiet -o other.json --file 'other*.c' -- ./program
+    [ ! -s other.json ] || ! grep -q function_entry other.json || fail "--file 'other*.c' traces options.c"
+}
+test_max_depth() {
+    trace --level minimal --max-depth 3
+    is 'max(event["depth"] for event in events)' 3
+    is 'len(calls("deep"))' 3
+    is 'len(calls("inner"))' 6
+    trace --level minimal --max-depth 1
+    is 'sorted({data["function"] for data in type("function_entry")})' "['deep', 'main', 'parse_item']"
+    is 'len(calls("deep"))' 1
+}
+test_max_string() {
+    trace --max-string 10 --function main
+    is '[data["value"]["name"] for data in type("variable_assignment") if data["variable"] == "item"][0]' 'a name tha...'
+}
+test_sample() {
+    trace --level minimal --sample 3
+    is '[data["arguments"]["n"] for data in calls("parse_item")]' '[0, 3]'
+    is '[data["arguments"]["n"] for data in calls("inner")]' '[0, 3]'
+    is 'len(calls("deep"))' 6
+    is 'len(calls("main"))' 1
+}
+test_when() {
+    trace --level minimal --when 'parse_item: n > 3 && item->name[0] == 0x61'
+    is '[data["arguments"]["n"] for data in calls("parse_item")]' '[4, 5]'
+    is '[data["arguments"]["n"] for data in calls("inner")]' '[4, 5]'
+    is 'len(calls("deep"))' 6
+}
+test_at() {
+    trace --level minimal --at 'options.c:17: item->count, n * 10'
+    is '[data["value"] for data in type("variable_assignment")]' '[0, 0, 2, 10, 4, 20, 6, 30, 8, 40, 10, 50]'
+    is '[data["variable"] for data in type("variable_assignment")][:2]' "['item->count', 'n * 10']"
+    is '{data["line"] for data in type("variable_assignment")}' '{17}'
+}
+test_format_jsonl() {
+    trace --level full
+    mv trace.json whole.json
+    compile gcc 0 5 "$VICTIMS/parts/options.c" program
+    step out "$REEL" trace --quiet --level full --format jsonl -o trace.jsonl -- ./program
+    [ "$STATUS" = 23 ] || fail "status $STATUS"
+    python3 -c 'import json; [json.loads(line) for line in open("trace.jsonl")]' || fail "not one JSON object a line"
+    compare "jsonl" --same whole.json trace.jsonl
+}
+test_max_size() {
+    cat >many.c <<'END'
+int leaf(int n) {
+    return n + 1;
+}
+int main(void) {
+    int total = 0;
+    for (int i = 0; i < 6000; i++)
+        total = leaf(total);
+    return total == 6000 ? 7 : 1;
+}
+END
+    compile gcc 0 5 many.c many
+    step out "$REEL" trace --quiet --level full --max-size 1 -o trace.json -- ./many
+    [ "$STATUS" = 7 ] || fail "status $STATUS: $(first_line out.err)"
+    (($(stat -c %s trace.json) <= 1024 * 1024)) || fail "the trace has $(stat -c %s trace.json) bytes"
+    is 'events[-1]["type"]' note
+    is 'len(type("note"))' 1
+    is '0 < len(calls("leaf")) < 6000' True
+}
+
+{
+    if [ "${1:-}" = --one ]; then
+        begin "$2"
+        if declare -F "test_$2" >/dev/null; then
+            "test_$2"
+        else
+            victim "$2"
+        fi
+        ok
+        exit 0
+    fi
+    need_reel
+    { all_tests && matrix; } | run_all
+    finish
+}
