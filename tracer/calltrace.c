@@ -2,6 +2,7 @@
 
 #include "base/say.h"
 #include "tracer/calltrace_state.h"
+#include "tracer/process.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,7 +70,13 @@ static void keep_first(struct error **kept, struct error *err) {
 }
 
 /* What the user asked for and nothing had. */
-static void warn_unmatched(const struct selection *selection) {
+static void warn_unmatched(const struct calltrace *calltrace) {
+    const struct selection *selection = calltrace->selection;
+    const struct trace_options *options = calltrace->options;
+    if ((options->trace_functions || options->trace_variables || options->trace_control_flow) &&
+        !calltrace->totals.functions && !selection->probe_count)
+        say("no function was traced: none is selected by --function, --module and the like (or the program "
+            "has none that can be found)");
     for (size_t i = 0; i < selection->probe_count; i++)
         if (!selection->probes[i].found)
             say("--at '%s': no traced module has code at %s:%u", selection->probes[i].text,
@@ -88,7 +95,7 @@ struct error *calltrace_finish(struct calltrace *calltrace) {
         keep_first(&kept, process_destroy(calltrace->processes[i]));
     calltrace->process_count = 0;
     if (calltrace->any_selected)
-        warn_unmatched(calltrace->selection);
+        warn_unmatched(calltrace);
     calltrace->any_selected = false;
     return kept;
 }
@@ -485,7 +492,9 @@ struct error *calltrace_process(struct calltrace *calltrace, struct task *task, 
         TRY(open_writer(process));
     TRY(process_event(thread, names[origin]));
     calltrace->any_selected = true;
-    struct error *err = plant_process(process, task);
+    struct error *err = process_is_32_bit(task->tid)
+                            ? error_new(ERROR_UNSUPPORTED, "process %d: a 32-bit program", task->tid)
+                            : plant_process(process, task);
     if (!err && origin == ORIGIN_ATTACH)
         return trace_adopt(thread);
     if (!err || origin != ORIGIN_EXEC || error_is(err, ERROR_TASK_GONE) || error_is(err, ERROR_NO_MEMORY))
