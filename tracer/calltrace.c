@@ -2,6 +2,7 @@
 
 #include "base/say.h"
 #include "tracer/calltrace_state.h"
+#include "tracer/process.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,7 +70,13 @@ static void keep_first(struct error **kept, struct error *err) {
 }
 
 /* What the user asked for and nothing had. */
-static void warn_unmatched(const struct selection *selection) {
+static void warn_unmatched(const struct calltrace *calltrace) {
+    const struct selection *selection = calltrace->selection;
+    const struct trace_options *options = calltrace->options;
+    if ((options->trace_functions || options->trace_variables || options->trace_control_flow) &&
+        !calltrace->totals.functions && !selection->probe_count)
+        say("no function was traced: none is selected by --function, --module and the like (or the program "
+            "has none that can be found)");
     for (size_t i = 0; i < selection->probe_count; i++)
         if (!selection->probes[i].found)
             say("--at '%s': no traced module has code at %s:%u", selection->probes[i].text,
@@ -88,7 +95,7 @@ struct error *calltrace_finish(struct calltrace *calltrace) {
         keep_first(&kept, process_destroy(calltrace->processes[i]));
     calltrace->process_count = 0;
     if (calltrace->any_selected)
-        warn_unmatched(calltrace->selection);
+        warn_unmatched(calltrace);
     calltrace->any_selected = false;
     return kept;
 }
@@ -132,11 +139,29 @@ struct error *calltrace_flush(struct calltrace *calltrace) {
 
 /* ---- tables ---- */
 
+/* Index of the first thread with this tid or a higher one. */
+static size_t find_place(const struct calltrace *calltrace, pid_t tid) {
+    size_t low = 0, high = calltrace->thread_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (calltrace->threads[middle]->tid < tid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 struct traced_thread *calltrace_find_thread(const struct calltrace *calltrace, pid_t tid) {
-    for (size_t i = 0; i < calltrace->thread_count; i++)
-        if (calltrace->threads[i]->tid == tid)
-            return calltrace->threads[i];
-    return NULL;
+    size_t i = find_place(calltrace, tid);
+    return i < calltrace->thread_count && calltrace->threads[i]->tid == tid ? calltrace->threads[i] : NULL;
+}
+
+bool calltrace_borrows(const struct calltrace *calltrace) {
+    for (size_t i = 0; i < calltrace->process_count; i++)
+        if (calltrace->processes[i]->traps_borrowed)
+            return true;
+    return false;
 }
 
 bool calltrace_knows(const struct calltrace *calltrace, pid_t tid) {
@@ -148,47 +173,68 @@ struct trap_set *calltrace_traps(struct calltrace *calltrace, pid_t tid) {
     return thread && !thread->process->traps_borrowed ? thread->process->traps : NULL;
 }
 
+static struct error *grow(void ***items, size_t count, size_t *room) {
+    if (count < *room)
+        return NULL;
+    size_t wanted = *room ? 2 * *room : 16;
+    void **grown = realloc(*items, wanted * sizeof(*grown));
+    if (!grown)
+        return &error_no_memory;
+    *items = grown;
+    *room = wanted;
+    return NULL;
+}
+
+static void insert_thread(struct calltrace *calltrace, struct traced_thread *thread) {
+    size_t i = find_place(calltrace, thread->tid);
+    memmove(calltrace->threads + i + 1, calltrace->threads + i,
+            (calltrace->thread_count - i) * sizeof(struct traced_thread *));
+    calltrace->threads[i] = thread;
+    calltrace->thread_count++;
+}
+
+static void remove_thread(struct calltrace *calltrace, const struct traced_thread *thread) {
+    size_t i = find_place(calltrace, thread->tid);
+    calltrace->thread_count--;
+    memmove(calltrace->threads + i, calltrace->threads + i + 1,
+            (calltrace->thread_count - i) * sizeof(struct traced_thread *));
+}
+
 static struct error *add_thread(struct traced_process *process, struct task *task, pid_t shown_tid,
                                 struct traced_thread **ret) {
     struct calltrace *calltrace = process->calltrace;
-    struct traced_thread **grown =
-        realloc(calltrace->threads, (calltrace->thread_count + 1) * sizeof(*grown));
+    void **threads = (void **)calltrace->threads;
+    struct error *err = grow(&threads, calltrace->thread_count, &calltrace->thread_room);
+    calltrace->threads = (struct traced_thread **)threads;
+    TRY(err);
     struct traced_thread *thread = calloc(1, sizeof(*thread));
-    if (grown)
-        calltrace->threads = grown;
-    if (!grown || !thread) {
-        free(thread);
+    if (!thread)
         return &error_no_memory;
-    }
     *thread =
         (struct traced_thread){.process = process, .task = task, .tid = task->tid, .shown_tid = shown_tid};
-    grown[calltrace->thread_count++] = thread;
+    insert_thread(calltrace, thread);
     process->threads++;
     *ret = thread;
     return NULL;
 }
 
 static void drop_thread(struct calltrace *calltrace, struct traced_thread *thread) {
-    for (size_t i = 0; i < calltrace->thread_count; i++)
-        if (calltrace->threads[i] == thread)
-            calltrace->threads[i--] = calltrace->threads[--calltrace->thread_count];
+    remove_thread(calltrace, thread);
     thread->process->threads--;
     thread_destroy(thread);
 }
 
 static struct error *add_process(struct calltrace *calltrace, pid_t pid, pid_t shown_pid,
                                  struct traced_process **ret) {
-    struct traced_process **grown =
-        realloc(calltrace->processes, (calltrace->process_count + 1) * sizeof(*grown));
+    void **processes = (void **)calltrace->processes;
+    struct error *err = grow(&processes, calltrace->process_count, &calltrace->process_room);
+    calltrace->processes = (struct traced_process **)processes;
+    TRY(err);
     struct traced_process *process = calloc(1, sizeof(*process));
-    if (grown)
-        calltrace->processes = grown;
-    if (!grown || !process) {
-        free(process);
+    if (!process)
         return &error_no_memory;
-    }
     *process = (struct traced_process){.calltrace = calltrace, .pid = pid, .shown_pid = shown_pid};
-    grown[calltrace->process_count++] = process;
+    calltrace->processes[calltrace->process_count++] = process;
     *ret = process;
     return NULL;
 }
@@ -392,6 +438,18 @@ static struct error *make_traps(struct traced_process *process) {
     return NULL;
 }
 
+/* What belonged to the memory that an exec has replaced. */
+static void forget_program(struct traced_process *process) {
+    if (!process->traps_borrowed)
+        trap_set_destroy(process->traps);
+    process->traps = NULL;
+    process->traps_borrowed = false;
+    process->planted_count = 0;
+    process_modules_deinit(&process->modules);
+    free(process->program);
+    process->program = NULL;
+}
+
 /* All but this thread are gone, and the memory is a new one. */
 static struct error *become(struct traced_thread *thread, struct task *task) {
     struct calltrace *calltrace = thread->process->calltrace;
@@ -402,16 +460,11 @@ static struct error *become(struct traced_thread *thread, struct task *task) {
         else
             i++;
     thread_frames_deinit(&thread->frames);
+    remove_thread(calltrace, thread);
     thread->task = task;
     thread->tid = process->pid = task->tid; /* a puppet's changes */
-    if (!process->traps_borrowed)
-        trap_set_destroy(process->traps);
-    process->traps = NULL;
-    process->traps_borrowed = false;
-    process->planted_count = 0;
-    process_modules_deinit(&process->modules);
-    free(process->program);
-    process->program = NULL;
+    insert_thread(calltrace, thread);
+    forget_program(process);
     return make_traps(process);
 }
 
@@ -440,7 +493,22 @@ struct error *calltrace_process(struct calltrace *calltrace, struct task *task, 
         TRY(open_writer(process));
     TRY(process_event(thread, names[origin]));
     calltrace->any_selected = true;
-    return plant_process(process, task);
+    struct error *err = process_is_32_bit(task->tid)
+                            ? error_new(ERROR_UNSUPPORTED, "process %d: a 32-bit program", task->tid)
+                            : plant_process(process, task);
+    if (!err && origin == ORIGIN_ATTACH)
+        return trace_adopt(thread);
+    if (!err || origin != ORIGIN_EXEC || error_is(err, ERROR_TASK_GONE) || error_is(err, ERROR_NO_MEMORY))
+        return err;
+    struct error *note = calltrace_note(calltrace, process, "not traced after exec: %s", err->message);
+    error_free(err);
+    return note;
+}
+
+void calltrace_exec_begins(struct calltrace *calltrace, pid_t tid) {
+    struct traced_thread *thread = calltrace_find_thread(calltrace, tid);
+    if (thread)
+        forget_program(thread->process);
 }
 
 /* A fork child goes on in the frames of its parent. */
@@ -505,7 +573,7 @@ struct error *calltrace_thread(struct calltrace *calltrace, struct task *task, p
         return error_new(ERROR_NOT_FOUND, "thread %d: its process is not traced", task->tid);
     TRY(add_thread(known->process, task, shown_tid, &thread));
     if (!is_new)
-        return NULL;
+        return trace_adopt(thread);
     calltrace_event(calltrace, thread, TRACE_THREAD_START, calltrace_now(calltrace), 0);
     return calltrace_write(calltrace, thread->process);
 }

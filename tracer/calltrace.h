@@ -53,6 +53,9 @@ enum process_origin { ORIGIN_LAUNCH, ORIGIN_ATTACH, ORIGIN_FORK, ORIGIN_EXEC };
  * gone. ERROR_NOT_FOUND when nothing at all can be traced in the first process. */
 struct error *calltrace_process(struct calltrace *calltrace, struct task *task, pid_t pid,
                                 enum process_origin origin);
+/* The memory of this task's process has just been replaced (PTRACE_EVENT_EXEC): its traps are gone with it.
+ * calltrace_process() with ORIGIN_EXEC follows. */
+void calltrace_exec_begins(struct calltrace *calltrace, pid_t tid);
 /* A child: `task` is its first stop, parent the task that made it. shares_memory: vfork. */
 struct error *calltrace_fork(struct calltrace *calltrace, struct task *task, pid_t parent, pid_t shown_pid,
                              bool shares_memory);
@@ -83,6 +86,8 @@ void calltrace_unmapped(struct calltrace *calltrace, pid_t tid, uint64_t start, 
 
 /* The traps of the process that this task belongs to (for detach()), or NULL. */
 struct trap_set *calltrace_traps(struct calltrace *calltrace, pid_t tid);
+/* Is there a vfork child that uses the memory, and so the traps, of its parent? */
+bool calltrace_borrows(const struct calltrace *calltrace);
 /* Is this task known? */
 bool calltrace_knows(const struct calltrace *calltrace, pid_t tid);
 /* A limit was reached, or writing failed: there is no use in going on. */

@@ -53,9 +53,9 @@ struct calltrace {
     struct module_cache cache;
     struct module_sites *sites;
     struct traced_process **processes;
-    size_t process_count;
-    struct traced_thread **threads;
-    size_t thread_count;
+    size_t process_count, process_room;
+    struct traced_thread **threads; /* sorted by tid */
+    size_t thread_count, thread_room;
     struct value_options values;
     struct trace_event event; /* reused */
     struct plan_notes notes;  /* reused */
@@ -101,6 +101,11 @@ uint32_t thread_depth(const struct traced_thread *thread);
 /* Find modules, select functions, plant what is not planted yet. */
 struct error *plant_process(struct traced_process *process, struct task *task);
 void module_sites_destroy(struct module_sites *sites);
+
+/* ---- trace_adopt.c ---- */
+
+/* Frames for the traced functions that a thread is in when tracing begins. */
+struct error *trace_adopt(struct traced_thread *thread);
 
 /* ---- trace_calls.c ---- */
 

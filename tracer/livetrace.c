@@ -22,14 +22,16 @@
 struct birth {
     pid_t tid, parent; /* parent 0: not told yet */
     bool born;         /* its first stop is here and waits */
+    bool early;        /* made before its parent got its traps */
     struct stop stop;
 };
 
-/* A call that a task is in, for the syscall event. */
-struct call {
+/* What is known of a task between its stops. */
+struct live_task {
     pid_t tid;
-    struct syscall_call call;
-    bool open;
+    bool in_exec; /* between PTRACE_EVENT_EXEC and the exit of execve */
+    bool in_call;
+    struct syscall_call call; /* for the syscall event */
 };
 
 struct livetrace {
@@ -40,13 +42,10 @@ struct livetrace {
     bool launched;
     struct birth *births;
     size_t birth_count;
-    struct call *calls;
-    size_t call_count;
-    pid_t *execs; /* tasks between PTRACE_EVENT_EXEC and the exit of execve */
-    size_t exec_count;
+    struct live_task *tasks; /* sorted by tid; those of which something is known */
+    size_t task_count, task_room;
     bool ended; /* the first process has */
     int status;
-    bool leaving;
 };
 
 /* ---- signals to reel ---- */
@@ -69,6 +68,13 @@ static void prepare_signals(const struct livetrace *live) {
             signal(asked[i], SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+}
+
+static void keep_first(struct error **kept, struct error *err) {
+    if (*kept)
+        error_free(err);
+    else
+        *kept = err;
 }
 
 /* ---- the host's part ---- */
@@ -96,6 +102,53 @@ static enum resume how_to_resume(const struct livetrace *live) {
 
 static struct error *resume(const struct livetrace *live, struct task *task, int signo) {
     return task_resume(task, how_to_resume(live), signo);
+}
+
+/* ---- tasks ---- */
+
+static size_t place_of(const struct livetrace *live, pid_t tid) {
+    size_t low = 0, high = live->task_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (live->tasks[middle].tid < tid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct live_task *find_task(const struct livetrace *live, pid_t tid) {
+    size_t i = place_of(live, tid);
+    return i < live->task_count && live->tasks[i].tid == tid ? &live->tasks[i] : NULL;
+}
+
+/* Made when it is new; NULL when memory is out. Valid until the next call. */
+static struct live_task *task_of(struct livetrace *live, pid_t tid) {
+    struct live_task *known = find_task(live, tid);
+    if (known)
+        return known;
+    if (live->task_count == live->task_room) {
+        size_t room = live->task_room ? 2 * live->task_room : 16;
+        struct live_task *grown = realloc(live->tasks, room * sizeof(*grown));
+        if (!grown)
+            return NULL;
+        live->tasks = grown;
+        live->task_room = room;
+    }
+    size_t i = place_of(live, tid);
+    memmove(live->tasks + i + 1, live->tasks + i, (live->task_count - i) * sizeof(*live->tasks));
+    live->task_count++;
+    live->tasks[i] = (struct live_task){.tid = tid};
+    return &live->tasks[i];
+}
+
+static void drop_task(struct livetrace *live, pid_t tid) {
+    struct live_task *task = find_task(live, tid);
+    if (!task)
+        return;
+    live->task_count--;
+    memmove(task, task + 1, (live->task_count - (size_t)(task - live->tasks)) * sizeof(*task));
 }
 
 /* ---- new tasks ---- */
@@ -140,15 +193,27 @@ static void forget_birth(struct livetrace *live, pid_t tid) {
             live->births[i--] = live->births[--live->birth_count];
 }
 
+/* A failure of the tracer's own must not hold a task up. */
+static struct error *resume_all_the_same(const struct livetrace *live, struct task *task, int signo,
+                                         struct error *err) {
+    struct error *resume_err = error_is(err, ERROR_TASK_GONE) ? NULL : resume(live, task, signo);
+    if (!err)
+        return resume_err;
+    error_free(resume_err);
+    return err;
+}
+
 /* Both stops have come: the child may go. */
 static struct error *deliver(struct livetrace *live, struct birth *birth) {
     struct stop stop = birth->stop;
     pid_t parent = birth->parent;
+    bool early = birth->early;
     if (!birth->born || !parent)
         return NULL;
     forget_birth(live, stop.task->tid);
-    TRY(introduce(live, stop.task, parent));
-    return resume(live, stop.task, 0);
+    struct error *err = early ? calltrace_process(live->calltrace, stop.task, stop.task->tid, ORIGIN_FORK)
+                              : introduce(live, stop.task, parent);
+    return resume_all_the_same(live, stop.task, 0, err);
 }
 
 static struct error *on_new_task(struct livetrace *live, const struct stop *stop) {
@@ -156,8 +221,7 @@ static struct error *on_new_task(struct livetrace *live, const struct stop *stop
     if (!birth)
         return &error_no_memory;
     birth->parent = stop->task->tid;
-    TRY(deliver(live, birth));
-    return resume(live, stop->task, 0);
+    return resume_all_the_same(live, stop->task, 0, deliver(live, birth));
 }
 
 static struct error *on_born(struct livetrace *live, const struct stop *stop) {
@@ -174,65 +238,49 @@ static struct error *on_born(struct livetrace *live, const struct stop *stop) {
 /* ---- exec: the snapshot of a program is sound at the exit of execve only ---- */
 
 static struct error *on_exec(struct livetrace *live, const struct stop *stop) {
-    pid_t *grown = realloc(live->execs, (live->exec_count + 1) * sizeof(*grown));
-    if (!grown)
+    struct live_task *task = task_of(live, stop->task->tid);
+    if (!task)
         return &error_no_memory;
-    live->execs = grown;
-    grown[live->exec_count++] = stop->task->tid;
+    task->in_exec = true;
+    calltrace_exec_begins(live->calltrace, stop->task->tid);
     task_memory_reset(stop->task);
     return task_resume(stop->task, RESUME_SYSCALL, 0);
 }
 
-static bool is_exec_done(struct livetrace *live, pid_t tid) {
-    for (size_t i = 0; i < live->exec_count; i++)
-        if (live->execs[i] == tid) {
-            live->execs[i] = live->execs[--live->exec_count];
-            return true;
-        }
-    return false;
-}
-
 /* ---- system calls ---- */
-
-static struct call *call_of(struct livetrace *live, pid_t tid) {
-    for (size_t i = 0; i < live->call_count; i++)
-        if (live->calls[i].tid == tid)
-            return &live->calls[i];
-    struct call *grown = realloc(live->calls, (live->call_count + 1) * sizeof(*grown));
-    if (!grown)
-        return NULL;
-    live->calls = grown;
-    grown[live->call_count] = (struct call){.tid = tid};
-    return &grown[live->call_count++];
-}
 
 static struct error *on_call_entry(struct livetrace *live, const struct stop *stop) {
     struct user_regs_struct regs;
-    struct call *call = call_of(live, stop->task->tid);
-    if (!call)
+    struct live_task *task = task_of(live, stop->task->tid);
+    if (!task)
         return &error_no_memory;
     TRY(trace_get_registers(stop->task->tid, &regs));
-    call->open = true;
-    call->call = (struct syscall_call){.number = regs.orig_rax,
+    task->in_call = true;
+    task->call = (struct syscall_call){.number = regs.orig_rax,
                                        .args = {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
     return resume(live, stop->task, 0);
 }
 
-static struct error *on_call_exit(struct livetrace *live, const struct stop *stop) {
+static struct error *note_call(struct livetrace *live, const struct stop *stop, struct syscall_call *call) {
     struct user_regs_struct regs;
-    struct call *call = call_of(live, stop->task->tid);
-    if (is_exec_done(live, stop->task->tid))
-        TRY(calltrace_process(live->calltrace, stop->task, stop->task->tid, ORIGIN_EXEC));
-    if (!call)
-        return &error_no_memory;
-    if (call->open && live->options->trace->trace_syscalls) {
-        TRY(trace_get_registers(stop->task->tid, &regs));
-        call->call.result = (int64_t)regs.rax;
-        const struct memory_reader memory = task_memory(stop->task);
-        TRY(calltrace_call(live->calltrace, stop->task->tid, &call->call, &memory));
+    const struct memory_reader memory = task_memory(stop->task);
+    TRY(trace_get_registers(stop->task->tid, &regs));
+    call->result = (int64_t)regs.rax;
+    return calltrace_call(live->calltrace, stop->task->tid, call, &memory);
+}
+
+static struct error *on_call_exit(struct livetrace *live, const struct stop *stop) {
+    struct live_task *task = find_task(live, stop->task->tid);
+    struct error *err = NULL;
+    if (task && task->in_exec) {
+        task->in_exec = false;
+        err = calltrace_process(live->calltrace, stop->task, stop->task->tid, ORIGIN_EXEC);
     }
-    call->open = false;
-    return resume(live, stop->task, 0);
+    if (!err && task && task->in_call && live->options->trace->trace_syscalls)
+        err = note_call(live, stop, &task->call);
+    if (task)
+        task->in_call = false;
+    return resume_all_the_same(live, stop->task, 0, err);
 }
 
 /* ---- ends ---- */
@@ -241,6 +289,7 @@ static struct error *on_gone(struct livetrace *live, const struct stop *stop) {
     bool killed = stop->kind == STOP_KILLED;
     pid_t tid = stop->task->tid;
     forget_birth(live, tid);
+    drop_task(live, tid);
     if (tid == live->pid) {
         live->ended = true;
         live->status = killed ? 128 + stop->status : stop->status;
@@ -252,8 +301,8 @@ static struct error *on_gone(struct livetrace *live, const struct stop *stop) {
 
 static struct error *on_signal(struct livetrace *live, struct stop *stop) {
     bool done;
-    TRY(calltrace_signal_stop(live->calltrace, stop, &done));
-    return resume(live, stop->task, done ? 0 : stop->signo);
+    struct error *err = calltrace_signal_stop(live->calltrace, stop, &done);
+    return resume_all_the_same(live, stop->task, done ? 0 : stop->signo, err);
 }
 
 static struct error *on_stop(struct livetrace *live, struct stop *stop) {
@@ -297,65 +346,115 @@ static struct error *handle_stop(struct livetrace *live, struct stop *stop) {
 
 /* ---- leaving ---- */
 
+static bool is_waiting(const struct livetrace *live, pid_t tid) {
+    for (size_t i = 0; i < live->birth_count; i++)
+        if (live->births[i].tid == tid && live->births[i].born)
+            return true;
+    return false;
+}
+
+/* Stops of the process that are held already: the one in hand, and first stops that wait. */
+static struct error *add_held(const struct livetrace *live, pid_t pid, const struct stop *held,
+                              struct halt *halt) {
+    if (held && held->task && engine_traces(&live->engine, held->task->tid) && held->task->stopped &&
+        !is_waiting(live, held->task->tid) && thread_group(held->task->tid) == pid)
+        TRY(halt_add(halt, held));
+    for (size_t i = 0; i < live->birth_count; i++)
+        if (live->births[i].born && thread_group(live->births[i].tid) == pid)
+            TRY(halt_add(halt, &live->births[i].stop));
+    return NULL;
+}
+
+/* Children whose making is among the stops have the bytes of the traps, which must be taken out of them, too:
+ * they get a set of their own. */
+static struct error *meet_children(struct livetrace *live, const struct halt *halt) {
+    for (size_t i = 0; i < halt->count; i++) {
+        const struct stop *stop = &halt->stops[i];
+        if (stop->kind != STOP_NEW_TASK || thread_group((pid_t)stop->message) != (pid_t)stop->message)
+            continue;
+        struct task *child = engine_task(&live->engine, (pid_t)stop->message);
+        if (!child)
+            return &error_no_memory;
+        TRY(introduce(live, child, stop->task->tid));
+    }
+    return NULL;
+}
+
+static void forget_left_births(struct livetrace *live) {
+    for (size_t i = 0; i < live->birth_count;)
+        if (live->births[i].born && !engine_traces(&live->engine, live->births[i].tid))
+            live->births[i] = live->births[--live->birth_count];
+        else
+            i++;
+}
+
 static struct error *leave_process(struct livetrace *live, pid_t pid, const struct stop *held) {
     struct halt halt = {0};
     size_t patched_away = 0;
-    if (held && held->task && held->task->stopped)
-        TRY(halt_add(&halt, held));
-    for (size_t i = 0; i < live->birth_count; i++)
-        if (live->births[i].born)
-            TRY(halt_add(&halt, &live->births[i].stop));
-    struct error *err =
+    struct error *err = add_held(live, pid, held, &halt);
+    if (!err)
+        err = halt_process(&live->engine, pid, &halt);
+    if (error_is(err, ERROR_OTHER)) { /* a thread does not stop: try again later */
+        error_free(attach_resume(&halt));
+        forget_left_births(live);
+        return err;
+    }
+    if (error_is(err, ERROR_TASK_GONE)) {
+        error_free(err);
+        err = NULL;
+    }
+    if (!err)
+        err = meet_children(live, &halt);
+    struct error *detach_err =
         detach(&live->engine, pid, calltrace_traps(live->calltrace, pid), &halt, &patched_away);
+    forget_left_births(live);
     if (patched_away)
         say("%zu probed instructions of process %d have been changed by the program: left as they are",
             patched_away, pid);
+    if (!err)
+        return detach_err;
+    error_free(detach_err);
     return err;
 }
 
-/* Processes that are traced, by their first threads. */
-static size_t traced_processes(const struct livetrace *live, pid_t *ret, size_t most) {
-    size_t count = 0;
-    for (size_t i = 0; i < live->engine.count && count < most; i++) {
+/* A process that is traced, and not among those that were left already. Those that the tracer knows come
+ * first, since their children may turn out to be the others. 0: none. */
+static pid_t next_to_leave(const struct livetrace *live, const pid_t *left, size_t count) {
+    pid_t stranger = 0;
+    for (size_t i = 0; i < live->engine.count; i++) {
         pid_t group = thread_group(live->engine.tasks[i]->tid);
-        bool known = false;
-        for (size_t k = 0; k < count; k++)
-            known |= ret[k] == group;
-        if (group && !known)
-            ret[count++] = group;
+        bool done = !group;
+        for (size_t k = 0; k < count && !done; k++)
+            done = left[k] == group;
+        if (!done && calltrace_knows(live->calltrace, group))
+            return group;
+        if (!done)
+            stranger = group;
     }
-    return count;
+    return stranger;
 }
 
 static struct error *leave_all(struct livetrace *live, const struct stop *held) {
-    enum { MOST = 4096 };
-    static pid_t pids[MOST];
+    pid_t *left = NULL, pid;
+    size_t count = 0;
     struct error *kept = NULL;
-    size_t count = traced_processes(live, pids, MOST);
-    live->leaving = true;
-    for (size_t i = 0; i < count; i++) {
-        bool holds = held && held->task && thread_group(held->task->tid) == pids[i];
-        struct error *err = leave_process(live, pids[i], holds ? held : NULL);
-        if (error_is(err, ERROR_TASK_GONE) || kept) {
-            error_free(err);
-            continue;
+    while ((pid = next_to_leave(live, left, count))) {
+        pid_t *grown = realloc(left, (count + 1) * sizeof(*grown));
+        if (!grown) {
+            free(left);
+            error_free(kept);
+            return &error_no_memory;
         }
-        kept = err;
+        left = grown;
+        left[count++] = pid;
+        struct error *err = leave_process(live, pid, held);
+        if (error_is(err, ERROR_TASK_GONE) || kept)
+            error_free(err);
+        else
+            kept = err;
     }
+    free(left);
     return kept;
-}
-
-/* A launched program that is no longer traced: wait for its end, for its status. */
-static void wait_for_end(struct livetrace *live) {
-    int status;
-    if (!live->launched || live->ended)
-        return;
-    while (waitpid(live->pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return;
-        else if (stop_asked)
-            kill(live->pid, stop_asked);
-    live->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 static void pass_on(struct livetrace *live) {
@@ -365,27 +464,53 @@ static void pass_on(struct livetrace *live) {
         kill(live->pid, signo);
 }
 
-static struct error *loop(struct livetrace *live) {
-    for (;;) {
-        struct stop stop;
-        TRY(engine_next(&live->engine, &stop));
-        if (stop.kind == STOP_NONE)
-            return NULL;
-        struct error *err = NULL;
-        if (stop.kind == STOP_TICK)
-            err = calltrace_flush(live->calltrace);
+/* A launched program that is no longer traced: wait for its end, for its status. */
+static void wait_for_end(struct livetrace *live) {
+    int status;
+    if (!live->launched || live->ended || !live->pid || engine_traces(&live->engine, live->pid))
+        return;
+    while (waitpid(live->pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return;
         else
-            err = handle_stop(live, &stop);
+            pass_on(live);
+    live->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Leave when it is time to. A process whose vfork child uses its memory cannot be left: that will not take
+ * long. */
+static struct error *leave_if_possible(struct livetrace *live, const struct stop *stop, bool *ret_left) {
+    *ret_left = false;
+    if (calltrace_borrows(live->calltrace))
+        return NULL;
+    struct error *err = leave_all(live, stop->kind == STOP_TICK ? NULL : stop);
+    if (error_is(err, ERROR_OTHER) && live->engine.count) {
+        say_verbose("%s; trying again", err->message);
+        error_free(err);
+        return NULL;
+    }
+    *ret_left = true;
+    return err;
+}
+
+static struct error *loop(struct livetrace *live) {
+    struct error *reason = NULL; /* why tracing has come to an end */
+    for (bool left = false; !left;) {
+        struct stop stop;
+        struct error *err = engine_next(&live->engine, &stop);
+        if (err || stop.kind == STOP_NONE) {
+            keep_first(&reason, err);
+            return reason;
+        }
+        keep_first(&reason,
+                   stop.kind == STOP_TICK ? calltrace_flush(live->calltrace) : handle_stop(live, &stop));
         bool stopping = stop_asked && !live->launched;
         if (stop_asked && live->launched)
             pass_on(live);
-        if (!err && !stopping && !calltrace_full(live->calltrace))
-            continue;
-        struct error *leave_err = leave_all(live, stop.kind == STOP_TICK ? NULL : &stop);
-        if (err)
-            error_free(leave_err);
-        return err ? err : leave_err;
+        if (reason || stopping || calltrace_full(live->calltrace))
+            keep_first(&reason, leave_if_possible(live, &stop, &left));
     }
+    return reason;
 }
 
 /* ---- beginning ---- */
@@ -405,13 +530,28 @@ static struct error *begin_launched(struct livetrace *live) {
     return resume(live, task, 0);
 }
 
+/* Children that were being made when all was stopped. Threads are among the stops themselves. */
+static struct error *expect_children(struct livetrace *live, const struct halt *halt) {
+    for (size_t i = 0; i < halt->count; i++) {
+        pid_t child = (pid_t)halt->stops[i].message;
+        if (halt->stops[i].kind != STOP_NEW_TASK || thread_group(child) != child)
+            continue;
+        struct birth *birth = birth_of(live, child);
+        if (!birth || !engine_task(&live->engine, child))
+            return &error_no_memory;
+        birth->parent = halt->stops[i].task->tid;
+        birth->early = true;
+    }
+    return NULL;
+}
+
 static struct error *begin_threads(struct livetrace *live, const struct halt *halt, struct task *first) {
     TRY(calltrace_process(live->calltrace, first, live->pid, ORIGIN_ATTACH));
     for (size_t i = 0; i < halt->count; i++)
         if (halt->stops[i].task != first)
             TRY(calltrace_thread(live->calltrace, halt->stops[i].task, first->tid, halt->stops[i].task->tid,
                                  false));
-    return NULL;
+    return expect_children(live, halt);
 }
 
 static struct error *begin_attached(struct livetrace *live) {
@@ -465,8 +605,7 @@ struct error *livetrace_run(const struct livetrace_options *options, int *ret_st
     struct error *err = live.launched ? begin_launched(&live) : begin_attached(&live);
     if (!err)
         err = loop(&live);
-    if (!err)
-        wait_for_end(&live);
+    wait_for_end(&live);
     struct error *finish_err = calltrace_finish(live.calltrace);
     if (!err && !finish_err) {
         report(&live);
@@ -475,8 +614,7 @@ struct error *livetrace_run(const struct livetrace_options *options, int *ret_st
     calltrace_destroy(live.calltrace);
     engine_deinit(&live.engine);
     free(live.births);
-    free(live.calls);
-    free(live.execs);
+    free(live.tasks);
     if (err)
         error_free(finish_err);
     return err ? err : finish_err;

@@ -168,18 +168,20 @@ static bool find_bias(const struct elf_image *image, const struct mapping *mappi
     return false;
 }
 
-/* All mappings of the file around this one, which are the module. */
-static void find_extent(const struct maps *maps, const struct mapping *mapping, struct loaded_module *ret) {
-    ret->start = mapping->start;
-    ret->end = mapping->end;
-    for (size_t i = 0; i < maps->count; i++) {
-        const struct mapping *other = &maps->mappings[i];
-        if (other->inode != mapping->inode || other->device != mapping->device)
+/* Where its segments are. (The file may be mapped elsewhere, too, as data.) */
+static void find_extent(const struct elf_image *image, struct loaded_module *ret) {
+    ret->start = UINT64_MAX;
+    ret->end = 0;
+    for (size_t i = 0; i < image->segment_count; i++) {
+        const struct elf_segment *segment = &image->segments[i];
+        uint64_t start = (segment->vaddr & ~IN_PAGE) + ret->bias;
+        uint64_t end = ((segment->vaddr + segment->memsz + IN_PAGE) & ~IN_PAGE) + ret->bias;
+        if (segment->type != PT_LOAD || end <= start)
             continue;
-        if (other->start < ret->start)
-            ret->start = other->start;
-        if (other->end > ret->end)
-            ret->end = other->end;
+        if (start < ret->start)
+            ret->start = start;
+        if (end > ret->end)
+            ret->end = end;
     }
 }
 
@@ -232,7 +234,7 @@ struct error *process_modules_update(struct process_modules *modules, struct mod
         err = module_of(cache, pid, mapping, opener, &loaded.module);
         if (err || !loaded.module || !find_bias(module_image(loaded.module->module), mapping, &loaded.bias))
             continue;
-        find_extent(maps, mapping, &loaded);
+        find_extent(module_image(loaded.module->module), &loaded);
         err = add(&found, &loaded);
     }
     if (err) {
