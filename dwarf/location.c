@@ -97,7 +97,7 @@ struct error *location_evaluate_value(const uint8_t *expression, size_t size,
                                       const struct location_context *context, const uint64_t *initial,
                                       struct location_value *ret) {
     struct location_machine machine;
-    struct location_value value;
+    struct location_value value = {.bytes = {0}};
     location_machine_init(&machine, context);
     struct error *err = run(&machine, expression, size, initial);
     if (!err)

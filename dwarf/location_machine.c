@@ -142,11 +142,9 @@ static struct error *step(struct location_machine *machine, struct cursor *curso
         return location_bad("too many steps");
     if (machine->has_simple && !is_piece(opcode) && !is_neutral(opcode))
         return location_bad("it goes on behind a location that is complete");
-    bool was_fresh = machine->fresh;
-    machine->fresh = false;
+    if (!is_piece(opcode) && !is_neutral(opcode))
+        machine->fresh = false;
     TRY(row->run(machine, cursor, opcode));
-    if (is_neutral(opcode))
-        machine->fresh = was_fresh;
     return cursor_check(cursor);
 }
 

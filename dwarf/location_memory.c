@@ -108,6 +108,6 @@ struct error *location_run_tls(struct location_machine *machine, UNUSED struct c
     TRY(location_pop_u64(machine, &offset));
     if (!context->tls_address)
         return location_no_context("the address of thread-local memory");
-    TRY(context->tls_address(context->context, offset, &address));
-    return location_push_u64(machine, address);
+    struct error *err = context->tls_address(context->context, offset, &address);
+    return err ? err : location_push_u64(machine, address);
 }

@@ -141,6 +141,15 @@ RUN(run_bra) {
     return NULL;
 }
 
+static struct error *run_called(struct location_machine *machine, const uint8_t *expression, size_t size) {
+    if (!size && !machine->depth) /* nothing has happened */
+        machine->fresh = true;
+    machine->calls++;
+    TRY(location_machine_run(machine, expression, size));
+    machine->calls--;
+    return NULL;
+}
+
 /* Run the location of another DIE on the same stack. */
 RUN(run_call) {
     const struct location_context *context = machine->context;
@@ -154,13 +163,8 @@ RUN(run_call) {
         return location_no_context("the location of another DIE");
     if (machine->calls == LOCATION_CALLS_MAX)
         return location_bad("too many calls inside each other");
-    TRY(context->call(context->context, opcode != DW_OP_call_ref, offset, &expression, &size));
-    machine->calls++;
-    TRY(location_machine_run(machine, expression, size));
-    machine->calls--;
-    if (!size && !machine->depth) /* nothing has happened */
-        machine->fresh = true;
-    return NULL;
+    struct error *err = context->call(context->context, opcode != DW_OP_call_ref, offset, &expression, &size);
+    return err ? err : run_called(machine, expression, size);
 }
 
 RUN(run_nothing) {

@@ -8,6 +8,13 @@
 
 #define UNUSED __attribute__((unused))
 
+static struct error *check_type(const struct location_type *type, struct location_type *ret) {
+    if (!type->size || type->size > LOCATION_VALUE_MAX)
+        return error_new(ERROR_UNSUPPORTED, "DWARF expression: a base type of %u bytes", type->size);
+    *ret = *type;
+    return NULL;
+}
+
 /* The base type at an offset of the unit. */
 static struct error *find_type(const struct location_machine *machine, uint64_t offset,
                                struct location_type *ret) {
@@ -15,12 +22,9 @@ static struct error *find_type(const struct location_machine *machine, uint64_t 
     struct location_type type = {.size = 0};
     if (!context->base_type)
         return location_no_context("a base type");
-    TRY(context->base_type(context->context, offset, &type));
-    if (!type.size || type.size > LOCATION_VALUE_MAX)
-        return error_new(ERROR_UNSUPPORTED, "DWARF expression: a base type of %u bytes", type.size);
+    struct error *err = context->base_type(context->context, offset, &type);
     type.die = offset;
-    *ret = type;
-    return NULL;
+    return err ? err : check_type(&type, ret);
 }
 
 /* The operand that names a type. */

@@ -147,6 +147,7 @@ fuzz_seeds() {
         "$REEL" record --quiet --check-memory -o "$recording" true &&
             printf '%s\n' "$recording"/d1/1.* "$recording/recording.json"
         ;;
+    fuzz_unwind) printf '%s\n' /usr/bin/true ;;
     fuzz_elf) printf '%s\n' "$BUILD/tests/unit/test_base" /usr/bin/true ;;
     esac
 }
