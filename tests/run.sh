@@ -148,6 +148,13 @@ fuzz_seeds() {
             printf '%s\n' "$recording"/d1/1.* "$recording/recording.json"
         ;;
     fuzz_unwind) printf '%s\n' /usr/bin/true ;;
+    fuzz_value)
+        gcc -std=gnu11 -g -fPIC -shared -w -o "$SCRATCH/plain.so" tests/unit/typed/plain.c &&
+            g++ -std=c++20 -g -fPIC -shared -w -o "$SCRATCH/standard.so" tests/unit/typed/standard.cc &&
+            printf '%s\n' "$SCRATCH/plain.so" "$SCRATCH/standard.so"
+        PATH=$PATH:$HOME/.cargo/bin rustc --edition 2021 -C debuginfo=2 -o "$SCRATCH/oxide.so" \
+            tests/unit/typed/oxide.rs 2>/dev/null && printf '%s\n' "$SCRATCH/oxide.so"
+        ;;
     fuzz_elf) printf '%s\n' "$BUILD/tests/unit/test_base" /usr/bin/true ;;
     esac
 }

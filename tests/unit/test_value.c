@@ -91,12 +91,36 @@ START_TEST(cxx_values) {
 }
 END_TEST
 
+static const char *const rust_commands[] = {
+    "rustc --edition 2021 -C debuginfo=2 -C opt-level=0",
+    "rustc --edition 2021 -C debuginfo=2 -C opt-level=2",
+};
+
+/* rustc is where rustup puts it when it is not in PATH. */
+static bool find_rust(void) {
+    const char *home = getenv("HOME"), *path = getenv("PATH");
+    char all[8192];
+    snprintf(all, sizeof(all), "%s:%s/.cargo/bin", path ? path : "", home ? home : "");
+    setenv("PATH", all, 1);
+    if (typed_has("rustc"))
+        return true;
+    fprintf(stderr, "test_value: Rust is not tested: there is no rustc\n");
+    return false;
+}
+
+START_TEST(rust_values) {
+    if (find_rust())
+        run_victim(rust_commands[_i], "oxide.rs", 60);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("value");
     TCase *tc = tcase_create("languages");
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, c_values, 0, sizeof(c_commands) / sizeof(c_commands[0]));
     tcase_add_loop_test(tc, cxx_values, 0, sizeof(cxx_commands) / sizeof(cxx_commands[0]));
+    tcase_add_loop_test(tc, rust_values, 0, sizeof(rust_commands) / sizeof(rust_commands[0]));
     suite_add_tcase(s, tc);
     return s;
 }
