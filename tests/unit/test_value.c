@@ -96,20 +96,8 @@ static const char *const rust_commands[] = {
     "rustc --edition 2021 -C debuginfo=2 -C opt-level=2",
 };
 
-/* rustc is where rustup puts it when it is not in PATH. */
-static bool find_rust(void) {
-    const char *home = getenv("HOME"), *path = getenv("PATH");
-    char all[8192];
-    snprintf(all, sizeof(all), "%s:%s/.cargo/bin", path ? path : "", home ? home : "");
-    setenv("PATH", all, 1);
-    if (typed_has("rustc"))
-        return true;
-    fprintf(stderr, "test_value: Rust is not tested: there is no rustc\n");
-    return false;
-}
-
 START_TEST(rust_values) {
-    if (find_rust())
+    if (typed_find_compiler("rustc"))
         run_victim(rust_commands[_i], "oxide.rs", 60);
 }
 END_TEST
