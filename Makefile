@@ -80,7 +80,7 @@ UNIT_base := test_base
 UNIT_config := test_config
 UNIT_trace := test_trace test_summary
 UNIT_dwarf := test_elf test_frame test_location test_cfi test_unwind test_module test_function test_variable test_line \
-              test_type test_value test_abi test_expression
+              test_type test_value test_abi test_calls test_expression
 UNIT_tracer := test_syscall test_outputs test_decode test_insn test_vdso test_capability test_displaced test_trap \
                test_attach test_code test_plan
 # The room of a suite (replay, unless it is listed), and the rooms it may be linked with.

@@ -79,7 +79,8 @@ struct type_member {
 struct type_variant {
     bool is_default; /* taken when no other one matches */
     struct type_discriminant_range {
-        uint64_t low, high; /* both included; sign extended for signed discriminants */
+        unsigned __int128 low,
+            high; /* both included; the lowest bits, as many as the discriminant has, count */
     } * ranges;
     size_t range_count;
     struct type_member *members;

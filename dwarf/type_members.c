@@ -103,7 +103,7 @@ static bool is_static(const struct type_die *die) {
 
 /* ---- Rust's variants (DWARF 5 section 5.7.10) ---- */
 
-static struct error *add_range(struct type_variant *variant, uint64_t low, uint64_t high) {
+static struct error *add_range(struct type_variant *variant, unsigned __int128 low, unsigned __int128 high) {
     struct type_discriminant_range *range =
         type_array_add(&variant->ranges, &variant->range_count, sizeof(*range));
     if (!range)
@@ -134,12 +134,25 @@ static struct error *read_ranges(const struct type_expression *list, struct type
     return NULL;
 }
 
+/* A discriminant of 16 bytes is a block: no form for constants of DWARF 4 is that large. */
+static bool wide_discriminant(const struct type_die *die, unsigned __int128 *ret) {
+    struct type_expression block;
+    if (!type_die_expression(die, DW_AT_discr_value, &block) || block.size > sizeof(*ret))
+        return false;
+    *ret = 0;
+    memcpy(ret, block.bytes, block.size);
+    return true;
+}
+
 static struct error *read_variant(struct types *types, const struct type_die *die,
                                   struct type_variant *variant) {
     int64_t value;
+    unsigned __int128 wide;
     struct type_expression list;
     if (type_die_constant(die, DW_AT_discr_value, &value))
-        TRY(add_range(variant, (uint64_t)value, (uint64_t)value));
+        TRY(add_range(variant, (unsigned __int128)value, (unsigned __int128)value));
+    else if (wide_discriminant(die, &wide))
+        TRY(add_range(variant, wide, wide));
     else if (type_die_expression(die, DW_AT_discr_list, &list))
         TRY(read_ranges(&list, variant));
     else

@@ -116,29 +116,37 @@ static void write_entry(struct value_list *list, struct walk *walk) {
     value_release(&pair);
 }
 
+/* [key, value] */
+static void write_pair_list(struct value_context *context, const struct value_object *pair) {
+    struct value_object key, value;
+    struct value_list list;
+    if (!split_pair(pair, &key, &value)) {
+        value_put(context, VALUE_UNREADABLE);
+        return;
+    }
+    if (!value_list_begin(&list, context, false))
+        return;
+    if (value_list_next(&list))
+        value_write(context, &key);
+    if (value_list_next(&list))
+        value_write(context, &value);
+    value_list_end(&list);
+}
+
 /* Two equal keys would be no sound JSON object. */
 static bool write_map(struct value_context *context, struct walk *walk, bool multiple) {
     struct value_list list;
-    struct value_object pair, key, value;
+    struct value_object pair;
     if (!value_list_begin(&list, context, !multiple))
         return true;
     while (has_node(walk) && value_list_next(&list)) {
-        struct value_list inner;
         if (!multiple) {
             write_entry(&list, walk);
         } else if (!value_fetch(context, walk->node + walk->value_offset, walk->value, &pair)) {
             value_put(context, VALUE_UNREADABLE);
             walk->broken = true;
         } else {
-            if (split_pair(&pair, &key, &value) && value_list_begin(&inner, context, false)) {
-                if (value_list_next(&inner))
-                    value_write(context, &key);
-                if (value_list_next(&inner))
-                    value_write(context, &value);
-                value_list_end(&inner);
-            } else {
-                value_put(context, VALUE_UNREADABLE);
-            }
+            write_pair_list(context, &pair);
             value_release(&pair);
         }
         if (!walk->broken)

@@ -101,9 +101,7 @@ static bool binary(struct machine *machine, uint8_t operation) {
         value = right < 64 ? left >> right : 0;
         break;
     case DW_OP_shra:
-        /* arithmetic with gcc and clang */
-        /* cppcheck-suppress shiftTooManyBitsSigned */
-        value = (uint64_t)((int64_t)left >> (right < 64 ? right : 63));
+        value = (int64_t)left < 0 ? ~(~left >> (right < 64 ? right : 63)) : left >> (right < 64 ? right : 63);
         break;
     case DW_OP_xor:
         value = left ^ right;

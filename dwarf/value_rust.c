@@ -259,17 +259,29 @@ static void write_tuple(struct value_context *context, const struct value_object
     value_list_end(&list);
 }
 
+/* Up to 16 bytes; mask: the bits that there are. */
+static bool read_discriminant(const struct value_object *object, unsigned __int128 *ret,
+                              unsigned __int128 *ret_mask) {
+    struct value_object place;
+    if (!value_member(object, object->type->discriminant, &place))
+        return false;
+    uint64_t size = type_strip(place.type)->size;
+    if (!size || size > sizeof(*ret) || place.size < size)
+        return false;
+    *ret = 0;
+    memcpy(ret, place.bytes, (size_t)size);
+    *ret_mask = ~(unsigned __int128)0 >> (128 - 8 * size);
+    return true;
+}
+
 static const struct type_variant *active_variant(const struct value_object *object) {
     const struct type *type = object->type;
     const struct type_variant *otherwise = NULL;
-    struct value_object place;
-    uint64_t number;
+    unsigned __int128 number, mask;
     if (!type->discriminant)
         return type->variant_count == 1 ? &type->variants[0] : NULL;
-    if (!value_member(object, type->discriminant, &place) || !value_number(&place, &number))
+    if (!read_discriminant(object, &number, &mask))
         return NULL;
-    uint64_t size = type_strip(place.type)->size;
-    uint64_t mask = size >= 8 ? UINT64_MAX : (UINT64_C(1) << (8 * size)) - 1;
     for (size_t i = 0; i < type->variant_count; i++) {
         const struct type_variant *variant = &type->variants[i];
         if (variant->is_default)

@@ -157,6 +157,13 @@ fuzz_seeds() {
             printf '%s\n' "$SCRATCH/fuzz5" "$SCRATCH/fuzz4"
         ;;
     fuzz_trace) printf '%s\n' "$ROOT/tests/fuzz/seeds/trace.json" ;;
+    fuzz_value)
+        gcc -std=gnu11 -g -fPIC -shared -w -o "$SCRATCH/plain.so" "$ROOT"/tests/unit/typed/plain.c &&
+            g++ -std=c++20 -g -fPIC -shared -w -o "$SCRATCH/standard.so" "$ROOT"/tests/unit/typed/standard.cc &&
+            printf '%s\n' "$SCRATCH/plain.so" "$SCRATCH/standard.so"
+        PATH=$PATH:$HOME/.cargo/bin rustc --edition 2021 -C debuginfo=2 -o "$SCRATCH/oxide.so" \
+            "$ROOT"/tests/unit/typed/oxide.rs 2>/dev/null && printf '%s\n' "$SCRATCH/oxide.so"
+        ;;
     fuzz_elf) printf '%s\n' "$BUILD/tests/unit/test_base" /usr/bin/true ;;
     esac
 }

@@ -91,12 +91,24 @@ START_TEST(cxx_values) {
 }
 END_TEST
 
+static const char *const rust_commands[] = {
+    "rustc --edition 2021 -C debuginfo=2 -C opt-level=0",
+    "rustc --edition 2021 -C debuginfo=2 -C opt-level=2",
+};
+
+START_TEST(rust_values) {
+    if (typed_find_compiler("rustc"))
+        run_victim(rust_commands[_i], "oxide.rs", 60);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("value");
     TCase *tc = tcase_create("languages");
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, c_values, 0, sizeof(c_commands) / sizeof(c_commands[0]));
     tcase_add_loop_test(tc, cxx_values, 0, sizeof(cxx_commands) / sizeof(cxx_commands[0]));
+    tcase_add_loop_test(tc, rust_values, 0, sizeof(rust_commands) / sizeof(rust_commands[0]));
     suite_add_tcase(s, tc);
     return s;
 }
