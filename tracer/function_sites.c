@@ -430,10 +430,24 @@ static struct error *make_plans(struct traced_function *function) {
     return NULL;
 }
 
+/* Decoding begins at the beginnings of the ranges, so these must be right. */
+static struct error *check_ranges(const struct traced_function *function) {
+    const struct function *f = function->function;
+    for (size_t i = 0; i < f->range_count; i++) {
+        bool starts;
+        TRY(traced_module_starts_at(function->module, f->ranges[i].low, &starts));
+        if (!starts)
+            return error_new(ERROR_BAD_DATA, "code at 0x%llx: neither symbols nor unwinding tables know that it begins there",
+                             (unsigned long long)f->ranges[i].low);
+    }
+    return NULL;
+}
+
 static struct error *find_sites(struct traced_function *function, const struct trace_options *options) {
     struct module *module = function->module->module;
     const struct function *f = function->function;
     struct site *site;
+    TRY(check_ranges(function));
     TRY(function_code_read(module_image(module), f->ranges, f->range_count, &function->code));
     if (!function_code_is_start(&function->code, f->entry))
         return error_new(ERROR_BAD_DATA, "code at 0x%llx: no instruction begins there",

@@ -28,6 +28,7 @@ static void traced_module_destroy(struct traced_module *module) {
     for (size_t i = 0; i < module->types_count; i++)
         types_destroy(module->types[i].types);
     free(module->types);
+    free(module->starts);
     unwind_table_destroy(module->unwind);
     module_close(module->module);
     free(module->name);
@@ -79,6 +80,20 @@ static struct error *open_module(struct module_cache *cache, int fd, char *name,
     }
     cache->modules[cache->count++] = module;
     *ret = module;
+    return NULL;
+}
+
+/* ---- where functions begin ---- */
+
+static int compare_starts(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+struct error *traced_module_starts_at(struct traced_module *module, uint64_t vaddr, bool *ret) {
+    if (!module->starts)
+        TRY(elf_function_starts(module_image(module->module), &module->starts, &module->start_count));
+    *ret = module->start_count && bsearch(&vaddr, module->starts, module->start_count, sizeof(vaddr), compare_starts);
     return NULL;
 }
 

@@ -245,8 +245,11 @@ static struct error *prepare(struct trap_set *set, struct task *task, uint64_t a
                              struct displaced *ret) {
     uint8_t bytes[DISPLACED_INSTRUCTION_MAX];
     size_t size = task_read(task, address, bytes, sizeof(bytes));
-    if (!size)
+    if (!size) {
+        struct user_regs_struct regs;
+        TRY(trace_get_registers(task->tid, &regs)); /* a task that was killed has no memory either */
         return error_system(EFAULT, "probe at 0x%llx", (unsigned long long)address);
+    }
     hide(set, address, bytes, size);
     TRY(displaced_decode(bytes, size, address, ret));
     if (set->is_puppet && ret->operation == DISPLACED_SYSCALL)

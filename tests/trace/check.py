@@ -88,7 +88,7 @@ def facts_of(events):
         elif kind == "exception":
             what = data["kind"]
             if what in ("throw", "catch"):
-                value = [data.get("exception"), data.get("what")]
+                value = [data.get("type"), data.get("what")]
             elif what == "signal":
                 value = [data["signal"], "handled" if data["handled"] else "fatal" if data["fatal"] else ""]
             else:
