@@ -437,7 +437,8 @@ static struct error *check_ranges(const struct traced_function *function) {
         bool starts;
         TRY(traced_module_starts_at(function->module, f->ranges[i].low, &starts));
         if (!starts)
-            return error_new(ERROR_BAD_DATA, "code at 0x%llx: neither symbols nor unwinding tables know that it begins there",
+            return error_new(ERROR_BAD_DATA,
+                             "code at 0x%llx: neither symbols nor unwinding tables know that it begins there",
                              (unsigned long long)f->ranges[i].low);
     }
     return NULL;

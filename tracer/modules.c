@@ -93,7 +93,8 @@ static int compare_starts(const void *a, const void *b) {
 struct error *traced_module_starts_at(struct traced_module *module, uint64_t vaddr, bool *ret) {
     if (!module->starts)
         TRY(elf_function_starts(module_image(module->module), &module->starts, &module->start_count));
-    *ret = module->start_count && bsearch(&vaddr, module->starts, module->start_count, sizeof(vaddr), compare_starts);
+    *ret = module->start_count &&
+           bsearch(&vaddr, module->starts, module->start_count, sizeof(vaddr), compare_starts);
     return NULL;
 }
 

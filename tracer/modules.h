@@ -25,7 +25,8 @@ struct traced_module {
     uint64_t changed_ns; /* its ctime */
     struct module_types *types;
     size_t types_count;
-    uint64_t *starts; /* of functions, by symbols and unwinding tables, sorted; NULL before they are asked for */
+    uint64_t
+        *starts; /* of functions, by symbols and unwinding tables, sorted; NULL before they are asked for */
     size_t start_count;
     void *user; /* of whoever traces: what was selected in it. Not owned. */
 };
@@ -72,8 +73,9 @@ const struct loaded_module *process_modules_find(const struct process_modules *m
 const struct loaded_module *process_modules_by_module(const struct process_modules *modules,
                                                       const struct traced_module *module);
 
-/* Does the ELF file itself say that a function, or a part of one, begins there? Debug information may be damaged, and a
- * probe that does not stand on an instruction kills the program. False too when the file says nothing. */
+/* Does the ELF file itself say that a function, or a part of one, begins there? Debug information may be
+ * damaged, and a probe that does not stand on an instruction kills the program. False too when the file says
+ * nothing. */
 struct error *traced_module_starts_at(struct traced_module *module, uint64_t vaddr, bool *ret);
 
 /* The type whose DIE is at `place`; void when place->file is NULL. Owned by the module. */
