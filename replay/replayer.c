@@ -86,6 +86,7 @@ static struct error *run_to_stop(struct replayer *replayer, struct stop *ret) {
         done = false;
         if (!hooks || ret->kind != STOP_SIGNAL)
             return NULL;
+        /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
         TRY(hooks->signal_stop(hooks->context, ret, &done));
         TRY(trace_get_registers(replayer->puppet.task.tid, &replayer->regs)); /* it may have put them right */
     }
