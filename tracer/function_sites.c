@@ -299,12 +299,20 @@ static bool visible(const struct traced_function *function, size_t index, uint64
 
 /* ---- finding the sites ---- */
 
-/* Without optimisation variables have one place each, and rbp or the CFA holds the frame. */
+enum { LANGUAGE_CODE_RUST = 0x1c }; /* DW_LANG_Rust: rustc needs no rbp even without optimisation */
+
+/* Without optimisation variables have one place each, rbp or the CFA holds the frame, and calls are not
+ * described. */
 static bool is_optimized(const struct traced_function *function) {
     const struct function *f = function->function;
+    const struct call_site *call_sites;
     struct variable_location base;
-    if (f->optimized || (function_frame_base(function->module->module, f, f->entry, &base) && base.size &&
-                         base.expression[0] == OP_REG0 + FRAME_RSP))
+    size_t count = 0;
+    error_free(function_call_sites(function->module->module, f, &call_sites, &count));
+    if (count || f->optimized ||
+        (f->language != LANGUAGE_CODE_RUST &&
+         function_frame_base(function->module->module, f, f->entry, &base) && base.size &&
+         base.expression[0] == OP_REG0 + FRAME_RSP))
         return true;
     for (size_t i = 0; i < function->variables.count; i++) {
         const struct variable *variable = &function->variables.variables[i];

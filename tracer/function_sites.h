@@ -65,7 +65,7 @@ struct traced_function {
     const struct type **variable_types; /* NULL entries: not known */
     struct abi_call abi;
     bool has_abi;
-    bool optimized;                 /* clang does not say so: seen by its locations */
+    bool optimized;  /* clang does not say so: seen by its locations */
     bool is_private; /* optimised for its callers alone: it may take other arguments and have no result */
     const struct type *return_type; /* NULL: not known */
     struct site *sites;             /* by address */
