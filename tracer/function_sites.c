@@ -66,6 +66,8 @@ static bool is_changed_clone(const struct function *function) {
     return false;
 }
 
+enum { DW_CC_NOCALL = 3 }; /* DW_CC_nocall: not to be called by the rules of the ABI */
+
 static struct error *load_types(struct traced_function *function) {
     const struct function *f = function->function;
     function->variable_types = calloc(function->variables.count + 1, sizeof(*function->variable_types));
@@ -79,13 +81,12 @@ static struct error *load_types(struct traced_function *function) {
     if (f->source != FUNCTION_DWARF)
         return NULL;
     error_free(traced_module_type(function->module, &f->return_type, &function->return_type));
-    if (is_changed_clone(f))
-        return NULL;
     const struct type *type;
     struct error *err = traced_module_type(function->module, &f->place, &type);
-    if (!err)
+    function->is_private = is_changed_clone(f) || (!err && type->convention == DW_CC_NOCALL);
+    if (!err && !function->is_private)
         err = abi_call_init(&function->abi, type);
-    function->has_abi = !err;
+    function->has_abi = !err && !function->is_private;
     error_free(err);
     return NULL;
 }
@@ -450,8 +451,8 @@ static struct error *find_sites(struct traced_function *function, const struct t
     TRY(function_variables(module, f, &function->variables));
     TRY(load_types(function));
     function->optimized = is_optimized(function);
-    /* clang leaves the names of such functions as they are */
-    function->is_private = is_changed_clone(f) || (function->optimized && !f->optimized && !f->external);
+    /* clang before version 17 does not say which functions it has changed */
+    function->is_private |= function->optimized && !f->optimized && !f->external;
     TRY(add_site(function, f->entry, SITE_ENTRY, &site));
     TRY(add_transfers(function));
     if (options->trace_variables || options->trace_control_flow)
