@@ -2,7 +2,7 @@
 # Golden tests of traces: each victim of tests/trace/ says itself what its trace must hold (say.h), for several compilers,
 # optimisations and versions of DWARF; live, and from its recording. And the options of `reel trace`.
 #
-# In the first lines of a victim, each a comment of its own:
+# In the first lines of a victim, each a comment of its own (/* ... */, // ... or ! ...):
 #   library: FILE      compile tests/trace/parts/FILE to a shared library of this name, beside the program
 #   options: ...       more for reel trace
 #   recording: no      it cannot be recorded (threads, children)
@@ -17,6 +17,7 @@ CHECK=$VICTIMS/check.py
 # Names VICTIM-COMPILER-OPTIMISATION-DWARF.
 matrix() {
     local source compiler optimisation dwarf
+    printf '%s\n' oxide-rustc-{0,2}-4 formula-gfortran-{0,2}-5
     for source in "$VICTIMS"/*.c "$VICTIMS"/*.cc; do
         source=${source##*/}
         if [ -z "$SOAK" ]; then
@@ -34,11 +35,19 @@ matrix() {
 }
 
 # header SOURCE KEY: what its first lines say about KEY.
-header() { head -n 8 "$1" | sed -n "s@^/\* $2: \(.*[^ ]\) \*/\$@\1@p"; }
+header() { head -n 8 "$1" | sed -n "s@ \*/\$@@; s@^[/!*]* $2: @@p"; }
 
 # compile COMPILER OPTIMISATION DWARF SOURCE OUTPUT [OPTION...]
 compile() {
     local compiler=$1 standard=gnu11
+    if [ "$compiler" = rustc ]; then
+        rustc -g -C "opt-level=$2" -o "$5" "$4" 2>"$T/compile.err" || fail "does not compile: $(first_line "$T/compile.err")"
+        return
+    elif [ "$compiler" = gfortran ]; then
+        gfortran -g "-gdwarf-$3" "-O$2" -o "$5" "$4" 2>"$T/compile.err" ||
+            fail "does not compile: $(first_line "$T/compile.err")"
+        return
+    fi
     if [ "${4##*.}" = cc ]; then
         compiler=${compiler/gcc/g++} compiler=${compiler/clang/clang++} standard=gnu++17
     fi
@@ -57,7 +66,11 @@ victim() {
     local name compiler optimisation dwarf source part alone options
     IFS=- read -r name compiler optimisation dwarf <<<"$1"
     source=$VICTIMS/$name.c
-    [ -f "$source" ] || source+=c
+    case $compiler in
+    rustc) source=$VICTIMS/$name.rs ;;
+    gfortran) source=$VICTIMS/$name.f90 ;;
+    *) [ -f "$source" ] || source+=c ;;
+    esac
     command -v "$compiler" >/dev/null || skip "needs $compiler"
     command -v python3 >/dev/null || skip "needs python3"
     read -r -a options < <(header "$source" options)

@@ -66,6 +66,8 @@ static bool is_changed_clone(const struct function *function) {
     return false;
 }
 
+enum { DW_CC_NOCALL = 3 }; /* DW_CC_nocall: not to be called by the rules of the ABI */
+
 static struct error *load_types(struct traced_function *function) {
     const struct function *f = function->function;
     function->variable_types = calloc(function->variables.count + 1, sizeof(*function->variable_types));
@@ -79,13 +81,12 @@ static struct error *load_types(struct traced_function *function) {
     if (f->source != FUNCTION_DWARF)
         return NULL;
     error_free(traced_module_type(function->module, &f->return_type, &function->return_type));
-    if (is_changed_clone(f))
-        return NULL;
     const struct type *type;
     struct error *err = traced_module_type(function->module, &f->place, &type);
-    if (!err)
+    function->is_private = is_changed_clone(f) || (!err && type->convention == DW_CC_NOCALL);
+    if (!err && !function->is_private)
         err = abi_call_init(&function->abi, type);
-    function->has_abi = !err;
+    function->has_abi = !err && !function->is_private;
     error_free(err);
     return NULL;
 }
@@ -299,12 +300,20 @@ static bool visible(const struct traced_function *function, size_t index, uint64
 
 /* ---- finding the sites ---- */
 
-/* Without optimisation variables have one place each, and rbp or the CFA holds the frame. */
+enum { LANGUAGE_CODE_RUST = 0x1c }; /* DW_LANG_Rust: rustc needs no rbp even without optimisation */
+
+/* Without optimisation variables have one place each, rbp or the CFA holds the frame, and calls are not
+ * described. */
 static bool is_optimized(const struct traced_function *function) {
     const struct function *f = function->function;
+    const struct call_site *call_sites;
     struct variable_location base;
-    if (f->optimized || (function_frame_base(function->module->module, f, f->entry, &base) && base.size &&
-                         base.expression[0] == OP_REG0 + FRAME_RSP))
+    size_t count = 0;
+    error_free(function_call_sites(function->module->module, f, &call_sites, &count));
+    if (count || f->optimized ||
+        (f->language != LANGUAGE_CODE_RUST &&
+         function_frame_base(function->module->module, f, f->entry, &base) && base.size &&
+         base.expression[0] == OP_REG0 + FRAME_RSP))
         return true;
     for (size_t i = 0; i < function->variables.count; i++) {
         const struct variable *variable = &function->variables.variables[i];
@@ -457,8 +466,8 @@ static struct error *find_sites(struct traced_function *function, const struct t
     TRY(function_variables(module, f, &function->variables));
     TRY(load_types(function));
     function->optimized = is_optimized(function);
-    /* clang leaves the names of such functions as they are */
-    function->is_private = is_changed_clone(f) || (function->optimized && !f->optimized && !f->external);
+    /* clang before version 17 does not say which functions it has changed */
+    function->is_private |= function->optimized && !f->optimized && !f->external;
     TRY(add_site(function, f->entry, SITE_ENTRY, &site));
     TRY(add_transfers(function));
     if (options->trace_variables || options->trace_control_flow)
