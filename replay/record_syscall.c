@@ -26,6 +26,7 @@
 #define CODE_SEGMENT_64 0x33
 /* Memory is checked after every so many calls. */
 #define CHECK_EVERY        256
+#define PAGE               4096u
 #define SYSCALL_LENGTH     2
 #define RESTART_SYSCALL_NR 219
 
@@ -62,10 +63,37 @@ static bool stop_at_stub(struct recorder *recorder, uint64_t address, uint64_t s
     return true;
 }
 
+/* How much of [start, start + size) is mapped. */
+static uint64_t mapped_part(const struct maps *maps, uint64_t start, uint64_t size) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < maps->count; i++) {
+        const struct mapping *mapping = &maps->mappings[i];
+        uint64_t from = mapping->start > start ? mapping->start : start;
+        uint64_t to = mapping->end < start + size ? mapping->end : start + size;
+        sum += from < to ? to - from : 0;
+    }
+    return sum;
+}
+
+/* What a driver refuses at the last moment has unmapped what was there before. */
+static struct error *failed_mmap(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    uint64_t size = (call->args[1] + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+    struct maps maps;
+    if (!(call->args[3] & MAP_FIXED) || call->args[3] & MAP_ANONYMOUS || call->args[0] % PAGE ||
+        call->result == -EBADF || call->result == -EACCES)
+        return NULL;
+    TRY(maps_read(recorder->pid, &maps));
+    if (mapped_part(&maps, call->args[0], size) < size)
+        recorder_stop(recorder, "mmap with MAP_FIXED failed and left a hole, which cannot be recorded");
+    maps_deinit(&maps);
+    return NULL;
+}
+
 static struct error *exit_mmap(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->call;
     if (!succeeded(recorder))
-        return NULL;
+        return failed_mmap(recorder);
     uint64_t address = (uint64_t)call->result;
     if (stop_at_stub(recorder, address, call->args[1]))
         return NULL;
@@ -83,9 +111,23 @@ static struct error *exit_munmap(struct recorder *recorder) {
     return NULL;
 }
 
+/* Refused by one mapping (a read-only file, a sealed one), it has been done to those before. */
+static struct error *failed_mprotect(struct recorder *recorder) {
+    const uint64_t *args = recorder->call.args;
+    struct maps maps;
+    TRY(maps_read(recorder->pid, &maps));
+    const struct mapping *first = maps_find(&maps, args[0]);
+    if (first && (uint64_t)first->protection == (args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC)))
+        recorder_stop(recorder, "mprotect failed half-way, which cannot be recorded");
+    maps_deinit(&maps);
+    return NULL;
+}
+
 static struct error *exit_mprotect(struct recorder *recorder) {
     const uint64_t *args = recorder->call.args;
     bool partly = recorder->call.result == -ENOMEM; /* up to a hole it was done */
+    if (recorder->call.result == -EACCES || recorder->call.result == -EPERM)
+        return failed_mprotect(recorder);
     if ((!succeeded(recorder) && !partly) || stop_at_stub(recorder, args[0], args[1]))
         return NULL;
     return args[2] & PROT_EXEC ? record_executable(recorder, args[0], args[1]) : NULL;
@@ -102,22 +144,58 @@ static struct error *exit_mremap(struct recorder *recorder) {
     return NULL;
 }
 
+static bool private_anonymous(const struct maps *maps, uint64_t start, uint64_t size) {
+    for (size_t i = 0; i < maps->count; i++) {
+        const struct mapping *mapping = &maps->mappings[i];
+        if (mapping->start < start + size && mapping->end > start && (mapping->shared || mapping->inode))
+            return false;
+    }
+    return true;
+}
+
 /* MADV_FREE lets the kernel choose when pages become zero; MADV_DONTNEED is one of its choices, and always
- * the same. */
+ * the same. Of other memory than private anonymous memory the kernel refuses the one and does the other. */
 static struct error *entry_madvise(struct recorder *recorder) {
-    if (recorder->call.args[2] != MADV_FREE)
+    const uint64_t *args = recorder->call.args;
+    struct maps maps;
+    if ((uint32_t)args[2] != MADV_FREE) {
+        recorder->refused = !memory_advice_known(args[2]);
         return NULL;
-    return set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_DONTNEED);
+    }
+    TRY(maps_read(recorder->pid, &maps));
+    recorder->refused = !private_anonymous(&maps, args[0], args[1]);
+    maps_deinit(&maps);
+    return recorder->refused ? NULL : set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_DONTNEED);
+}
+
+/* Refused by one mapping (a locked or a sealed one), it has been done to those before: what is there now is
+ * logged. */
+static struct error *failed_madvise(struct recorder *recorder) {
+    const uint64_t *args = recorder->call.args;
+    struct maps maps;
+    struct error *err = NULL;
+    TRY(maps_read(recorder->pid, &maps));
+    for (size_t i = 0; !err && i < maps.count; i++) {
+        const struct mapping *mapping = &maps.mappings[i];
+        uint64_t from = mapping->start > args[0] ? mapping->start : args[0];
+        uint64_t to = mapping->end < args[0] + args[1] ? mapping->end : args[0] + args[1];
+        if (from < to && !mapping->shared)
+            err = effects_add_memory(&recorder->effects, recorder->task, from, to - from);
+    }
+    maps_deinit(&maps);
+    return err;
 }
 
 static struct error *exit_madvise(struct recorder *recorder) {
-    const uint64_t *args = recorder->call.args;
-    if (succeeded(recorder) || recorder->call.result == -ENOMEM)
-        stop_at_stub(recorder, args[0], args[1]);
-    if (args[2] != MADV_FREE)
-        return NULL;
-    /* the argument register is the program's own again */
-    return set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_FREE);
+    const struct syscall_call *call = &recorder->call;
+    if ((uint32_t)call->args[2] == MADV_FREE) /* the argument register is the program's own again */
+        TRY(set_argument(recorder, ARGUMENT_REGISTER(rdx), call->args[2]));
+    bool failed = call->result == -EINVAL || call->result == -EPERM;
+    if (failed && !recorder->refused && memory_advice_discards(call->args[2]) && call->args[0] % PAGE == 0)
+        return failed_madvise(recorder);
+    if (succeeded(recorder) || call->result == -ENOMEM)
+        stop_at_stub(recorder, call->args[0], call->args[1]);
+    return NULL;
 }
 
 /* How often the program itself has this System V segment attached: such mappings bear its id as their inode.
@@ -214,7 +292,10 @@ static struct error *entry_clone(struct recorder *recorder) {
     }
     if (flags & CLONE_VM) { /* vfork: the child will write to this very memory */
         recorder->before = calloc(1, sizeof(*recorder->before));
-        return recorder->before ? image_take(recorder->task, 0, 0, recorder->before) : &error_no_memory;
+        if (!recorder->before)
+            return &error_no_memory;
+        TRY(maps_read(recorder->pid, &recorder->maps_before));
+        return image_take(recorder->task, 0, 0, recorder->before);
     }
     bool shared;
     TRY(record_has_shared_memory(recorder, &shared));
@@ -234,12 +315,38 @@ void record_drop_before(struct recorder *recorder) {
     image_deinit(recorder->before);
     free(recorder->before);
     recorder->before = NULL;
+    maps_deinit(&recorder->maps_before);
+}
+
+static bool same_mapping(const struct mapping *a, const struct mapping *b) {
+    bool stack = strcmp(a->name, "[stack]") == 0; /* it may have grown */
+    return (a->start == b->start || stack) && a->end == b->end && a->protection == b->protection &&
+           a->shared == b->shared && a->offset == b->offset && a->device == b->device && a->inode == b->inode;
+}
+
+/* A vfork child that maps memory does so in its parent, too. */
+static struct error *check_same_maps(struct recorder *recorder) {
+    struct maps maps;
+    TRY(maps_read(recorder->pid, &maps));
+    bool same = maps.count == recorder->maps_before.count;
+    for (size_t i = 0; same && i < maps.count; i++)
+        same = same_mapping(&recorder->maps_before.mappings[i], &maps.mappings[i]);
+    maps_deinit(&maps);
+    if (!same)
+        recorder_stop(recorder,
+                      "a child of vfork changed what memory is mapped, which cannot be recorded yet");
+    return NULL;
 }
 
 static struct error *exit_clone(struct recorder *recorder) {
     if (!recorder->before)
         return NULL;
     struct image after;
+    TRY(check_same_maps(recorder));
+    if (recorder->mode != RECORDER_RECORDING) {
+        record_drop_before(recorder);
+        return NULL;
+    }
     struct error *err = image_take(recorder->task, 0, 0, &after);
     if (!err) {
         err = image_compare(recorder->before, &after, add_difference, recorder);
@@ -439,8 +546,39 @@ static const struct syscall_call *output_call(struct recorder *recorder) {
     return &recorder->call;
 }
 
+/* Direct I/O reads whole blocks: at the end of a file it fills more of the buffer than its result says. Only
+ * what is short can have such an end, and its size is one of blocks. */
+static bool reads_direct(const struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    switch (call->number) {
+    case SYS_read:
+    case SYS_pread64:
+        if (call->result <= 0 || (uint64_t)call->result >= call->args[2] || call->args[2] % 512)
+            return false;
+        break;
+    case SYS_readv:
+    case SYS_preadv:
+    case SYS_preadv2:
+        if (call->result <= 0)
+            return false;
+        break;
+    default:
+        return false;
+    }
+    char path[64];
+    unsigned flags = 0;
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->pid, (int)call->args[0]);
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "pos: %*d flags: %o", &flags) != 1)
+        flags = 0;
+    if (file)
+        fclose(file);
+    return flags & O_DIRECT;
+}
+
 static struct error *add_outputs(struct recorder *recorder) {
     struct memory_ranges ranges = {0};
+    recorder->call.direct = reads_direct(recorder);
     const struct memory_reader memory = task_memory(recorder->task);
     struct error *err = syscall_outputs(output_call(recorder), &memory, &ranges);
     for (size_t i = 0; !err && i < ranges.count; i++)
@@ -481,11 +619,11 @@ struct error *record_exit(struct recorder *recorder) {
     struct user_regs_struct regs;
     TRY(trace_get_registers(recorder->task->tid, &regs));
     if (recorder->refused) {
-        int error = recorder->row->handler == HANDLER_FILE_TRANSFER ||
-                            recorder->row->handler == HANDLER_PRCTL ||
-                            recorder->row->handler == HANDLER_ARCH_PRCTL
-                        ? EINVAL
-                        : ENOSYS;
+        int error =
+            recorder->row->handler == HANDLER_FILE_TRANSFER || recorder->row->handler == HANDLER_MADVISE ||
+                    recorder->row->handler == HANDLER_PRCTL || recorder->row->handler == HANDLER_ARCH_PRCTL
+                ? EINVAL
+                : ENOSYS;
         regs.rax = (uint64_t)-error;
         TRY(trace_set_registers(recorder->task->tid, &regs));
     }

@@ -264,7 +264,7 @@ static struct error *end_segment(struct recorder *recorder, struct chunk_writer 
  */
 static struct error *on_exec_done(struct recorder *recorder) {
     TRY(recorder_append_syscall(recorder, 0, STREAM_NONE));
-    TRY(record_exec_memory(recorder));
+    TRY(record_exec_memory(recorder)); /* also when the recording ends here */
     if (recorder->mode == RECORDER_RECORDING) {
         struct chunk_writer *old_log = recorder->log;
         recorder->log = NULL;
@@ -511,6 +511,7 @@ static void recorder_deinit(struct recorder *recorder) {
 }
 
 static struct error *start(struct recorder *recorder) {
+    TRY(engine_check_proc());
     for (int fd = 1; fd <= 2; fd++)
         recorder->has_output[fd - 1] = fstat(fd, &recorder->own_output[fd - 1]) == 0;
     engine_pin(); /* the program then sees one processor, and most start no worker threads, which cannot be

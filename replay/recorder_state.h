@@ -84,6 +84,7 @@ struct recorder {
     struct syscall_call restarted; /* the interrupted call that restart_syscall goes on with */
     uint64_t offset_before;        /* file offset before a transfer */
     struct image *before;          /* memory before a vfork child shares it; owned */
+    struct maps maps_before;       /* its mappings then */
 
     struct user_regs_struct
         last; /* registers after the last event: equal ones mean that no instruction ran since */

@@ -81,27 +81,13 @@ static struct error *replay_mremap(struct replayer *replayer, const struct event
                        (const uint64_t[6]){args[0], args[1], args[2], flags, to}, (int64_t)to);
 }
 
-/* Of linux/mman.h; older headers lack them. */
-enum { DONTNEED_LOCKED = 24, GUARD_INSTALL = 102, GUARD_REMOVE = 103 };
-
-/* Only advice that changes contents, or what can be accessed, matters; MADV_FREE was made MADV_DONTNEED when
- * it was recorded. */
+/* Only advice that changes contents matters. MADV_FREE was made MADV_DONTNEED when it was recorded, and no
+ * memory of the puppet is locked. */
 static struct error *replay_madvise(struct replayer *replayer, const struct event *event) {
     const uint64_t *args = event->syscall.args;
-    uint64_t advice = args[2];
-    switch (advice) {
-    case MADV_FREE:
-    case DONTNEED_LOCKED: /* nothing is locked in the puppet */
-        advice = MADV_DONTNEED;
-        break;
-    case MADV_DONTNEED:
-    case MADV_REMOVE:
-    case GUARD_INSTALL:
-    case GUARD_REMOVE:
-        break;
-    default:
+    uint64_t advice = args[2] == MADV_REMOVE ? MADV_REMOVE : MADV_DONTNEED;
+    if (!memory_advice_discards(args[2]))
         return NULL;
-    }
     return puppet_call(&replayer->puppet, SYS_madvise, (const uint64_t[6]){args[0], args[1], advice},
                        event->syscall.result);
 }

@@ -140,6 +140,7 @@ static struct error *run(struct replayer *replayer) {
 
 struct error *replayer_run(const struct replayer_options *options, int *ret_status) {
     struct replayer replayer = {.options = options};
+    TRY(engine_check_proc());
     engine_pin();
     if (!options->quiet)
         signal(SIGPIPE, SIG_IGN); /* who reads the output may go; the replay goes on */

@@ -72,8 +72,25 @@ static struct error *read_brk_start(pid_t pid, uint64_t *ret) {
     return NULL;
 }
 
+/* From /proc, which everybody may read: prlimit(2) of a program that has become another user wants
+ * CAP_SYS_RESOURCE, which root in a container often lacks. */
+static struct error *read_stack_limit(pid_t pid, uint64_t *ret) {
+    char path[64], line[256], value[32];
+    snprintf(path, sizeof(path), "/proc/%d/limits", pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return error_system(errno, "%s", path);
+    bool found = false;
+    while (!found && fgets(line, sizeof(line), file))
+        found = sscanf(line, "Max stack size %31s", value) == 1;
+    fclose(file);
+    if (!found)
+        return error_new(ERROR_BAD_DATA, "%s: no stack limit", path);
+    *ret = strcmp(value, "unlimited") == 0 ? RLIM_INFINITY : strtoull(value, NULL, 10);
+    return NULL;
+}
+
 struct error *snapshot_take_task(struct snapshot *snapshot, struct task *task) {
-    struct rlimit limit;
     snapshot->tid = task->tid;
     TRY(trace_get_registers(task->tid, &snapshot->registers));
     snapshot->xstate = malloc(XSTATE_MAX);
@@ -81,10 +98,7 @@ struct error *snapshot_take_task(struct snapshot *snapshot, struct task *task) {
         return &error_no_memory;
     TRY(trace_get_xstate(task->tid, snapshot->xstate, &snapshot->xstate_size));
     TRY(read_brk_start(task->tid, &snapshot->brk_start));
-    if (prlimit(task->tid, RLIMIT_STACK, NULL, &limit) < 0)
-        return error_system(errno, "stack limit of task %d", task->tid);
-    snapshot->stack_limit = limit.rlim_cur;
-    return NULL;
+    return read_stack_limit(task->tid, &snapshot->stack_limit);
 }
 
 /* ---- writing ---- */

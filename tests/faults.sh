@@ -565,6 +565,16 @@ test_few_descriptors() {
         fi
     done
 }
+# /proc of another PID namespace speaks of other processes under the same numbers.
+test_foreign_proc() {
+    [ "$(id -u)" = 0 ] || skip "needs root"
+    RECORDING=$T/foreign.reel
+    step "$T/live" unshare --pid --fork "$REEL" record -o "$RECORDING" true
+    [ -z "$TIMED_OUT" ] || fail "the recording hung"
+    [ "$STATUS" = 125 ] || fail "status $STATUS: $(words "$T/live.err")"
+    is_one_line "$T/live.err" || fail "not one line: $(head -c 300 "$T/live.err" | tr '\n' '|')"
+}
+
 test_unwritable() {
     refused "-o in a folder that is not there" "$REEL" record -o "$T/none/x.reel" true
     [ "$(id -u)" != 0 ] || ! getent passwd 65534 >/dev/null || {

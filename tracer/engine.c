@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 void engine_init(struct engine *engine) {
     memset(engine, 0, sizeof(*engine));
@@ -140,6 +141,16 @@ struct error *engine_set_tick(unsigned milliseconds) {
     if (sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &timer, NULL) < 0)
         return error_system(errno, "timer");
     return NULL;
+}
+
+struct error *engine_check_proc(void) {
+    char self[32] = "";
+    if (readlink("/proc/self", self, sizeof(self) - 1) < 0)
+        return error_system(errno, "/proc/self");
+    if (strtol(self, NULL, 10) == getpid())
+        return NULL;
+    return error_hint(error_new(ERROR_UNSUPPORTED, "/proc: belongs to another PID namespace"),
+                      "mount one of this namespace: unshare --mount-proc");
 }
 
 void engine_pin(void) {

@@ -38,6 +38,9 @@ struct error *engine_next(struct engine *engine, struct stop *ret);
  * off. Uses ITIMER_REAL and SIGALRM of the tracer process. */
 struct error *engine_set_tick(unsigned milliseconds);
 
+/* ERROR_UNSUPPORTED when /proc shows the processes of another PID namespace, under other numbers. */
+struct error *engine_check_proc(void);
+
 /* Keep this process, and the tracees it starts from now on, on the processor it runs on: a stop costs a third
  * less when tracer and tracee share one (no wake-up of another processor). Failure is no harm and is ignored.
  */

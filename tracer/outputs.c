@@ -121,14 +121,6 @@ static bool may_be_partial(const struct outputs *o) {
     return o->call->result == -EFAULT;
 }
 
-/* Direct I/O reads whole blocks: at the end of a file it overwrites the buffer beyond the result. Such a
- * buffer is aligned, and so is its size. */
-static uint64_t with_block_tail(uint64_t address, uint64_t asked, uint64_t got) {
-    if (!got || address % 512 || asked % 512 || got % 512 == 0)
-        return got;
-    return lesser(asked, (got + PAGE - 1) / PAGE * PAGE);
-}
-
 /* A directory entry: its fixed part and a name of 255 bytes, aligned. */
 #define DIRENT_MOST 288
 
@@ -142,8 +134,8 @@ static struct error *cover_result(const struct outputs *o, const struct syscall_
     /* an entry that does not fit into what is readable is begun all the same */
     if (o->call->number == SYS_getdents || o->call->number == SYS_getdents64)
         got = lesser(got + DIRENT_MOST, asked);
-    if (arg->type == TYPE_BYTES)
-        got = with_block_tail(address, asked, got);
+    if (o->call->direct)
+        return cover(o, address, asked);
     return address ? memory_ranges_add(o->ranges, address, multiply(got, arg->unit)) : NULL;
 }
 
@@ -185,7 +177,7 @@ static struct error *cover_iovecs(const struct outputs *o, uint64_t address, uin
         if (may_be_partial(o))
             TRY(cover(o, iov.base, readable_part(o, iov.base, got)));
         else
-            TRY(cover(o, iov.base, with_block_tail(iov.base, iov.length, got)));
+            TRY(cover(o, iov.base, got));
         total -= got;
     }
     return NULL;
@@ -193,7 +185,7 @@ static struct error *cover_iovecs(const struct outputs *o, uint64_t address, uin
 
 /* Bytes that a call which counts them may have brought. */
 static uint64_t transferred(const struct outputs *o) {
-    if (may_be_partial(o))
+    if (may_be_partial(o) || o->call->direct)
         return INT64_MAX;
     return syscall_failed(o->call->result) ? 0 : (uint64_t)o->call->result;
 }

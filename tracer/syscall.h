@@ -139,6 +139,7 @@ struct syscall_call {
     uint64_t number;
     uint64_t args[SYSCALL_ARGS];
     int64_t result;
+    bool direct; /* a read from a file open with O_DIRECT, which may fill the buffer beyond the result */
 };
 
 static inline bool syscall_failed(int64_t result) {
@@ -148,6 +149,19 @@ static inline bool syscall_failed(int64_t result) {
 /* -ERESTARTSYS, -ERESTARTNOINTR, -ERESTARTNOHAND, -ERESTART_RESTARTBLOCK (linux/errno.h, not exported). */
 static inline bool syscall_restarts(int64_t result) {
     return result == -512 || result == -513 || result == -514 || result == -516;
+}
+
+/* madvise(2), by number: older headers lack some. Advice that reel knows to change no contents, or how; not
+ * MADV_HWPOISON and MADV_GUARD_INSTALL, after which accesses fault. */
+static inline bool memory_advice_known(uint64_t advice) {
+    uint32_t number = (uint32_t)advice;
+    return number <= 4 || (number >= 8 && number <= 25) || number == 101;
+}
+
+/* MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED: contents are lost. */
+static inline bool memory_advice_discards(uint64_t advice) {
+    uint32_t number = (uint32_t)advice;
+    return number == 4 || number == 8 || number == 9 || number == 24;
 }
 
 struct memory_range {

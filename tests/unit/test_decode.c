@@ -17,7 +17,7 @@
 
 static void assert_prints(const char *expected, long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
                           uint64_t e, uint64_t f, int64_t result) {
-    struct syscall_call call = {(uint64_t)number, {a, b, c, d, e, f}, result};
+    struct syscall_call call = {.number = (uint64_t)number, .args = {a, b, c, d, e, f}, .result = result};
     struct buffer text = {0};
     syscall_print(&call, &self, 12, &text);
     ck_assert_str_eq((char *)text.data, expected);

@@ -169,7 +169,7 @@ START_TEST(outputs_partial) {
     ck_assert_int_eq(write(pipes[1], text, sizeof(text)), (ssize_t)sizeof(text));
     QUIET3(SYS_readv, pipes[0], copy(iov, sizeof(iov)), 2);
     int event = eventfd(5, 0); /* is copied in one piece, all or EFAULT */
-    struct syscall_call call = {SYS_read, {A(event), address(end + 4090), 8}, 0};
+    struct syscall_call call = {.number = SYS_read, .args = {A(event), address(end + 4090), 8}};
     call.result = raw(SYS_read, call.args);
     struct memory_ranges ranges = {0};
     ck_assert_ptr_null(syscall_outputs(&call, &self, &ranges));
@@ -607,7 +607,7 @@ END_TEST
 /* The edges of the answer. */
 
 static bool refused(uint64_t number, uint64_t a, uint64_t b, uint64_t c, int64_t result) {
-    struct syscall_call call = {number, {a, b, c}, result};
+    struct syscall_call call = {.number = number, .args = {a, b, c}, .result = result};
     struct memory_ranges ranges = {0};
     struct error *err = syscall_outputs(&call, &self, &ranges);
     bool is = error_is(err, ERROR_UNSUPPORTED);
@@ -646,7 +646,8 @@ START_TEST(hostile_values) {
         for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
             for (size_t r = 0; r < sizeof(results) / sizeof(results[0]); r++) {
                 uint64_t x = values[v];
-                struct syscall_call call = {number, {x, x, x, x, x, x}, results[r]};
+                struct syscall_call call = {
+                    .number = number, .args = {x, x, x, x, x, x}, .result = results[r]};
                 struct memory_ranges ranges = {0};
                 struct buffer text = {0};
                 error_free(syscall_outputs(&call, &bounded, &ranges));
