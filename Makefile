@@ -74,7 +74,7 @@ $(BUILD)/%.o: %.c
 
 # Each suite is linked with the rooms at or beneath its own only: a header that reaches up does not link.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-unit_room = $(if $(filter test_base,$(1)),base,$(if $(filter test_elf,$(1)),dwarf,$(if $(filter \
+unit_room = $(if $(filter test_base test_truncated,$(1)),base,$(if $(filter test_elf,$(1)),dwarf,$(if $(filter \
             test_syscall test_outputs test_decode test_insn test_vdso test_capability,$(1)),tracer,replay)))
 rooms_from = $(if $(filter base,$(1)),base,$(if $(filter dwarf,$(1)),dwarf base,$(if $(filter tracer,$(1)),tracer \
              trace dwarf config base,replay tracer trace dwarf config base)))

@@ -1,5 +1,6 @@
 /* reel: records what a program did and runs it again. The table of verbs. */
 #include "base/say.h"
+#include "base/truncated.h"
 #include "base/version.h"
 #include "cmd/verb.h"
 
@@ -36,6 +37,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    truncated_tolerate();
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_REEL;
