@@ -80,6 +80,9 @@ struct recorder {
     struct syscall_call call;
     const struct syscall_row *row;
     struct user_regs_struct entry; /* registers at its entry, as the program made it */
+    struct memory_ranges vectors;  /* its iovecs and msghdrs, */
+    struct buffer vector_bytes;    /* and what was there at the entry, one after the other */
+    bool in_call;                  /* its exit stop is due */
     bool refused;                  /* it is answered ENOSYS */
     struct syscall_call restarted; /* the interrupted call that restart_syscall goes on with */
     uint64_t offset_before;        /* file offset before a transfer */
@@ -133,6 +136,8 @@ struct error *recorder_cause(const struct recorder *recorder, struct error *err)
 /* record_syscall.c: the task stands at the entry / exit of a call. Both resume it. */
 struct error *record_entry(struct recorder *recorder);
 struct error *record_exit(struct recorder *recorder);
+/* The exit of a call that was under way when the recording stopped: undo what the entry has changed. */
+struct error *record_finish_call(struct recorder *recorder);
 /* record_output.c: hooks of the calls that write, and which of reel's outputs the current call has written
  * to. */
 struct error *record_exit_file_write(struct recorder *recorder);
