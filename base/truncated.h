@@ -1,10 +1,10 @@
-/* truncated: reel maps files that others may cut short meanwhile; reading behind the new end raises SIGBUS,
- * and the end of reel is the end of what it traces. */
+/* truncated: files that others truncate while reel has them mapped. */
 #ifndef REEL_BASE_TRUNCATED_H
 #define REEL_BASE_TRUNCATED_H
 
-/* From here on such pages read as zeros, which parsers find to be damage. Once, at the start; does nothing
- * when reel was started with SIGBUS ignored. */
-void survive_truncation(void);
+/* From now on what reel reads behind the end of a mapped file is zeros, instead of a SIGBUS that would take
+ * the program along. Does nothing when SIGBUS is ignored. The handler does not outlive an execve, so that the
+ * program that is launched gets the disposition that reel was started with. */
+void truncated_tolerate(void);
 
 #endif

@@ -38,7 +38,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    survive_truncation();
+    truncated_tolerate();
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_REEL;

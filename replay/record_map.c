@@ -439,8 +439,22 @@ static struct error *open_segment(struct recorder *recorder, uint32_t number) {
                                &recorder->recording.budget, &recorder->log);
 }
 
+/* Programs that interpret the code of others would meet the traps in it. */
+static struct error *check_interpreter(const struct recorder *recorder) {
+    char link[64], path[4096];
+    snprintf(link, sizeof(link), "/proc/%d/exe", recorder->pid);
+    ssize_t size = readlink(link, path, sizeof(path) - 1);
+    path[size > 0 ? size : 0] = 0;
+    const char *slash = strrchr(path, '/');
+    if (!strncmp(slash ? slash + 1 : path, "valgrind", 8) || strstr(path, "/libexec/valgrind/"))
+        return error_new(ERROR_UNSUPPORTED,
+                         "valgrind: interprets the code of programs, and cannot be recorded");
+    return NULL;
+}
+
 struct error *record_segment(struct recorder *recorder, uint32_t number) {
     char name[32];
+    TRY(check_interpreter(recorder));
     insn_sites_deinit(&recorder->sites);
     for (size_t i = 0; i < recorder->mapped_count; i++)
         if (recorder->mapped[i].changing)

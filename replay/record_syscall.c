@@ -195,6 +195,8 @@ static struct error *exit_madvise(struct recorder *recorder) {
     bool failed = call->result == -EINVAL || call->result == -EPERM;
     if (failed && !recorder->refused && memory_advice_discards(call->args[2]) && call->args[0] % PAGE == 0)
         return failed_madvise(recorder);
+    if (succeeded(recorder) || call->result == -ENOMEM)
+        stop_at_stub(recorder, call->args[0], call->args[1]);
     return NULL;
 }
 
@@ -503,8 +505,51 @@ static void warn_refused(const struct recorder *recorder) {
         recorder->row->why ? ": " : "", recorder->row->why ? recorder->row->why : "");
 }
 
+/* Buffers may overwrite what names them: see syscall_vectors(). */
+static struct error *save_vectors(struct recorder *recorder) {
+    const struct memory_reader memory = task_memory(recorder->task);
+    struct memory_ranges *vectors = &recorder->vectors;
+    vectors->count = 0;
+    buffer_clear(&recorder->vector_bytes);
+    TRY(syscall_vectors(&recorder->call, &memory, vectors));
+    for (size_t i = 0; i < vectors->count; i++) {
+        struct memory_range *range = &vectors->ranges[i];
+        uint8_t bytes[PAGE];
+        uint64_t done = 0;
+        while (done < range->size) {
+            size_t part = range->size - done < PAGE ? (size_t)(range->size - done) : PAGE;
+            size_t got = memory_read(&memory, range->address + done, bytes, part);
+            buffer_put(&recorder->vector_bytes, bytes, got);
+            done += got;
+            if (got < part)
+                break;
+        }
+        range->size = done;
+    }
+    return buffer_check(&recorder->vector_bytes);
+}
+
+/* The program's memory, except that vectors are as they were at the entry. */
+static size_t read_with_vectors(void *context, uint64_t address, void *ret, size_t size) {
+    const struct recorder *recorder = context;
+    const struct memory_reader memory = task_memory(recorder->task);
+    const uint8_t *saved = recorder->vector_bytes.data;
+    size_t got = memory_read(&memory, address, ret, size);
+    for (size_t i = 0; i < recorder->vectors.count; i++) {
+        const struct memory_range *range = &recorder->vectors.ranges[i];
+        uint64_t from = range->address > address ? range->address : address;
+        uint64_t to =
+            range->address + range->size < address + got ? range->address + range->size : address + got;
+        if (from < to)
+            memcpy((uint8_t *)ret + (from - address), saved + (from - range->address), to - from);
+        saved += range->size;
+    }
+    return got;
+}
+
 struct error *record_entry(struct recorder *recorder) {
     recorder->phase = PHASE_RUNNING;
+    recorder->in_call = false;
     if (recorder->deferred_count) {
         bool injected;
         TRY(record_inject(recorder, &injected));
@@ -520,9 +565,9 @@ struct error *record_entry(struct recorder *recorder) {
     if (!recorder->row) { /* not in the table: it may still answer ENOSYS, which is no harm */
         return task_resume(recorder->task, RESUME_SYSCALL, 0);
     }
+    TRY(save_vectors(recorder));
     const struct syscall_hooks *row_hooks = hooks_of(recorder->row);
     recorder->refused = recorder->row->handler == HANDLER_REFUSE;
-    TRY(record_save_vectors(recorder));
     if (row_hooks->entry)
         TRY(row_hooks->entry(recorder));
     if (recorder->mode != RECORDER_RECORDING)
@@ -531,6 +576,7 @@ struct error *record_entry(struct recorder *recorder) {
         warn_refused(recorder);
         TRY(skip_call(recorder));
     }
+    recorder->in_call = true;
     return task_resume(recorder->task, RESUME_SYSCALL, 0);
 }
 
@@ -580,7 +626,7 @@ static bool reads_direct(const struct recorder *recorder) {
 static struct error *add_outputs(struct recorder *recorder) {
     struct memory_ranges ranges = {0};
     recorder->call.direct = reads_direct(recorder);
-    const struct memory_reader memory = record_entry_memory(recorder);
+    const struct memory_reader memory = {read_with_vectors, recorder};
     struct error *err = syscall_outputs(output_call(recorder), &memory, &ranges);
     for (size_t i = 0; !err && i < ranges.count; i++)
         err = effects_add_memory(&recorder->effects, recorder->task, ranges.ranges[i].address,
@@ -616,16 +662,35 @@ static struct error *gather(struct recorder *recorder) {
     return row_hooks->exit ? row_hooks->exit(recorder) : NULL;
 }
 
+/* What a call that was not made is answered. */
+static uint64_t refusal(const struct recorder *recorder) {
+    switch (recorder->row->handler) {
+    case HANDLER_FILE_TRANSFER:
+    case HANDLER_MADVISE:
+    case HANDLER_PRCTL:
+    case HANDLER_ARCH_PRCTL:
+        return (uint64_t)-EINVAL;
+    default:
+        return (uint64_t)-ENOSYS;
+    }
+}
+
+struct error *record_finish_call(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->call;
+    if (!recorder->in_call)
+        return NULL;
+    recorder->in_call = false;
+    if (recorder->row->handler == HANDLER_MADVISE && (uint32_t)call->args[2] == MADV_FREE)
+        TRY(set_argument(recorder, ARGUMENT_REGISTER(rdx), call->args[2]));
+    return recorder->refused ? set_argument(recorder, ARGUMENT_REGISTER(rax), refusal(recorder)) : NULL;
+}
+
 struct error *record_exit(struct recorder *recorder) {
     struct user_regs_struct regs;
+    recorder->in_call = false;
     TRY(trace_get_registers(recorder->task->tid, &regs));
     if (recorder->refused) {
-        int error =
-            recorder->row->handler == HANDLER_FILE_TRANSFER || recorder->row->handler == HANDLER_MADVISE ||
-                    recorder->row->handler == HANDLER_PRCTL || recorder->row->handler == HANDLER_ARCH_PRCTL
-                ? EINVAL
-                : ENOSYS;
-        regs.rax = (uint64_t)-error;
+        regs.rax = refusal(recorder);
         TRY(trace_set_registers(recorder->task->tid, &regs));
     }
     recorder->call.result = (int64_t)regs.rax;

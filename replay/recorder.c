@@ -178,6 +178,10 @@ static struct error *pass(struct recorder *recorder, const struct stop *stop) {
             TRY(add_sharer(recorder, (pid_t)stop->message, &sites));
         }
         break;
+    case STOP_SYSCALL_EXIT:
+        if (stop->task == recorder->task)
+            TRY(record_finish_call(recorder));
+        break;
     case STOP_EXEC:
         task_memory_reset(stop->task);
         drop_sharer(recorder, stop->task->tid);
@@ -264,7 +268,7 @@ static struct error *end_segment(struct recorder *recorder, struct chunk_writer 
  */
 static struct error *on_exec_done(struct recorder *recorder) {
     TRY(recorder_append_syscall(recorder, 0, STREAM_NONE));
-    TRY(record_exec_memory(recorder));
+    TRY(record_exec_memory(recorder)); /* also when the recording ends here */
     if (recorder->mode == RECORDER_RECORDING) {
         struct chunk_writer *old_log = recorder->log;
         recorder->log = NULL;
@@ -500,7 +504,8 @@ static void recorder_deinit(struct recorder *recorder) {
     file_store_deinit(&recorder->store);
     effects_deinit(&recorder->effects);
     buffer_deinit(&recorder->encoded);
-    record_saved_deinit(&recorder->saved);
+    memory_ranges_deinit(&recorder->vectors);
+    buffer_deinit(&recorder->vector_bytes);
     insn_sites_deinit(&recorder->sites);
     free(recorder->mapped);
     for (size_t i = 0; i < recorder->sharing_count; i++)
@@ -522,6 +527,12 @@ static struct error *start(struct recorder *recorder) {
     TRY(launch(&recorder->engine, recorder->options->argv, true, &recorder->task));
     recorder->pid = recorder->task->tid;
     struct error *err = open_recording(recorder);
+    err = recorder_cause(recorder, err);
+    if (error_is(err, ERROR_TASK_GONE)) {
+        error_free(err);
+        err =
+            error_new(ERROR_TASK_GONE, "%s: killed before its first instruction", recorder->options->argv[0]);
+    }
     if (err) {
         kill(recorder->pid, SIGKILL); /* it has not run an instruction */
         recording_discard(&recorder->recording);
@@ -546,6 +557,11 @@ struct error *recorder_run(const struct recorder_options *options, int *ret_stat
         struct recording_info *info = &recorder.info;
         *ret_status = recorder.exit_status;
         say("recorded %llu events in %s", (unsigned long long)info->events, recorder.recording.path);
+    }
+    if (error_is(err, ERROR_TASK_GONE)) { /* nothing but SIGKILL does that so early */
+        say_error(err);
+        err = NULL;
+        *ret_status = 128 + SIGKILL;
     }
     recorder_deinit(&recorder);
     return err;

@@ -56,17 +56,6 @@ struct sharer {
     struct insn_sites sites;
 };
 
-/* What a call's outputs are found by, as it was at the entry: a call may overwrite its own iovecs. */
-struct saved_range {
-    uint64_t address;
-    size_t offset, size; /* in the bytes of struct saved */
-};
-struct saved {
-    struct saved_range *ranges;
-    size_t count, room;
-    struct buffer bytes;
-};
-
 struct recorder {
     const struct recorder_options *options;
     struct engine engine;
@@ -91,6 +80,9 @@ struct recorder {
     struct syscall_call call;
     const struct syscall_row *row;
     struct user_regs_struct entry; /* registers at its entry, as the program made it */
+    struct memory_ranges vectors;  /* its iovecs and msghdrs, */
+    struct buffer vector_bytes;    /* and what was there at the entry, one after the other */
+    bool in_call;                  /* its exit stop is due */
     bool refused;                  /* it is answered ENOSYS */
     struct syscall_call restarted; /* the interrupted call that restart_syscall goes on with */
     uint64_t offset_before;        /* file offset before a transfer */
@@ -110,8 +102,6 @@ struct recorder {
 
     uint64_t sigmask;          /* of the program, as far as known: see record_signal.c */
     uint8_t sigill_action[32]; /* its struct kernel_sigaction for SIGILL */
-
-    struct saved saved; /* of the call under way */
 
     struct insn_sites sites;
     uint64_t vdso_syscall;  /* address of a syscall instruction in the program, for injected calls */
@@ -146,6 +136,8 @@ struct error *recorder_cause(const struct recorder *recorder, struct error *err)
 /* record_syscall.c: the task stands at the entry / exit of a call. Both resume it. */
 struct error *record_entry(struct recorder *recorder);
 struct error *record_exit(struct recorder *recorder);
+/* The exit of a call that was under way when the recording stopped: undo what the entry has changed. */
+struct error *record_finish_call(struct recorder *recorder);
 /* record_output.c: hooks of the calls that write, and which of reel's outputs the current call has written
  * to. */
 struct error *record_exit_file_write(struct recorder *recorder);
@@ -190,13 +182,6 @@ struct error *record_late_signal(struct recorder *recorder, struct task *task);
 struct error *record_end_memory(struct recorder *recorder);
 /* The same at an exec that has happened, of what was taken at its entry. */
 struct error *record_exec_memory(struct recorder *recorder);
-
-/* record_vectors.c */
-/* At the entry: keep the arrays that say where the call will write. */
-struct error *record_save_vectors(struct recorder *recorder);
-/* The task's memory, with what was kept in place of what is there now; *ret_context must outlive it. */
-struct memory_reader record_entry_memory(struct recorder *recorder);
-void record_saved_deinit(struct saved *saved);
 
 /* record_code.c */
 /* Search code mapped from the file open at fd: [address, address + size) shows it from offset on. Patches it

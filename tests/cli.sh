@@ -164,6 +164,15 @@ test_32_bit() {
     esac
     err_has '^reel: .*32'
 }
+test_valgrind() {
+    cp /bin/true valgrind.x
+    try 125 "$REEL" record -o x.reel ./valgrind.x
+    one_line
+    [ ! -e x.reel ] || fail "a recording was left"
+    step "$T/out" "$REEL" record -o y.reel sh -c 'exec ./valgrind.x'
+    [ "$STATUS" = 0 ] || fail "status $STATUS: $(first_line "$T/out.err")"
+    err_has 'recording stopped .*valgrind'
+}
 test_odd_names() {
     local name
     mkdir 'a folder'

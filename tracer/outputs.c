@@ -289,6 +289,29 @@ static struct error *cover_ifconf(const struct outputs *o, uint64_t address) {
     return cover(o, read_u64(o, address + 8), read_u32(o, address));
 }
 
+/* struct ifreq: the pointer at 16. What it points to begins with a command. */
+static struct error *cover_ethtool(const struct outputs *o, uint64_t address) {
+    uint64_t data = read_u64(o, address + 16);
+    uint32_t command = read_u32(o, data);
+    switch (command) {
+    case 0x01: /* ETHTOOL_GSET */
+        return cover(o, data, 44);
+    case 0x03: /* ETHTOOL_GDRVINFO */
+        return cover(o, data, 196);
+    case 0x05: /* ETHTOOL_GWOL */
+        return cover(o, data, 20);
+    case 0x0a: /* ETHTOOL_GLINK */
+        return cover(o, data, 8);
+    case 0x4c: /* ETHTOOL_GLINKSETTINGS: three bit maps of up to 127 words follow */
+        return cover(o, data, 48 + 3 * 127 * 4);
+    default:
+        if (o->call->result == -ENODEV || o->call->result == -EFAULT || o->call->result == -EOPNOTSUPP ||
+            proves_nothing_done(o->call->result))
+            return NULL;
+        return unsupported(o, "ioctl SIOCETHTOOL", command);
+    }
+}
+
 static struct error *cover_ioctl(const struct outputs *o, uint64_t address) {
     struct request request;
     if (!ioctl_find(o->call->args[1], &request)) {
@@ -300,6 +323,8 @@ static struct error *cover_ioctl(const struct outputs *o, uint64_t address) {
     switch (request.number) {
     case 0x8912:
         return cover_ifconf(o, address);
+    case 0x8946:
+        return cover_ethtool(o, address);
     case 0xC020660B:
     case 0xC020662A:
         return cover_fiemap(o, address);
@@ -565,6 +590,50 @@ static outputs_function *const irregular[] = {
     [NUMBER_getsockopt] = outputs_getsockopt,
     [NUMBER_setsockopt] = outputs_setsockopt,
 };
+
+/* The array of struct iovec that is read after the call, too. */
+static struct error *keep_iovecs(const struct outputs *o, uint64_t address, uint64_t count) {
+    return memory_ranges_add(o->ranges, address, lesser(count, IOVECS_MOST) * sizeof(struct iovec64));
+}
+
+static struct error *keep_message(const struct outputs *o, uint64_t address) {
+    struct msghdr64 header;
+    if (!memory_read_exact(o->memory, address, &header, sizeof(header)))
+        return NULL;
+    TRY(memory_ranges_add(o->ranges, address, sizeof(header)));
+    return keep_iovecs(o, header.iov, header.iov_count);
+}
+
+static struct error *keep_arg(const struct outputs *o, const struct syscall_row *row, unsigned index) {
+    const struct syscall_arg *arg = &row->args[index];
+    uint64_t address = o->call->args[index];
+    uint64_t count = index + 1 < SYSCALL_ARGS ? o->call->args[index + 1] : 0;
+    if (arg->rule != SIZE_NONE || (arg->direction != ARG_OUT && arg->direction != ARG_INOUT))
+        return NULL;
+    switch (arg->type) {
+    case TYPE_IOVEC:
+        return keep_iovecs(o, address, count);
+    case TYPE_MSGHDR:
+        return keep_message(o, address);
+    case TYPE_MMSGHDR: /* not the length, which is an output */
+        if (o->call->number == NUMBER_sendmmsg)
+            return NULL;
+        for (uint64_t i = 0; i < lesser(count, IOVECS_MOST); i++)
+            TRY(keep_message(o, address + i * sizeof(struct mmsghdr64)));
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+struct error *syscall_vectors(const struct syscall_call *call, const struct memory_reader *memory,
+                              struct memory_ranges *ret) {
+    const struct syscall_row *row = syscall_find(call->number);
+    const struct outputs o = {call, memory, ret};
+    for (unsigned i = 0; row && i < row->arg_count; i++)
+        TRY(keep_arg(&o, row, i));
+    return NULL;
+}
 
 struct error *syscall_outputs(const struct syscall_call *call, const struct memory_reader *memory,
                               struct memory_ranges *ret) {

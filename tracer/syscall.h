@@ -200,4 +200,9 @@ void syscall_print(const struct syscall_call *call, const struct memory_reader *
 const char *signal_name(int signo);
 const char *errno_name(int errnum);
 
+/* At the entry of a call: the memory that syscall_outputs() has to see as it is now, since the call's own
+ * buffers may lie over it (arrays of struct iovec, struct msghdr). */
+struct error *syscall_vectors(const struct syscall_call *call, const struct memory_reader *memory,
+                              struct memory_ranges *ret);
+
 #endif

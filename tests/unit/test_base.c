@@ -4,7 +4,6 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "base/registers.h"
-#include "base/truncated.h"
 
 #include <check.h>
 #include <errno.h>
@@ -15,19 +14,6 @@
 #include <unistd.h>
 
 /* ---- buffer and cursor ---- */
-
-/* A mapped file that is cut short reads as zeros, and nobody dies. */
-START_TEST(truncated_mapping) {
-    FILE *file = tmpfile();
-    ck_assert(file && ftruncate(fileno(file), 8192) == 0);
-    const volatile char *bytes = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fileno(file), 0);
-    ck_assert(bytes != MAP_FAILED && pwrite(fileno(file), "xx", 2, 4096) == 2 && bytes[4096] == 'x');
-    survive_truncation();
-    ck_assert(ftruncate(fileno(file), 100) == 0);
-    ck_assert_int_eq(bytes[4096], 0);
-    fclose(file);
-}
-END_TEST
 
 START_TEST(what_is_put_is_read_back) {
     struct buffer buffer = {0};
@@ -337,7 +323,6 @@ int main(void) {
     tcase_add_test(table, every_register_is_in_the_table_once);
     tcase_add_test(table, names_and_dwarf_numbers_agree);
     tcase_add_test(table, comparison_sees_each_comparable_register_and_no_other);
-    tcase_add_test(table, truncated_mapping);
     tcase_add_test(table, flags_of_stepping_do_not_count);
     suite_add_tcase(suite, table);
 
