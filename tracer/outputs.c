@@ -611,11 +611,11 @@ static struct error *keep_arg(const struct outputs *o, const struct syscall_row 
     if (arg->rule != SIZE_NONE || (arg->direction != ARG_OUT && arg->direction != ARG_INOUT))
         return NULL;
     switch (arg->type) {
-    case TYPE_IOVEC:
+    case SHAPE_IOVEC:
         return keep_iovecs(o, address, count);
-    case TYPE_MSGHDR:
+    case SHAPE_MSGHDR:
         return keep_message(o, address);
-    case TYPE_MMSGHDR: /* not the length, which is an output */
+    case SHAPE_MMSGHDR: /* not the length, which is an output */
         if (o->call->number == NUMBER_sendmmsg)
             return NULL;
         for (uint64_t i = 0; i < lesser(count, IOVECS_MOST); i++)
