@@ -62,7 +62,7 @@ valid() { /usr/bin/python3 -m json.tool "$1" >/dev/null 2>"$T/check.err" || fail
 run_for() {
     local name=$1 i
     shift
-    env --default-signal "$@" >"$name.out" 2>"$name.err" &
+    env --default-signal "$@" <&0 >"$name.out" 2>"$name.err" &
     PID=$!
     for ((i = 0; i < 500; i++)); do
         grep -q ready "$name.out" && return
@@ -330,13 +330,13 @@ test_attached_as_launched() {
     mkfifo input
     exec 3<>input
     run_for sleeper ./sleeper read <&3
-    env --default-signal "$REEL" trace --level full -o attached.json -p "$PID" >/dev/null 2>&1 &
+    env --default-signal "$REEL" trace --level full -o attached.json -p "$PID" >attach.out 2>&1 &
     sleep 1
     echo x >&3
     wait
     echo x >&3
     try 0 "$REEL" trace --level full -o launched.json -- ./sleeper read <&3
-    /usr/bin/python3 - >"$T/check.err" 2>&1 <<'EOF' || fail "$(tail -n 3 check.err | tr '\n' ' ')"
+    /usr/bin/python3 - >"$T/check.err" 2>&1 <<'EOF' || fail "$(tail -n 3 check.err | tr "\n" " ") $(cat attach.out)"
 import json
 def events(path):
     found = []
@@ -345,7 +345,9 @@ def events(path):
         if event["type"] in ("function_entry", "function_exit", "control_flow", "variable_assignment"):
             found.append((event["type"], event["depth"], json.dumps(event["data"])))
     first = [i for i, e in enumerate(found) if e[0] == "function_entry" and "work_after" in e[2]][0]
-    return found[first:]
+    # up to the end of outer(): in main(), optimised, a first look at a register tells nothing yet
+    last = [i for i, e in enumerate(found) if e[0] == "function_exit" and '"outer"' in e[2]][0]
+    return found[first:last + 1]
 a, b = events("attached.json"), events("launched.json")
 assert a == b, [(x, y) for x, y in zip(a, b) if x != y][:2] or (len(a), len(b))
 EOF
