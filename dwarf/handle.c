@@ -16,6 +16,12 @@ struct handle {
     char names[DEBUG_SECTION_COUNT][32];
 };
 
+/* These lists are read by dwarf/list.c alone. libdwarf would look through all of them before anything else,
+ * and frees twice what it has read of damaged ones (20210528). */
+static bool is_hidden(size_t section) {
+    return section == DEBUG_RNGLISTS || section == DEBUG_LOCLISTS;
+}
+
 static int get_section_info(void *object, Dwarf_Half index, Dwarf_Obj_Access_Section *ret, int *ret_error) {
     struct handle *handle = object;
     (void)ret_error;
@@ -24,7 +30,7 @@ static int get_section_info(void *object, Dwarf_Half index, Dwarf_Obj_Access_Sec
         return DW_DLV_OK;
     if (index > DEBUG_SECTION_COUNT)
         return DW_DLV_NO_ENTRY;
-    ret->size = debug_file_section(handle->file, index - 1).size;
+    ret->size = is_hidden(index - 1u) ? 0 : debug_file_section(handle->file, index - 1).size;
     if (!ret->size) /* libdwarf takes an empty section for an error, and a nameless one for none */
         return DW_DLV_OK;
     ret->name = handle->names[index - 1];

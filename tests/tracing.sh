@@ -70,7 +70,7 @@ run_for() {
     done
     fail "$1 does not get ready"
 }
-is_alive() { [ -d "/proc/$1" ] && ! grep -q '^State:.*[ZX]' "/proc/$1/status"; }
+is_alive() { [ -d "/proc/$1" ] && ! grep -qs '^State:.*[ZX]' "/proc/$1/status"; }
 state_of() { sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status"; }
 # The bytes of the executable's code in process $1.
 code_of() {
@@ -496,7 +496,7 @@ test_full_disk() {
     build basic
     mkdir disk
     mount -t tmpfs -o size=256k tmpfs disk || skip "cannot mount a tmpfs"
-    step "$T/out" "$REEL" trace --level full -o disk/t.json -- ./basic 2000
+    step "$T/out" "$REEL" trace --level full --buffer-size 16K -o disk/t.json -- ./basic 2000
     [ "$STATUS" = 125 ] || fail "status $STATUS: $(first_line "$T/out.err")"
     err_has 'No space'
     out_is "$(./basic 2000)"

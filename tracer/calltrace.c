@@ -491,10 +491,10 @@ struct error *calltrace_process(struct calltrace *calltrace, struct task *task, 
     if (!process->writer)
         TRY(open_writer(process));
     TRY(process_event(thread, names[origin]));
-    calltrace->any_selected = true;
     struct error *err = process_is_32_bit(task->tid)
                             ? error_new(ERROR_UNSUPPORTED, "process %d: a 32-bit program", task->tid)
                             : plant_process(process, task);
+    calltrace->any_selected |= !err;
     if (!err && origin == ORIGIN_ATTACH)
         return trace_adopt(thread);
     if (!err || origin != ORIGIN_EXEC || error_is(err, ERROR_TASK_GONE) || error_is(err, ERROR_NO_MEMORY))

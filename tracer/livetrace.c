@@ -4,6 +4,7 @@
 #include "tracer/attach.h"
 #include "tracer/calltrace.h"
 #include "tracer/launch.h"
+#include "tracer/process.h"
 #include "tracer/syscall.h"
 
 #include <dirent.h>
@@ -333,11 +334,12 @@ static struct error *on_stop(struct livetrace *live, struct stop *stop) {
     return engine_pass(stop);
 }
 
-/* What fails about one task that is gone is no failure; a failure of the tracer's own must not harm the
- * program. */
+/* What fails about one task that is gone is no failure (its memory may be gone first); a failure of the
+ * tracer's own must not harm the program. */
 static struct error *handle_stop(struct livetrace *live, struct stop *stop) {
+    pid_t tid = stop->task->tid;
     struct error *err = on_stop(live, stop);
-    if (error_is(err, ERROR_TASK_GONE)) {
+    if (error_is(err, ERROR_TASK_GONE) || (err && process_is_ended(tid))) {
         error_free(err);
         return NULL;
     }
@@ -522,6 +524,10 @@ static struct error *begin_launched(struct livetrace *live) {
     TRY(launch(&live->engine, live->options->argv, false, &task));
     live->pid = task->tid;
     struct error *err = calltrace_process(live->calltrace, task, task->tid, ORIGIN_LAUNCH);
+    if (err && process_is_ended(live->pid)) { /* somebody has killed it */
+        error_free(err);
+        return NULL;
+    }
     if (err) {
         kill(task->tid, SIGKILL); /* it has not run an instruction */
         return err;

@@ -49,7 +49,7 @@ class Trace:
         return count
 
     def notes(self):
-        return [e["data"]["message"] for e in self.of("note")]
+        return [str(e["data"].get("message", e["data"])) for e in self.of("note")]
 
 
 t = Trace(sys.argv[1])
