@@ -62,7 +62,7 @@ valid() { /usr/bin/python3 -m json.tool "$1" >/dev/null 2>"$T/check.err" || fail
 run_for() {
     local name=$1 i
     shift
-    env --default-signal "$@" >"$name.out" 2>"$name.err" &
+    env --default-signal "$@" >"$name.out" 2>"$name.err" <&0 & # else bash gives it /dev/null
     PID=$!
     for ((i = 0; i < 500; i++)); do
         grep -q ready "$name.out" && return
@@ -310,6 +310,7 @@ test_attach_to_sleepers() {
     mkfifo input
     for how in nanosleep epoll read; do
         exec 3<>input
+        rm -f t.json
         run_for sleeper ./sleeper $how <&3
         env --default-signal "$REEL" trace --level full -o t.json -p "$PID" >out.out 2>out.err &
         sleep 1
@@ -330,12 +331,12 @@ test_attached_as_launched() {
     mkfifo input
     exec 3<>input
     run_for sleeper ./sleeper read <&3
-    env --default-signal "$REEL" trace --level full -o attached.json -p "$PID" >/dev/null 2>&1 &
+    env --default-signal "$REEL" trace --level full -o attached.json -p "$PID" >"$T/out.out" 2>"$T/out.err" &
     sleep 1
     echo x >&3
     wait
-    echo x >&3
-    try 0 "$REEL" trace --level full -o launched.json -- ./sleeper read <&3
+    [ -s attached.json ] || fail "no trace: $(first_line "$T/out.err")"
+    try 0 "$REEL" trace --level full -o launched.json -- ./sleeper read
     /usr/bin/python3 - >"$T/check.err" 2>&1 <<'EOF' || fail "$(tail -n 3 check.err | tr '\n' ' ')"
 import json
 def events(path):
