@@ -62,7 +62,7 @@ valid() { /usr/bin/python3 -m json.tool "$1" >/dev/null 2>"$T/check.err" || fail
 run_for() {
     local name=$1 i
     shift
-    env --default-signal "$@" <&0 >"$name.out" 2>"$name.err" &
+    env --default-signal "$@" >"$name.out" 2>"$name.err" <&0 & # else bash gives it /dev/null
     PID=$!
     for ((i = 0; i < 500; i++)); do
         grep -q ready "$name.out" && return
@@ -87,7 +87,7 @@ with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem
             digest.update(memory.read(end - start))
 print(digest.hexdigest())' "$1"
 }
-# trace_pid SECONDS PID OPTION...: attached for so long, then SIGINT.
+# trace_pid SECONDS PID OPTION...: attached for so long, then SIGINT. Not too short: what comes before env has begun is lost.
 trace_pid() {
     local seconds=$1 pid=$2 tracer i
     shift 2
@@ -276,7 +276,7 @@ test_attach_and_leave() {
     run_for threads ./threads 4
     before=$(code_of "$PID")
     for ((i = 1; i <= times; i++)); do
-        trace_pid "0.$((RANDOM % 4))$((RANDOM % 10))" "$PID" --level minimal -o t.json
+        trace_pid "0.$((1 + RANDOM % 4))$((RANDOM % 10))" "$PID" --level minimal -o t.json
         is_alive "$PID" || fail "the program is dead after round $i"
         [ "$(state_of "$PID")" != T ] || fail "the program stands still after round $i"
         valid t.json
@@ -310,6 +310,7 @@ test_attach_to_sleepers() {
     mkfifo input
     for how in nanosleep epoll read; do
         exec 3<>input
+        rm -f t.json
         run_for sleeper ./sleeper $how <&3
         env --default-signal "$REEL" trace --level full -o t.json -p "$PID" >out.out 2>out.err &
         sleep 1
@@ -330,13 +331,13 @@ test_attached_as_launched() {
     mkfifo input
     exec 3<>input
     run_for sleeper ./sleeper read <&3
-    env --default-signal "$REEL" trace --level full -o attached.json -p "$PID" >attach.out 2>&1 &
+    env --default-signal "$REEL" trace --level full -o attached.json -p "$PID" >"$T/out.out" 2>"$T/out.err" &
     sleep 1
     echo x >&3
     wait
-    echo x >&3
-    try 0 "$REEL" trace --level full -o launched.json -- ./sleeper read <&3
-    /usr/bin/python3 - >"$T/check.err" 2>&1 <<'EOF' || fail "$(tail -n 3 check.err | tr "\n" " ") $(cat attach.out)"
+    [ -s attached.json ] || fail "no trace: $(first_line "$T/out.err")"
+    try 0 "$REEL" trace --level full -o launched.json -- ./sleeper read
+    /usr/bin/python3 - >"$T/check.err" 2>&1 <<'EOF' || fail "$(tail -n 3 check.err | tr '\n' ' ')"
 import json
 def events(path):
     found = []
@@ -514,17 +515,20 @@ test_limit_of_size() {
     [ "$(stat -c %s t.json)" -le 1048576 ] || fail "the trace has $(stat -c %s t.json) bytes"
 }
 test_reel_is_killed() {
-    local i tracer
+    local i tracer program
     build threads
     for ((i = 0; i < $(soak_or 30 4); i++)); do
-        # a command substitution would wait for the program
         env --default-signal "$REEL" trace --level full -o t.json -- ./threads 3 >threads.out 2>&1 &
         tracer=$!
         sleep "0.$((3 + RANDOM % 6))"
+        program=$(pgrep -P "$tracer" -x threads)
         kill -KILL "$tracer"
         wait "$tracer" 2>/dev/null
         sleep 0.3
-        ! pgrep -f -x './threads 3' >/dev/null || { pkill -KILL -f -x './threads 3' && fail "the program lives on"; }
+        if [ -n "$program" ] && is_alive "$program"; then
+            kill -KILL "$program"
+            fail "the program lives on"
+        fi
         [ ! -s t.json ] || valid t.json
     done
 }

@@ -390,16 +390,37 @@ static void forget_left_births(struct livetrace *live) {
             i++;
 }
 
+/* A child that uses the memory is among those just made: its parent will wait for it in the kernel. */
+static bool has_vfork(const struct halt *halt) {
+    for (size_t i = 0; i < halt->count; i++) {
+        pid_t child = (pid_t)halt->stops[i].message;
+        if (halt->stops[i].kind == STOP_NEW_TASK && thread_group(child) == child &&
+            trap_shares_memory(halt->stops[i].task->tid, child))
+            return true;
+    }
+    return false;
+}
+
+/* Not yet: all go on as after any other stop, and leaving is tried again. First stops wait for their parents'
+ * as they did. */
+static struct error *leave_later(struct livetrace *live, struct halt *halt) {
+    struct error *kept = NULL;
+    for (size_t i = 0; i < halt->count; i++)
+        if (halt->stops[i].task->stopped && !is_waiting(live, halt->stops[i].task->tid))
+            keep_first(&kept, handle_stop(live, &halt->stops[i]));
+    halt_deinit(halt);
+    return kept ? kept : error_new(ERROR_OTHER, "a process waits in the kernel and cannot be left now");
+}
+
 static struct error *leave_process(struct livetrace *live, pid_t pid, const struct stop *held) {
     struct halt halt = {0};
     size_t patched_away = 0;
     struct error *err = add_held(live, pid, held, &halt);
     if (!err)
         err = halt_process(&live->engine, pid, &halt);
-    if (error_is(err, ERROR_OTHER)) { /* a thread does not stop: try again later */
-        error_free(attach_resume(&halt));
-        forget_left_births(live);
-        return err;
+    if (error_is(err, ERROR_OTHER) || has_vfork(&halt)) {
+        error_free(err);
+        return leave_later(live, &halt);
     }
     if (error_is(err, ERROR_TASK_GONE)) {
         error_free(err);
@@ -450,6 +471,11 @@ static struct error *leave_all(struct livetrace *live, const struct stop *held) 
         left = grown;
         left[count++] = pid;
         struct error *err = leave_process(live, pid, held);
+        if (error_is(err, ERROR_OTHER)) { /* the others go on, too: some may use its memory */
+            free(left);
+            error_free(kept);
+            return err;
+        }
         if (error_is(err, ERROR_TASK_GONE) || kept)
             error_free(err);
         else
@@ -479,11 +505,19 @@ static void wait_for_end(struct livetrace *live) {
     live->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* Is a child whose making was told still to come? It may be a vfork child, which holds its parent up. */
+static bool expects_birth(const struct livetrace *live) {
+    for (size_t i = 0; i < live->birth_count; i++)
+        if (!live->births[i].born && engine_traces(&live->engine, live->births[i].tid))
+            return true;
+    return false;
+}
+
 /* Leave when it is time to. A process whose vfork child uses its memory cannot be left: that will not take
  * long. */
 static struct error *leave_if_possible(struct livetrace *live, const struct stop *stop, bool *ret_left) {
     *ret_left = false;
-    if (calltrace_borrows(live->calltrace))
+    if (calltrace_borrows(live->calltrace) || expects_birth(live))
         return NULL;
     struct error *err = leave_all(live, stop->kind == STOP_TICK ? NULL : stop);
     if (error_is(err, ERROR_OTHER) && live->engine.count) {

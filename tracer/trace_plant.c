@@ -49,6 +49,22 @@ static struct error *add_conditions(struct calltrace *calltrace, struct traced_f
     return NULL;
 }
 
+/* Compilers give each function, and each part of one, a frame description of its own. When debug information
+ * says that a function is where that is not so, it is damaged: a trap there would stand in the middle of an
+ * instruction, and the program would die of it. */
+static bool is_plausible(const struct traced_module *module, const struct function *function) {
+    uint64_t low, high;
+    if (function->source != FUNCTION_DWARF || !module->unwind)
+        return true;
+    if (unwind_function_range(module->unwind, function->entry, &low, &high) && low != function->entry)
+        return false;
+    for (size_t i = 0; i < function->range_count; i++)
+        if (unwind_function_range(module->unwind, function->ranges[i].low, &low, &high) &&
+            (low != function->ranges[i].low || function->ranges[i].high > high))
+            return false;
+    return true;
+}
+
 /* A function that cannot be traced is named in the trace. */
 static struct error *take_function(struct choice *choice, const struct function *function) {
     struct traced_function *traced;
@@ -57,6 +73,11 @@ static struct error *take_function(struct choice *choice, const struct function 
     if (!grown)
         return &error_no_memory;
     choice->sites->functions = grown;
+    if (!is_plausible(choice->sites->module, function))
+        return calltrace_note(choice->calltrace, choice->process,
+                              "%s: not traced: its debug information is damaged: no function begins or ends "
+                              "where it says",
+                              function->display);
     struct error *err =
         traced_function_create(choice->sites->module, function, choice->calltrace->options, &traced);
     if (error_is(err, ERROR_NO_MEMORY))
