@@ -348,13 +348,29 @@ struct error *type_complete_enumerators(struct type *type, const struct type_die
 /* ---- parameters ---- */
 
 /* gfortran gives a dummy argument its plain type, whether its address is passed or not; the location tells:
- * "fetch from the frame, then from there". */
+ * "in the frame" or "in this register", or "fetch from the frame, then from there" or "where this register
+ * points to". Of any other one nothing is said. */
 static void read_reference(const struct type_die *die, struct type_parameter *parameter) {
     struct type_expression location;
-    if (!type_die_expression(die, DW_AT_location, &location))
+    if (!type_die_expression(die, DW_AT_location, &location) || !location.size)
         return;
-    parameter->location_known = true;
-    parameter->by_reference = location.bytes[location.size - 1] == DW_OP_deref;
+    uint8_t operation = location.bytes[0];
+    size_t at = 1;
+    if (operation >= DW_OP_reg0 && operation <= DW_OP_reg31) {
+        parameter->location_known = location.size == 1;
+        return;
+    }
+    bool points = operation >= DW_OP_breg0 && operation <= DW_OP_breg31;
+    if (operation != DW_OP_fbreg && !points)
+        return;
+    uint64_t offset = read_leb(&location, &at);
+    if (points) {
+        parameter->by_reference = true;
+        parameter->location_known = !offset && at == location.size;
+    } else {
+        parameter->by_reference = at + 1 == location.size && location.bytes[at] == DW_OP_deref;
+        parameter->location_known = parameter->by_reference || at == location.size;
+    }
 }
 
 /* The type of a parameter may stand with the abstract instance of an inlined function. */

@@ -35,10 +35,10 @@ static void compare(int number, size_t index, const struct abi_place *place, con
     uint8_t bytes[256];
     char *wanted = expected[number][index];
     ck_assert_ptr_nonnull(wanted);
-    compared++;
-    if (!place->known) {
-        ck_assert_msg(!strcmp(wanted, "?"), "%s: f_%d: %zu (%s) is not known: %s", failing, number, index,
-                      type->name, place->why);
+    if (!place->known) { /* how optimised Fortran gets its arguments need not be said: location lists */
+        bool may = strstr(failing, "gfortran") && strstr(failing, "-O2");
+        ck_assert_msg(may || !strcmp(wanted, "?"), "%s: f_%d: %zu (%s) is not known: %s", failing, number,
+                      index, type->name, place->why);
         return;
     }
     ck_assert_msg(abi_fetch(place, registers, &self, bytes, sizeof(bytes)), "%s: f_%d: %zu cannot be fetched",
@@ -47,6 +47,7 @@ static void compare(int number, size_t index, const struct abi_place *place, con
     ck_assert_msg(!strcmp(found, wanted), "%s: f_%d: %zu (%s):\n found    %s\n expected %s", failing, number,
                   index, type->name, found, wanted);
     free(found);
+    compared++;
 }
 
 static void caught(const unsigned long *general, const void *floats, int number, bool is_entry) {
@@ -61,7 +62,7 @@ static void caught(const unsigned long *general, const void *floats, int number,
     for (size_t i = 0; is_entry && i < call.argument_count; i++)
         if (!function->parameters[i].artificial)
             compare(number, i, &call.arguments[i], function->parameters[i].type, &registers);
-    if (!is_entry)
+    if (!is_entry && function->target->kind != TYPE_VOID)
         compare(number, call.argument_count, &call.result, function->target, &registers);
     abi_call_deinit(&call);
 }
@@ -145,11 +146,23 @@ START_TEST(rust_calls) {
 }
 END_TEST
 
+static const char *const fortran_commands[] = {
+    "gfortran -g -gdwarf-5 -O0 -fPIC -shared -w",
+    "gfortran -g -gdwarf-4 -O2 -fPIC -shared -w",
+};
+
+START_TEST(fortran_calls) {
+    if (typed_find_compiler("gfortran"))
+        run_calls(fortran_commands[_i], "formula.f90", _i ? 5 : 9);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("calls");
     TCase *tc = tcase_create("languages");
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, rust_calls, 0, sizeof(rust_commands) / sizeof(rust_commands[0]));
+    tcase_add_loop_test(tc, fortran_calls, 0, sizeof(fortran_commands) / sizeof(fortran_commands[0]));
     suite_add_tcase(s, tc);
     return s;
 }

@@ -26,6 +26,10 @@ static char *render_bytes(const struct type *type, const void *bytes, size_t siz
 static char *render_variable(const char *name, const struct value_options *how) {
     const struct type *type = typed_variable(&victim, name), *whole;
     void *address = dlsym(victim.library, name);
+    char symbol[64]; /* gfortran's name for a variable of a module */
+    snprintf(symbol, sizeof(symbol), "__formula_MOD_%s", name);
+    if (!address)
+        address = dlsym(victim.library, symbol);
     ck_assert_msg(address != NULL, "%s: no such symbol", name);
     CHECK_OK(type_resolve(type, &whole));
     return render_bytes(type, address, (size_t)whole->size, how);
@@ -102,6 +106,17 @@ START_TEST(rust_values) {
 }
 END_TEST
 
+static const char *const fortran_commands[] = {
+    "gfortran -g -gdwarf-5 -O0 -fPIC -shared -w",
+    "gfortran -g -gdwarf-4 -O2 -fPIC -shared -w",
+};
+
+START_TEST(fortran_values) {
+    if (typed_find_compiler("gfortran"))
+        run_victim(fortran_commands[_i], "formula.f90", 25);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("value");
     TCase *tc = tcase_create("languages");
@@ -109,6 +124,7 @@ static Suite *suite(void) {
     tcase_add_loop_test(tc, c_values, 0, sizeof(c_commands) / sizeof(c_commands[0]));
     tcase_add_loop_test(tc, cxx_values, 0, sizeof(cxx_commands) / sizeof(cxx_commands[0]));
     tcase_add_loop_test(tc, rust_values, 0, sizeof(rust_commands) / sizeof(rust_commands[0]));
+    tcase_add_loop_test(tc, fortran_values, 0, sizeof(fortran_commands) / sizeof(fortran_commands[0]));
     suite_add_tcase(s, tc);
     return s;
 }

@@ -82,7 +82,8 @@ static inline void typed_open(struct typed *typed) {
 static inline void typed_init(struct typed *typed, const char *command, const char *source) {
     typed->scratch = scratch_create();
     snprintf(typed->path, sizeof(typed->path), "%s/victim.so", typed->scratch.path);
-    ck_assert_msg(typed_run("%s -o %s %s/%s", command, typed->path, typed_folder(), source),
+    ck_assert_msg(typed_run("cd %s && %s -o %s %s/%s", typed->scratch.path, command, typed->path,
+                            typed_folder(), source),
                   "%s: %s does not compile", command, source);
     typed->library = dlopen(typed->path, RTLD_NOW | RTLD_LOCAL);
     ck_assert_msg(typed->library != NULL, "%s", dlerror());
