@@ -74,6 +74,7 @@ nobody_left() {
 
 # start COMMAND...: in the background, in a session of its own, with default signals; output to $T/live.*; PID.
 start() {
+    : >"$T/live.out" # here, not in the child: nobody must read the words of an earlier run
     setsid env --default-signal "$@" >"$T/live.out" 2>"$T/live.err" </dev/null &
     PID=$!
 }
