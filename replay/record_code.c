@@ -24,14 +24,14 @@ static struct error *patch_sites(struct recorder *recorder, const struct insn_si
     for (size_t i = 0; i < found->count; i++) {
         const struct insn_site *site = &found->sites[i];
         uint8_t code[INSN_MAX];
-        if (insn_sites_find(&recorder->sites, site->address))
+        if (insn_sites_find(&recorder->process->sites, site->address))
             continue; /* trapped already: mprotect made the same code executable once more */
-        if (task_read(recorder->task, site->address, code, site->length) != site->length ||
+        if (task_read(recorder->thread->task, site->address, code, site->length) != site->length ||
             memcmp(code, site->bytes, site->length) != 0)
             continue; /* the program has changed its copy of this code: it is not what was found in the file
                        */
-        TRY(task_write(recorder->task, site->address, trap_code, sizeof(trap_code)));
-        TRY(insn_sites_add(&recorder->sites, site));
+        TRY(task_write(recorder->thread->task, site->address, trap_code, sizeof(trap_code)));
+        TRY(insn_sites_add(&recorder->process->sites, site));
         TRY(effects_add(&recorder->effects, EFFECT_PATCH, site->address, 0, trap_code, sizeof(trap_code)));
     }
     return NULL;
@@ -121,10 +121,10 @@ static bool is_loader(const struct elf_image *image) {
 static struct error *rewrite(struct recorder *recorder, uint64_t address, const uint8_t *code,
                              const uint8_t *becomes) {
     uint8_t now[4];
-    if (task_read(recorder->task, address, now, sizeof(now)) != sizeof(now) ||
+    if (task_read(recorder->thread->task, address, now, sizeof(now)) != sizeof(now) ||
         memcmp(now, code, sizeof(now)) != 0)
         return NULL;
-    TRY(task_write(recorder->task, address, becomes, sizeof(now)));
+    TRY(task_write(recorder->thread->task, address, becomes, sizeof(now)));
     return effects_add(&recorder->effects, EFFECT_PATCH, address, 0, becomes, sizeof(now));
 }
 
@@ -198,7 +198,7 @@ struct error *record_code(struct recorder *recorder, int fd, uint64_t address, u
 
 /* Turn the vdso's functions into system calls. */
 struct error *record_patch_vdso(struct recorder *recorder, const struct maps *maps) {
-    recorder->vdso_syscall = 0;
+    recorder->process->vdso_syscall = 0;
     for (size_t i = 0; i < maps->count; i++) {
         const struct mapping *mapping = &maps->mappings[i];
         if (strcmp(mapping->name, "[vdso]") != 0)
@@ -208,13 +208,13 @@ struct error *record_patch_vdso(struct recorder *recorder, const struct maps *ma
         size_t count, size = mapping->end - mapping->start;
         if (size > sizeof(image))
             return error_new(ERROR_UNSUPPORTED, "vdso: larger than expected");
-        TRY(task_read_exact(recorder->task, mapping->start, image, size));
+        TRY(task_read_exact(recorder->thread->task, mapping->start, image, size));
         TRY(vdso_patches(image, size, patches, &count));
         for (size_t k = 0; k < count; k++) {
-            TRY(task_write(recorder->task, mapping->start + patches[k].offset, patches[k].code,
+            TRY(task_write(recorder->thread->task, mapping->start + patches[k].offset, patches[k].code,
                            patches[k].size));
             if (patches[k].code[5] == 0x0f && patches[k].code[6] == 0x05) /* mov eax, number; syscall */
-                recorder->vdso_syscall = mapping->start + patches[k].offset + 5;
+                recorder->process->vdso_syscall = mapping->start + patches[k].offset + 5;
         }
     }
     return NULL;

@@ -31,7 +31,8 @@
 #define RESTART_SYSCALL_NR 219
 
 struct syscall_hooks {
-    /* Before the call runs. May set recorder->refused, change the task's registers, or stop the recording. */
+    /* Before the call runs. May set recorder->thread->refused, change the task's registers, or stop the
+     * recording. */
     struct error *(*entry)(struct recorder *recorder);
     /* After it ran, before the event is appended: add effects. */
     struct error *(*exit)(struct recorder *recorder);
@@ -40,11 +41,11 @@ struct syscall_hooks {
 /* ---- what several of them need ---- */
 
 static bool succeeded(const struct recorder *recorder) {
-    return !syscall_failed(recorder->call.result);
+    return !syscall_failed(recorder->thread->call.result);
 }
 
 static struct error *set_argument(struct recorder *recorder, size_t offset, uint64_t value) {
-    return trace_set_user_word(recorder->task->tid, offset, value);
+    return trace_set_user_word(recorder->thread->task->tid, offset, value);
 }
 
 #define ARGUMENT_REGISTER(name) (offsetof(struct user, regs) + offsetof(struct user_regs_struct, name))
@@ -59,7 +60,8 @@ static bool covers_stub(uint64_t address, uint64_t size) {
 static bool stop_at_stub(struct recorder *recorder, uint64_t address, uint64_t size) {
     if (!covers_stub(address, size))
         return false;
-    recorder_stop(recorder, "%s of memory at 0x%llx, which replay needs", recorder->row->name, PUPPET_STUB);
+    recorder_stop(recorder, "%s of memory at 0x%llx, which replay needs", recorder->thread->row->name,
+                  PUPPET_STUB);
     return true;
 }
 
@@ -77,13 +79,13 @@ static uint64_t mapped_part(const struct maps *maps, uint64_t start, uint64_t si
 
 /* What a driver refuses at the last moment has unmapped what was there before. */
 static struct error *failed_mmap(struct recorder *recorder) {
-    const struct syscall_call *call = &recorder->call;
+    const struct syscall_call *call = &recorder->thread->call;
     uint64_t size = (call->args[1] + PAGE - 1) & ~(uint64_t)(PAGE - 1);
     struct maps maps;
     if (!(call->args[3] & MAP_FIXED) || call->args[3] & MAP_ANONYMOUS || call->args[0] % PAGE ||
         call->result == -EBADF || call->result == -EACCES)
         return NULL;
-    TRY(maps_read(recorder->pid, &maps));
+    TRY(maps_read(recorder->process->pid, &maps));
     if (mapped_part(&maps, call->args[0], size) < size)
         recorder_stop(recorder, "mmap with MAP_FIXED failed and left a hole, which cannot be recorded");
     maps_deinit(&maps);
@@ -91,13 +93,13 @@ static struct error *failed_mmap(struct recorder *recorder) {
 }
 
 static struct error *exit_mmap(struct recorder *recorder) {
-    const struct syscall_call *call = &recorder->call;
+    const struct syscall_call *call = &recorder->thread->call;
     if (!succeeded(recorder))
         return failed_mmap(recorder);
     uint64_t address = (uint64_t)call->result;
     if (stop_at_stub(recorder, address, call->args[1]))
         return NULL;
-    insn_sites_remove(&recorder->sites, address, address + call->args[1]);
+    insn_sites_remove(&recorder->process->sites, address, address + call->args[1]);
     if (call->args[3] & MAP_ANONYMOUS)
         return NULL;
     return record_mapped(recorder, address, call->args[1], (int)call->args[2], (int)call->args[3],
@@ -105,17 +107,18 @@ static struct error *exit_mmap(struct recorder *recorder) {
 }
 
 static struct error *exit_munmap(struct recorder *recorder) {
-    if (succeeded(recorder) && !stop_at_stub(recorder, recorder->call.args[0], recorder->call.args[1]))
-        insn_sites_remove(&recorder->sites, recorder->call.args[0],
-                          recorder->call.args[0] + recorder->call.args[1]);
+    if (succeeded(recorder) &&
+        !stop_at_stub(recorder, recorder->thread->call.args[0], recorder->thread->call.args[1]))
+        insn_sites_remove(&recorder->process->sites, recorder->thread->call.args[0],
+                          recorder->thread->call.args[0] + recorder->thread->call.args[1]);
     return NULL;
 }
 
 /* Refused by one mapping (a read-only file, a sealed one), it has been done to those before. */
 static struct error *failed_mprotect(struct recorder *recorder) {
-    const uint64_t *args = recorder->call.args;
+    const uint64_t *args = recorder->thread->call.args;
     struct maps maps;
-    TRY(maps_read(recorder->pid, &maps));
+    TRY(maps_read(recorder->process->pid, &maps));
     const struct mapping *first = maps_find(&maps, args[0]);
     if (first && (uint64_t)first->protection == (args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC)))
         recorder_stop(recorder, "mprotect failed half-way, which cannot be recorded");
@@ -124,9 +127,9 @@ static struct error *failed_mprotect(struct recorder *recorder) {
 }
 
 static struct error *exit_mprotect(struct recorder *recorder) {
-    const uint64_t *args = recorder->call.args;
-    bool partly = recorder->call.result == -ENOMEM; /* up to a hole it was done */
-    if (recorder->call.result == -EACCES || recorder->call.result == -EPERM)
+    const uint64_t *args = recorder->thread->call.args;
+    bool partly = recorder->thread->call.result == -ENOMEM; /* up to a hole it was done */
+    if (recorder->thread->call.result == -EACCES || recorder->thread->call.result == -EPERM)
         return failed_mprotect(recorder);
     if ((!succeeded(recorder) && !partly) || stop_at_stub(recorder, args[0], args[1]))
         return NULL;
@@ -134,11 +137,11 @@ static struct error *exit_mprotect(struct recorder *recorder) {
 }
 
 static struct error *exit_mremap(struct recorder *recorder) {
-    const struct syscall_call *call = &recorder->call;
+    const struct syscall_call *call = &recorder->thread->call;
     if (!succeeded(recorder) || stop_at_stub(recorder, (uint64_t)call->result, call->args[2]))
         return NULL;
     if ((uint64_t)call->result != call->args[0])
-        insn_sites_remove(&recorder->sites, call->args[0], call->args[0] + call->args[1]);
+        insn_sites_remove(&recorder->process->sites, call->args[0], call->args[0] + call->args[1]);
     if (call->args[2] > call->args[1])
         return record_grown(recorder, (uint64_t)call->result, call->args[2]);
     return NULL;
@@ -156,44 +159,45 @@ static bool private_anonymous(const struct maps *maps, uint64_t start, uint64_t 
 /* MADV_FREE lets the kernel choose when pages become zero; MADV_DONTNEED is one of its choices, and always
  * the same. Of other memory than private anonymous memory the kernel refuses the one and does the other. */
 static struct error *entry_madvise(struct recorder *recorder) {
-    const uint64_t *args = recorder->call.args;
+    const uint64_t *args = recorder->thread->call.args;
     struct maps maps;
     if ((uint32_t)args[2] != MADV_FREE) {
-        recorder->refused = !memory_advice_known(args[2]);
+        recorder->thread->refused = !memory_advice_known(args[2]);
         return NULL;
     }
-    TRY(maps_read(recorder->pid, &maps));
-    recorder->refused = !private_anonymous(&maps, args[0], args[1]);
+    TRY(maps_read(recorder->process->pid, &maps));
+    recorder->thread->refused = !private_anonymous(&maps, args[0], args[1]);
     maps_deinit(&maps);
-    return recorder->refused ? NULL : set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_DONTNEED);
+    return recorder->thread->refused ? NULL : set_argument(recorder, ARGUMENT_REGISTER(rdx), MADV_DONTNEED);
 }
 
 /* Refused by one mapping (a locked or a sealed one), it has been done to those before: what is there now is
  * logged. */
 static struct error *failed_madvise(struct recorder *recorder) {
-    const uint64_t *args = recorder->call.args;
+    const uint64_t *args = recorder->thread->call.args;
     struct maps maps;
     struct error *err = NULL;
-    TRY(maps_read(recorder->pid, &maps));
+    TRY(maps_read(recorder->process->pid, &maps));
     for (size_t i = 0; !err && i < maps.count; i++) {
         const struct mapping *mapping = &maps.mappings[i];
         uint64_t from = mapping->start > args[0] ? mapping->start : args[0];
         uint64_t to = mapping->end < args[0] + args[1] ? mapping->end : args[0] + args[1];
         if (from < to && !mapping->shared)
-            err = effects_add_memory(&recorder->effects, recorder->task, from, to - from);
+            err = effects_add_memory(&recorder->effects, recorder->thread->task, from, to - from);
     }
     maps_deinit(&maps);
     return err;
 }
 
 static struct error *exit_madvise(struct recorder *recorder) {
-    const struct syscall_call *call = &recorder->call;
+    const struct syscall_call *call = &recorder->thread->call;
     if (succeeded(recorder) || call->result == -ENOMEM)
         stop_at_stub(recorder, call->args[0], call->args[1]);
     if ((uint32_t)call->args[2] == MADV_FREE) /* the argument register is the program's own again */
         TRY(set_argument(recorder, ARGUMENT_REGISTER(rdx), call->args[2]));
     bool failed = call->result == -EINVAL || call->result == -EPERM;
-    if (failed && !recorder->refused && memory_advice_discards(call->args[2]) && call->args[0] % PAGE == 0)
+    if (failed && !recorder->thread->refused && memory_advice_discards(call->args[2]) &&
+        call->args[0] % PAGE == 0)
         return failed_madvise(recorder);
     if (succeeded(recorder) || call->result == -ENOMEM)
         stop_at_stub(recorder, call->args[0], call->args[1]);
@@ -214,10 +218,10 @@ static unsigned own_attachments(const struct maps *maps, uint64_t id) {
 static struct error *exit_shmat(struct recorder *recorder) {
     struct shmid_ds info;
     struct maps maps;
-    uint64_t address = (uint64_t)recorder->call.result, id = recorder->call.args[0];
+    uint64_t address = (uint64_t)recorder->thread->call.result, id = recorder->thread->call.args[0];
     if (!succeeded(recorder))
         return NULL;
-    TRY(maps_read(recorder->pid, &maps));
+    TRY(maps_read(recorder->process->pid, &maps));
     const struct mapping *mapping = maps_find(&maps, address);
     struct error *err = NULL;
     uint64_t size = mapping ? mapping->end - mapping->start : 0;
@@ -227,28 +231,29 @@ static struct error *exit_shmat(struct recorder *recorder) {
              info.shm_nattch != own_attachments(&maps, id))
         recorder_stop(recorder, "shmat: memory shared with other processes cannot be recorded yet");
     else
-        err = effects_add_memory(&recorder->effects, recorder->task, address, size);
+        err = effects_add_memory(&recorder->effects, recorder->thread->task, address, size);
     maps_deinit(&maps);
     return err;
 }
 
 static struct error *entry_unsupported(struct recorder *recorder) {
-    recorder_stop(recorder, "%s cannot be recorded%s%s", recorder->row->name, recorder->row->why ? ": " : "",
-                  recorder->row->why ? recorder->row->why : "");
+    recorder_stop(recorder, "%s cannot be recorded%s%s", recorder->thread->row->name,
+                  recorder->thread->row->why ? ": " : "",
+                  recorder->thread->row->why ? recorder->thread->row->why : "");
     return NULL;
 }
 
 /* A lower stack limit takes nothing away that the stack has grown to already. */
 static struct error *exit_setrlimit(struct recorder *recorder) {
-    const struct syscall_call *call = &recorder->call;
+    const struct syscall_call *call = &recorder->thread->call;
     bool prlimit = call->number == SYS_prlimit64;
-    bool own = !prlimit || call->args[0] == 0 || (pid_t)call->args[0] == recorder->pid;
+    bool own = !prlimit || call->args[0] == 0 || (pid_t)call->args[0] == recorder->process->pid;
     if (!succeeded(recorder) || !own || call->args[prlimit ? 1 : 0] != RLIMIT_STACK ||
         !call->args[prlimit ? 2 : 1])
         return NULL;
     struct maps maps;
     struct error *err = NULL;
-    TRY(maps_read(recorder->pid, &maps));
+    TRY(maps_read(recorder->process->pid, &maps));
     for (size_t i = 0; !err && i < maps.count; i++)
         if (strcmp(maps.mappings[i].name, "[stack]") == 0)
             err = effects_add(&recorder->effects, EFFECT_STACK, maps.mappings[i].start, 0, NULL, 0);
@@ -258,7 +263,7 @@ static struct error *exit_setrlimit(struct recorder *recorder) {
 
 /* With READ_IMPLIES_EXEC all that is readable becomes executable: nothing says so in the calls. */
 static struct error *entry_personality(struct recorder *recorder) {
-    uint64_t persona = recorder->call.args[0];
+    uint64_t persona = recorder->thread->call.args[0];
     if (persona != 0xffffffff && persona & READ_IMPLIES_EXEC)
         recorder_stop(recorder, "the program sets READ_IMPLIES_EXEC, which cannot be recorded");
     return NULL;
@@ -268,7 +273,7 @@ static struct error *entry_personality(struct recorder *recorder) {
 
 /* The flags of any of the fork family, as clone takes them. */
 static struct error *clone_flags(struct recorder *recorder, uint64_t *ret) {
-    switch (recorder->call.number) {
+    switch (recorder->thread->call.number) {
     case SYS_fork:
         *ret = SIGCHLD;
         return NULL;
@@ -276,11 +281,11 @@ static struct error *clone_flags(struct recorder *recorder, uint64_t *ret) {
         *ret = CLONE_VM | CLONE_VFORK | SIGCHLD;
         return NULL;
     case SYS_clone:
-        *ret = recorder->call.args[0];
+        *ret = recorder->thread->call.args[0];
         return NULL;
     default: /* clone3: the first field of struct clone_args */
         *ret = 0;
-        task_read(recorder->task, recorder->call.args[0], ret, sizeof(*ret));
+        task_read(recorder->thread->task, recorder->thread->call.args[0], ret, sizeof(*ret));
         return NULL;
     }
 }
@@ -293,11 +298,11 @@ static struct error *entry_clone(struct recorder *recorder) {
         return NULL;
     }
     if (flags & CLONE_VM) { /* vfork: the child will write to this very memory */
-        recorder->before = calloc(1, sizeof(*recorder->before));
-        if (!recorder->before)
+        recorder->thread->before = calloc(1, sizeof(*recorder->thread->before));
+        if (!recorder->thread->before)
             return &error_no_memory;
-        TRY(maps_read(recorder->pid, &recorder->maps_before));
-        return image_take(recorder->task, 0, 0, recorder->before);
+        TRY(maps_read(recorder->process->pid, &recorder->thread->maps_before));
+        return image_take(recorder->thread->task, 0, 0, recorder->thread->before);
     }
     bool shared;
     TRY(record_has_shared_memory(recorder, &shared));
@@ -308,16 +313,16 @@ static struct error *entry_clone(struct recorder *recorder) {
 
 static struct error *add_difference(void *context, uint64_t address, uint64_t size) {
     struct recorder *recorder = context;
-    return effects_add_memory(&recorder->effects, recorder->task, address, size);
+    return effects_add_memory(&recorder->effects, recorder->thread->task, address, size);
 }
 
 void record_drop_before(struct recorder *recorder) {
-    if (!recorder->before)
+    if (!recorder->thread->before)
         return;
-    image_deinit(recorder->before);
-    free(recorder->before);
-    recorder->before = NULL;
-    maps_deinit(&recorder->maps_before);
+    image_deinit(recorder->thread->before);
+    free(recorder->thread->before);
+    recorder->thread->before = NULL;
+    maps_deinit(&recorder->thread->maps_before);
 }
 
 static bool same_mapping(const struct mapping *a, const struct mapping *b) {
@@ -329,10 +334,10 @@ static bool same_mapping(const struct mapping *a, const struct mapping *b) {
 /* A vfork child that maps memory does so in its parent, too. */
 static struct error *check_same_maps(struct recorder *recorder) {
     struct maps maps;
-    TRY(maps_read(recorder->pid, &maps));
-    bool same = maps.count == recorder->maps_before.count;
+    TRY(maps_read(recorder->process->pid, &maps));
+    bool same = maps.count == recorder->thread->maps_before.count;
     for (size_t i = 0; same && i < maps.count; i++)
-        same = same_mapping(&recorder->maps_before.mappings[i], &maps.mappings[i]);
+        same = same_mapping(&recorder->thread->maps_before.mappings[i], &maps.mappings[i]);
     maps_deinit(&maps);
     if (!same)
         recorder_stop(recorder,
@@ -341,7 +346,7 @@ static struct error *check_same_maps(struct recorder *recorder) {
 }
 
 static struct error *exit_clone(struct recorder *recorder) {
-    if (!recorder->before)
+    if (!recorder->thread->before)
         return NULL;
     struct image after;
     TRY(check_same_maps(recorder));
@@ -349,9 +354,9 @@ static struct error *exit_clone(struct recorder *recorder) {
         record_drop_before(recorder);
         return NULL;
     }
-    struct error *err = image_take(recorder->task, 0, 0, &after);
+    struct error *err = image_take(recorder->thread->task, 0, 0, &after);
     if (!err) {
-        err = image_compare(recorder->before, &after, add_difference, recorder);
+        err = image_compare(recorder->thread->before, &after, add_difference, recorder);
         image_deinit(&after);
     }
     record_drop_before(recorder);
@@ -359,10 +364,11 @@ static struct error *exit_clone(struct recorder *recorder) {
 }
 
 static struct error *entry_execve(struct recorder *recorder) {
-    if (!recorder->options->check_memory)
+    if (!recorder->session->options->check_memory)
         return NULL;
-    recorder->before = calloc(1, sizeof(*recorder->before));
-    return recorder->before ? image_take(recorder->task, 0, 0, recorder->before) : &error_no_memory;
+    recorder->thread->before = calloc(1, sizeof(*recorder->thread->before));
+    return recorder->thread->before ? image_take(recorder->thread->task, 0, 0, recorder->thread->before)
+                                    : &error_no_memory;
 }
 
 static struct error *exit_execve(struct recorder *recorder) {
@@ -380,9 +386,9 @@ static struct error *entry_exit(struct recorder *recorder) {
 
 static struct error *exit_sigreturn(struct recorder *recorder) {
     struct user_regs_struct regs;
-    TRY(trace_get_registers(recorder->task->tid, &regs));
+    TRY(trace_get_registers(recorder->thread->task->tid, &regs));
     TRY(effects_add_registers(&recorder->effects, &regs));
-    TRY(effects_add_xstate(&recorder->effects, recorder->task));
+    TRY(effects_add_xstate(&recorder->effects, recorder->thread->task));
     TRY(record_bad_frame(recorder));
     return record_signal_changed(recorder);
 }
@@ -392,10 +398,10 @@ static struct error *exit_signal_state(struct recorder *recorder) {
 }
 
 static struct error *entry_prctl(struct recorder *recorder) {
-    switch (recorder->call.args[0]) {
+    switch (recorder->thread->call.args[0]) {
     case PR_SET_DUMPABLE: /* /proc is closed then to all but root: reel could not see what it maps or writes
                            */
-        if (recorder->call.args[1] == 0 && geteuid() != 0)
+        if (recorder->thread->call.args[1] == 0 && geteuid() != 0)
             recorder_stop(recorder, "the program forbids others to look at it (PR_SET_DUMPABLE), which only "
                                     "root can record");
         return NULL;
@@ -405,7 +411,7 @@ static struct error *entry_prctl(struct recorder *recorder) {
     case PR_SET_TSC: /* would change what reel's own traps do; the program's rdtsc is answered either way */
     case PR_SET_SYSCALL_USER_DISPATCH:
     case PR_SET_MM:
-        recorder->refused = true;
+        recorder->thread->refused = true;
         return NULL;
     default:
         return NULL;
@@ -413,21 +419,21 @@ static struct error *entry_prctl(struct recorder *recorder) {
 }
 
 static struct error *entry_seccomp(struct recorder *recorder) {
-    if (recorder->call.args[0] <= 1) /* SECCOMP_SET_MODE_STRICT, _FILTER */
+    if (recorder->thread->call.args[0] <= 1) /* SECCOMP_SET_MODE_STRICT, _FILTER */
         recorder_stop(recorder, "the program installs a seccomp filter, which cannot be recorded yet");
     return NULL;
 }
 
 /* Shadow stacks, CPUID faulting and tagged addresses change what plain instructions do. */
 static struct error *entry_arch_prctl(struct recorder *recorder) {
-    uint64_t code = recorder->call.args[0];
+    uint64_t code = recorder->thread->call.args[0];
     bool segment_bases = code >= 0x1001 && code <= 0x1004; /* ARCH_SET_GS, SET_FS, GET_FS, GET_GS */
-    recorder->refused = !segment_bases && code != 0x1011 && !(code >= 0x1021 && code <= 0x1025);
+    recorder->thread->refused = !segment_bases && code != 0x1011 && !(code >= 0x1021 && code <= 0x1025);
     return NULL;
 }
 
 static struct error *exit_process_vm_writev(struct recorder *recorder) {
-    if (succeeded(recorder) && (pid_t)recorder->call.args[0] == recorder->pid)
+    if (succeeded(recorder) && (pid_t)recorder->thread->call.args[0] == recorder->process->pid)
         recorder_stop(recorder, "process_vm_writev to itself cannot be recorded yet");
     return NULL;
 }
@@ -466,8 +472,8 @@ static const struct syscall_hooks *hooks_of(const struct syscall_row *row) {
 /* ---- entry ---- */
 
 static void note_call(struct recorder *recorder) {
-    const struct user_regs_struct *regs = &recorder->entry;
-    recorder->call = (struct syscall_call){
+    const struct user_regs_struct *regs = &recorder->thread->entry;
+    recorder->thread->call = (struct syscall_call){
         .number = regs->orig_rax,
         .args = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9},
     };
@@ -477,16 +483,16 @@ static void note_call(struct recorder *recorder) {
 static bool foreign_call(struct recorder *recorder) {
     uint8_t code[SYSCALL_LENGTH] = {0};
     /* most calls come from few places: a place that was looked at is not looked at again */
-    uint64_t *known = &recorder->known_calls[(recorder->entry.rip >> 1) % KNOWN_CALLS];
-    if (*known == recorder->entry.rip && recorder->entry.cs == CODE_SEGMENT_64)
+    uint64_t *known = &recorder->process->known_calls[(recorder->thread->entry.rip >> 1) % KNOWN_CALLS];
+    if (*known == recorder->thread->entry.rip && recorder->thread->entry.cs == CODE_SEGMENT_64)
         return false;
-    task_read(recorder->task, recorder->entry.rip - SYSCALL_LENGTH, code, sizeof(code));
-    if (recorder->entry.cs == CODE_SEGMENT_64 && code[0] == 0x0f && code[1] == 0x05) {
-        *known = recorder->entry.rip;
+    task_read(recorder->thread->task, recorder->thread->entry.rip - SYSCALL_LENGTH, code, sizeof(code));
+    if (recorder->thread->entry.cs == CODE_SEGMENT_64 && code[0] == 0x0f && code[1] == 0x05) {
+        *known = recorder->thread->entry.rip;
         return false;
     }
     recorder_stop(recorder, "the program makes a call of another kind (int 0x80 or vsyscall) at 0x%llx",
-                  (unsigned long long)recorder->entry.rip);
+                  (unsigned long long)recorder->thread->entry.rip);
     return true;
 }
 
@@ -498,20 +504,21 @@ static struct error *skip_call(struct recorder *recorder) {
 
 static void warn_refused(const struct recorder *recorder) {
     static bool warned[1024];
-    if (recorder->call.number >= 1024 || warned[recorder->call.number] || recorder->call.number == SYS_rseq)
+    if (recorder->thread->call.number >= 1024 || warned[recorder->thread->call.number] ||
+        recorder->thread->call.number == SYS_rseq)
         return;
-    warned[recorder->call.number] = true;
-    say("%s: answered as if this kernel did not have it%s%s", recorder->row->name,
-        recorder->row->why ? ": " : "", recorder->row->why ? recorder->row->why : "");
+    warned[recorder->thread->call.number] = true;
+    say("%s: answered as if this kernel did not have it%s%s", recorder->thread->row->name,
+        recorder->thread->row->why ? ": " : "", recorder->thread->row->why ? recorder->thread->row->why : "");
 }
 
 /* Buffers may overwrite what names them: see syscall_vectors(). */
 static struct error *save_vectors(struct recorder *recorder) {
-    const struct memory_reader memory = task_memory(recorder->task);
-    struct memory_ranges *vectors = &recorder->vectors;
+    const struct memory_reader memory = task_memory(recorder->thread->task);
+    struct memory_ranges *vectors = &recorder->thread->vectors;
     vectors->count = 0;
-    buffer_clear(&recorder->vector_bytes);
-    TRY(syscall_vectors(&recorder->call, &memory, vectors));
+    buffer_clear(&recorder->thread->vector_bytes);
+    TRY(syscall_vectors(&recorder->thread->call, &memory, vectors));
     for (size_t i = 0; i < vectors->count; i++) {
         struct memory_range *range = &vectors->ranges[i];
         uint8_t bytes[PAGE];
@@ -519,24 +526,24 @@ static struct error *save_vectors(struct recorder *recorder) {
         while (done < range->size) {
             size_t part = range->size - done < PAGE ? (size_t)(range->size - done) : PAGE;
             size_t got = memory_read(&memory, range->address + done, bytes, part);
-            buffer_put(&recorder->vector_bytes, bytes, got);
+            buffer_put(&recorder->thread->vector_bytes, bytes, got);
             done += got;
             if (got < part)
                 break;
         }
         range->size = done;
     }
-    return buffer_check(&recorder->vector_bytes);
+    return buffer_check(&recorder->thread->vector_bytes);
 }
 
 /* The program's memory, except that vectors are as they were at the entry. */
 static size_t read_with_vectors(void *context, uint64_t address, void *ret, size_t size) {
     const struct recorder *recorder = context;
-    const struct memory_reader memory = task_memory(recorder->task);
-    const uint8_t *saved = recorder->vector_bytes.data;
+    const struct memory_reader memory = task_memory(recorder->thread->task);
+    const uint8_t *saved = recorder->thread->vector_bytes.data;
     size_t got = memory_read(&memory, address, ret, size);
-    for (size_t i = 0; i < recorder->vectors.count; i++) {
-        const struct memory_range *range = &recorder->vectors.ranges[i];
+    for (size_t i = 0; i < recorder->thread->vectors.count; i++) {
+        const struct memory_range *range = &recorder->thread->vectors.ranges[i];
         uint64_t from = range->address > address ? range->address : address;
         uint64_t to =
             range->address + range->size < address + got ? range->address + range->size : address + got;
@@ -548,55 +555,55 @@ static size_t read_with_vectors(void *context, uint64_t address, void *ret, size
 }
 
 struct error *record_entry(struct recorder *recorder) {
-    recorder->phase = PHASE_RUNNING;
-    recorder->in_call = false;
-    if (recorder->deferred_count) {
+    recorder->thread->phase = PHASE_RUNNING;
+    recorder->thread->in_call = false;
+    if (recorder->thread->deferred_count) {
         bool injected;
         TRY(record_inject(recorder, &injected));
         if (injected)
             return NULL;
     }
-    TRY(trace_get_registers(recorder->task->tid, &recorder->entry));
+    TRY(trace_get_registers(recorder->thread->task->tid, &recorder->thread->entry));
     note_call(recorder);
-    recorder->refused = false;
-    recorder->row = syscall_find(recorder->call.number);
+    recorder->thread->refused = false;
+    recorder->thread->row = syscall_find(recorder->thread->call.number);
     if (foreign_call(recorder))
-        return task_resume(recorder->task, RESUME_CONT, 0);
-    if (!recorder->row) { /* not in the table: it may still answer ENOSYS, which is no harm */
-        return task_resume(recorder->task, RESUME_SYSCALL, 0);
+        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+    if (!recorder->thread->row) { /* not in the table: it may still answer ENOSYS, which is no harm */
+        return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     }
     TRY(save_vectors(recorder));
-    const struct syscall_hooks *row_hooks = hooks_of(recorder->row);
-    recorder->refused = recorder->row->handler == HANDLER_REFUSE;
+    const struct syscall_hooks *row_hooks = hooks_of(recorder->thread->row);
+    recorder->thread->refused = recorder->thread->row->handler == HANDLER_REFUSE;
     if (row_hooks->entry)
         TRY(row_hooks->entry(recorder));
     if (recorder->mode != RECORDER_RECORDING)
-        return task_resume(recorder->task, RESUME_CONT, 0);
-    if (recorder->refused) {
+        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+    if (recorder->thread->refused) {
         warn_refused(recorder);
         TRY(skip_call(recorder));
     }
-    recorder->in_call = true;
-    return task_resume(recorder->task, RESUME_SYSCALL, 0);
+    recorder->thread->in_call = true;
+    return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
 }
 
 /* ---- exit ---- */
 
 /* The call whose outputs these are: restart_syscall goes on with an interrupted one. */
 static const struct syscall_call *output_call(struct recorder *recorder) {
-    if (recorder->call.number == RESTART_SYSCALL_NR && recorder->restarted.number) {
-        recorder->restarted.result = recorder->call.result;
-        return &recorder->restarted;
+    if (recorder->thread->call.number == RESTART_SYSCALL_NR && recorder->thread->restarted.number) {
+        recorder->thread->restarted.result = recorder->thread->call.result;
+        return &recorder->thread->restarted;
     }
-    if (recorder->call.result == -516) /* ERESTART_RESTARTBLOCK: restart_syscall will follow */
-        recorder->restarted = recorder->call;
-    return &recorder->call;
+    if (recorder->thread->call.result == -516) /* ERESTART_RESTARTBLOCK: restart_syscall will follow */
+        recorder->thread->restarted = recorder->thread->call;
+    return &recorder->thread->call;
 }
 
 /* Direct I/O reads whole blocks: at the end of a file it fills more of the buffer than its result says. Only
  * what is short can have such an end, and its size is one of blocks. */
 static bool reads_direct(const struct recorder *recorder) {
-    const struct syscall_call *call = &recorder->call;
+    const struct syscall_call *call = &recorder->thread->call;
     switch (call->number) {
     case SYS_read:
     case SYS_pread64:
@@ -614,7 +621,7 @@ static bool reads_direct(const struct recorder *recorder) {
     }
     char path[64];
     unsigned flags = 0;
-    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->pid, (int)call->args[0]);
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->process->pid, (int)call->args[0]);
     FILE *file = fopen(path, "re");
     if (file && fscanf(file, "pos: %*d flags: %o", &flags) != 1)
         flags = 0;
@@ -625,11 +632,11 @@ static bool reads_direct(const struct recorder *recorder) {
 
 static struct error *add_outputs(struct recorder *recorder) {
     struct memory_ranges ranges = {0};
-    recorder->call.direct = reads_direct(recorder);
+    recorder->thread->call.direct = reads_direct(recorder);
     const struct memory_reader memory = {read_with_vectors, recorder};
     struct error *err = syscall_outputs(output_call(recorder), &memory, &ranges);
     for (size_t i = 0; !err && i < ranges.count; i++)
-        err = effects_add_memory(&recorder->effects, recorder->task, ranges.ranges[i].address,
+        err = effects_add_memory(&recorder->effects, recorder->thread->task, ranges.ranges[i].address,
                                  ranges.ranges[i].size);
     memory_ranges_deinit(&ranges);
     if (error_is(err, ERROR_UNSUPPORTED)) {
@@ -642,12 +649,12 @@ static struct error *add_outputs(struct recorder *recorder) {
 
 /* Did a call that reel has no row for do anything? */
 static bool must_stop(struct recorder *recorder) {
-    if (!recorder->row && recorder->call.result != -ENOSYS) {
+    if (!recorder->thread->row && recorder->thread->call.result != -ENOSYS) {
         recorder_stop(recorder, "system call %llu is unknown to this reel",
-                      (unsigned long long)recorder->call.number);
+                      (unsigned long long)recorder->thread->call.number);
         return true;
     }
-    if (recorder->row && recorder->row->handler == HANDLER_STOP && succeeded(recorder)) {
+    if (recorder->thread->row && recorder->thread->row->handler == HANDLER_STOP && succeeded(recorder)) {
         entry_unsupported(recorder);
         return true;
     }
@@ -655,16 +662,16 @@ static bool must_stop(struct recorder *recorder) {
 }
 
 static struct error *gather(struct recorder *recorder) {
-    if (!recorder->row)
+    if (!recorder->thread->row)
         return NULL;
     TRY(add_outputs(recorder));
-    const struct syscall_hooks *row_hooks = hooks_of(recorder->row);
+    const struct syscall_hooks *row_hooks = hooks_of(recorder->thread->row);
     return row_hooks->exit ? row_hooks->exit(recorder) : NULL;
 }
 
 /* What a call that was not made is answered. */
 static uint64_t refusal(const struct recorder *recorder) {
-    switch (recorder->row->handler) {
+    switch (recorder->thread->row->handler) {
     case HANDLER_FILE_TRANSFER:
     case HANDLER_MADVISE:
     case HANDLER_PRCTL:
@@ -676,32 +683,33 @@ static uint64_t refusal(const struct recorder *recorder) {
 }
 
 struct error *record_finish_call(struct recorder *recorder) {
-    const struct syscall_call *call = &recorder->call;
-    if (!recorder->in_call)
+    const struct syscall_call *call = &recorder->thread->call;
+    if (!recorder->thread->in_call)
         return NULL;
-    recorder->in_call = false;
-    if (recorder->row->handler == HANDLER_MADVISE && (uint32_t)call->args[2] == MADV_FREE)
+    recorder->thread->in_call = false;
+    if (recorder->thread->row->handler == HANDLER_MADVISE && (uint32_t)call->args[2] == MADV_FREE)
         TRY(set_argument(recorder, ARGUMENT_REGISTER(rdx), call->args[2]));
-    return recorder->refused ? set_argument(recorder, ARGUMENT_REGISTER(rax), refusal(recorder)) : NULL;
+    return recorder->thread->refused ? set_argument(recorder, ARGUMENT_REGISTER(rax), refusal(recorder))
+                                     : NULL;
 }
 
 struct error *record_exit(struct recorder *recorder) {
     struct user_regs_struct regs;
-    recorder->in_call = false;
-    TRY(trace_get_registers(recorder->task->tid, &regs));
-    if (recorder->refused) {
+    recorder->thread->in_call = false;
+    TRY(trace_get_registers(recorder->thread->task->tid, &regs));
+    if (recorder->thread->refused) {
         regs.rax = refusal(recorder);
-        TRY(trace_set_registers(recorder->task->tid, &regs));
+        TRY(trace_set_registers(recorder->thread->task->tid, &regs));
     }
-    recorder->call.result = (int64_t)regs.rax;
+    recorder->thread->call.result = (int64_t)regs.rax;
     effects_clear(&recorder->effects);
     if (!must_stop(recorder))
         TRY(gather(recorder));
-    TRY(recorder_append_syscall(recorder, recorder->call.result, record_output_stream(recorder)));
+    TRY(recorder_append_syscall(recorder, recorder->thread->call.result, record_output_stream(recorder)));
     if (++recorder->calls_since_check >= CHECK_EVERY && recorder->mode == RECORDER_RECORDING) {
         recorder->calls_since_check = 0;
         TRY(record_check(recorder));
     }
-    recorder->last = regs;
-    return task_resume(recorder->task, RESUME_CONT, 0);
+    recorder->thread->last = regs;
+    return task_resume(recorder->thread->task, RESUME_CONT, 0);
 }

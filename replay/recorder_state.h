@@ -56,27 +56,47 @@ struct sharer {
     struct insn_sites sites;
 };
 
-struct recorder {
+/* One `reel record`: what all its domains share. */
+struct session {
     const struct recorder_options *options;
     struct engine engine;
-    struct task *task;
-    pid_t pid; /* of the recorded process; outlives task */
-    enum recorder_mode mode;
-    enum recorder_phase phase;
-
     struct recording recording;
     struct recording_info info;
-    struct chunk_writer *log;
     struct file_store store;
-    uint32_t segment;
-    uint64_t events;        /* appended so far, in all segments */
-    uint64_t events_before; /* of them, in earlier segments */
-    bool dying;             /* the last event was a fatal signal */
-    int exit_status;        /* what reel exits with, once RECORDER_OVER */
-    struct effects effects;
-    struct buffer encoded;
+    int exit_status;             /* what reel exits with, once the first process has ended */
+    bool over;                   /* it has */
+    struct recorder **recorders; /* of all domains; owned */
+    size_t recorder_count;
+    struct sharer *sharing; /* unrecorded tasks that run patched code */
+    size_t sharing_count;
 
-    /* The call that was entered last. */
+    struct stat own_output[2]; /* of reel's fd 1 and 2 */
+    bool has_output[2];
+};
+
+/* A recorded process: one address space. */
+struct process {
+    pid_t pid;
+    bool dying;                /* the last event was a fatal signal */
+    uint8_t sigill_action[32]; /* its struct kernel_sigaction for SIGILL */
+
+    struct insn_sites sites;
+    uint64_t vdso_syscall; /* address of a syscall instruction in the program, for injected calls */
+    struct mapped_file *mapped;
+    size_t mapped_count;
+#define KNOWN_CALLS 64
+    uint64_t
+        known_calls[KNOWN_CALLS]; /* rip behind syscall instructions that were seen to be such, by hash */
+    uint64_t check_cursor;        /* where the next memory check continues */
+};
+
+/* A recorded task, and the call that it entered last. */
+struct thread {
+    struct recorder *recorder;
+    struct process *process;
+    struct task *task; /* NULL: gone */
+    enum recorder_phase phase;
+
     struct syscall_call call;
     const struct syscall_row *row;
     struct user_regs_struct entry; /* registers at its entry, as the program made it */
@@ -90,7 +110,7 @@ struct recorder {
     struct maps maps_before;       /* its mappings then */
 
     struct user_regs_struct
-        last; /* registers after the last event: equal ones mean that no instruction ran since */
+        last; /* registers after its last event: equal ones mean that no instruction ran since */
 
     struct deferred_signal deferred[DEFERRED_MAX];
     size_t deferred_count;
@@ -99,28 +119,51 @@ struct recorder {
     enum signal_place delivering_place;
     struct user_regs_struct delivering_at;
     bool frame_failed; /* the signal delivered last found no room for its frame */
-
-    uint64_t sigmask;          /* of the program, as far as known: see record_signal.c */
-    uint8_t sigill_action[32]; /* its struct kernel_sigaction for SIGILL */
-
-    struct insn_sites sites;
-    uint64_t vdso_syscall;  /* address of a syscall instruction in the program, for injected calls */
-    struct sharer *sharing; /* unrecorded tasks that run patched code */
-    size_t sharing_count;
-
-    struct mapped_file *mapped;
-    size_t mapped_count;
-#define KNOWN_CALLS 64
-    uint64_t
-        known_calls[KNOWN_CALLS]; /* rip behind syscall instructions that were seen to be such, by hash */
-    unsigned calls_since_check;
-    uint64_t check_cursor; /* where the next memory check continues */
-
-    struct stat own_output[2]; /* of reel's fd 1 and 2 */
-    bool has_output[2];
+    uint64_t sigmask;  /* as far as known: see record_signal.c */
 };
 
-/* record_event: append one event with the gathered effects, which are then cleared. A failure to write ends
+/* The recorder of one domain, with its log. */
+struct recorder {
+    struct session *session;
+    enum recorder_mode mode;
+    int domainfd; /* its folder */
+    struct chunk_writer *log;
+    uint32_t segment;
+    uint64_t events;        /* appended so far, in all segments */
+    uint64_t events_before; /* of them, in earlier segments */
+    struct effects effects;
+    struct buffer encoded;
+    unsigned calls_since_check;
+
+    /* whose stop is being dealt with */
+    struct thread *thread;
+    struct process *process;
+};
+
+/* record_domain.c: a new domain with this one task, owned by the session; nothing is recorded yet. */
+struct error *record_domain_new(struct session *session, struct task *task, struct recorder **ret);
+void record_domain_free(struct recorder *recorder);
+/* A stop of recorder->thread while the domain is recorded. Resumes the task. */
+struct error *record_domain_stop(struct recorder *recorder, const struct stop *stop);
+/* recorder->thread has ended. */
+struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop);
+struct error *record_domain_tick(struct recorder *recorder);
+
+/* record_host.c: signals to reel. */
+void record_prepare_signals(void);
+/* Pass on what somebody has sent to reel since the last time. */
+void record_forward_signals(struct session *session);
+/* The program has been stopped; stop with it if the terminal did that. */
+void record_stop_like_program(void);
+
+/* record_sharing.c: a stop of a task that is not recorded; thread is the one that was recorded before, or
+ * NULL. */
+struct error *record_pass(struct session *session, const struct stop *stop, struct thread *thread);
+/* Task `tid` runs code with these patches and is not recorded. */
+struct error *record_add_sharer(struct session *session, pid_t tid, const struct insn_sites *sites);
+void record_sharing_deinit(struct session *session);
+
+/* Append one event with the gathered effects, which are then cleared. A failure to write ends
  * the recording (recorder_stop()) and is no error. */
 struct error *recorder_append(struct recorder *recorder, struct event *event);
 /* The same for an EVENT_SYSCALL of the current call with this result. */
@@ -168,15 +211,16 @@ struct error *record_signal_tick(struct recorder *recorder);
 struct error *record_signal_reset(struct recorder *recorder);
 /* A call has changed, or may have changed, the mask or SIGILL's action. */
 struct error *record_signal_changed(struct recorder *recorder);
-/* The task stands at a signal. If that is a trapped instruction of `sites`, imitate it; *ret_done says
- * whether it was one. It is logged when the task is the recorded one and the recording goes on. */
+/* The task (recorder->thread's, or not recorded: recorder is NULL) stands at a signal. If that is a trapped
+ * instruction of `sites`, imitate it; *ret_done says whether it was one. It is logged when the task is the
+ * recorded one and the recording goes on. */
 struct error *record_instruction(struct recorder *recorder, struct task *task, const struct insn_sites *sites,
                                  bool *ret_done);
 /* At the exit of rt_sigreturn: when the kernel found no sound frame there, a SIGSEGV comes right here. */
 struct error *record_bad_frame(struct recorder *recorder);
 /* A signal stop of the program when the recording has stopped: what waits from then is delivered with its
  * siginfo. */
-struct error *record_late_signal(struct recorder *recorder, struct task *task);
+struct error *record_late_signal(struct thread *thread, struct task *task);
 
 /* Keep the memory image of the end, if asked for. */
 struct error *record_end_memory(struct recorder *recorder);
