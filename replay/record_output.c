@@ -1,6 +1,6 @@
 /* record_output: what the recorder does about descriptors: what goes to reel's own outputs and is shown again
  * in the replay, and writes to files that are mapped. */
-#include "replay/recorder_state.h"
+#include "replay/record_hooks.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -181,13 +181,7 @@ struct error *record_entry(struct recorder *recorder);
 struct error *record_exit(struct recorder *recorder);
 /* The exit of a call that was under way when the recording stopped: undo what the entry has changed. */
 struct error *record_finish_call(struct recorder *recorder);
-/* record_output.c: hooks of the calls that write, and which of reel's outputs the current call has written
- * to. */
-struct error *record_exit_file_write(struct recorder *recorder);
-struct error *record_exit_open(struct recorder *recorder);
-struct error *record_exit_file_resize(struct recorder *recorder);
-struct error *record_entry_transfer(struct recorder *recorder);
-struct error *record_exit_transfer(struct recorder *recorder);
+/* record_output.c: which of reel's outputs the current call has written to. */
 enum event_stream record_output_stream(const struct recorder *recorder);
 
 /* Forget the image that was taken at the entry of a vfork or exec. */
