@@ -111,13 +111,17 @@ struct error *puppet_create(struct puppet *puppet, int filesfd) {
     return err;
 }
 
+void puppet_end_task(struct task *task) {
+    kill(task->tid, SIGKILL);
+    while (waitpid(task->tid, NULL, __WALL) < 0 && errno == EINTR)
+        ;
+    task_deinit(task);
+}
+
 void puppet_destroy(struct puppet *puppet) {
-    if (puppet->alive) {
-        kill(puppet->task.tid, SIGKILL);
-        while (waitpid(puppet->task.tid, NULL, __WALL) < 0 && errno == EINTR)
-            ;
-    }
-    if (puppet->task.tid)
+    if (puppet->alive)
+        puppet_end_task(&puppet->task);
+    else if (puppet->task.tid)
         task_deinit(&puppet->task);
     for (size_t i = 0; i < puppet->file_count; i++) {
         if (puppet->files[i].fd >= 0)
@@ -127,6 +131,60 @@ void puppet_destroy(struct puppet *puppet) {
     }
     free(puppet->files);
     memset(puppet, 0, sizeof(*puppet));
+}
+
+/* ---- twins ---- */
+
+/* Writable memory that a fork would share. */
+static struct error *check_unshared(struct task *task) {
+    struct maps maps;
+    bool shared = false;
+    TRY(maps_read(task->tid, &maps));
+    for (size_t i = 0; i < maps.count; i++)
+        shared = shared || maps.mappings[i].shared;
+    maps_deinit(&maps);
+    return shared ? error_new(ERROR_UNSUPPORTED, "puppet: memory is shared") : NULL;
+}
+
+/* Fork the task. CLONE_PTRACE makes the twin a tracee, with a stop before it runs, and CLONE_PARENT a child
+ * of reel. */
+static struct error *fork_task(struct task *task, struct task *ret) {
+    const uint64_t flags = CLONE_PARENT | CLONE_FILES | CLONE_PTRACE | SIGCHLD;
+    struct user_regs_struct regs;
+    int64_t result;
+    uint64_t mask;
+    TRY(trace_get_registers(task->tid, &regs));
+    TRY(trace_get_sigmask(task->tid, &mask));
+    TRY(REMOTE_SYSCALL(task, PUPPET_STUB, SYS_clone, &result, flags, 0, 0, 0, 0, 0));
+    if (result < 0)
+        return error_system((int)-result, "puppet: a copy of it");
+    struct task twin;
+    task_init(&twin, (pid_t)result);
+    twin.stopped = true;
+    struct error *err = wait_for_birth(twin.tid);
+    regs.orig_rax = (unsigned long long)-1;
+    if (!err)
+        err = trace_set_registers(twin.tid, &regs);
+    if (!err)
+        err = trace_set_sigmask(twin.tid, mask);
+    if (err)
+        puppet_end_task(&twin);
+    else
+        *ret = twin;
+    return err;
+}
+
+struct error *puppet_fork(struct puppet *puppet, struct task *ret) {
+    TRY(check_unshared(&puppet->task));
+    return fork_task(&puppet->task, ret);
+}
+
+struct error *puppet_return_to(struct puppet *puppet, struct task *twin) {
+    struct task task;
+    TRY(fork_task(twin, &task));
+    puppet_end_task(&puppet->task);
+    puppet->task = task;
+    return NULL;
 }
 
 /* ---- files ---- */

@@ -49,6 +49,14 @@ void puppet_destroy(struct puppet *puppet);
  * puppet. */
 struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, int32_t *ret_tid);
 
+/* A frozen twin of the puppet as it is now: a process with a copy of its memory and the same registers, which
+ * executes nothing. It shares the puppet's files. *ret is a task of its own, ended with puppet_end_task().
+ * ERROR_UNSUPPORTED: some of the memory is shared, and no copy would be made. */
+struct error *puppet_fork(struct puppet *puppet, struct task *ret);
+/* Make a twin of the twin the puppet; the process that was it ends. */
+struct error *puppet_return_to(struct puppet *puppet, struct task *twin);
+void puppet_end_task(struct task *task);
+
 /* A file of the store, with the size that it has at the recording's end; the tape has checked it. A file that
  * `changes` while it is mapped (events write to it) is mapped from a copy in memory, by shared and private
  * mappings alike, so that all of them follow. To be told before puppet_load(); files that only the snapshot

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Logs are flushed about this often (milliseconds), however little is in them. */
-#define TICK 250
+/* Milliseconds: logs are flushed about this often, however little is in them; and, while a signal waits for a
+ * place. */
+#define TICK         250
+#define TICK_HURRIED 2
 
 static struct thread *find_thread(const struct session *session, const struct task *task) {
     for (size_t i = 0; task && i < session->recorder_count; i++)
@@ -21,11 +23,26 @@ static struct thread *find_thread(const struct session *session, const struct ta
     return NULL;
 }
 
+struct error *record_hurry(struct session *session) {
+    if (session->hurried)
+        return NULL;
+    session->hurried = true;
+    return engine_set_tick(TICK_HURRIED);
+}
+
 static struct error *on_tick(struct session *session) {
+    size_t waiting = 0;
     record_forward_signals(session);
-    for (size_t i = 0; i < session->recorder_count; i++)
-        TRY(record_domain_tick(session->recorders[i]));
-    return NULL;
+    for (size_t i = 0; i < session->recorder_count; i++) {
+        struct recorder *recorder = session->recorders[i];
+        TRY(record_domain_tick(recorder));
+        if (recorder->mode == RECORDER_RECORDING)
+            waiting += recorder->thread->deferred_count;
+    }
+    if (!session->hurried || waiting)
+        return NULL;
+    session->hurried = false;
+    return engine_set_tick(TICK);
 }
 
 static struct error *on_recorded(struct recorder *recorder, const struct stop *stop) {
