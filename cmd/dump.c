@@ -250,7 +250,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     char *path;
     struct tape tape;
     struct dump dump = {0};
-    const struct verb_option rows[] = {{"json", 'j', false, &dump.json}, {"raw", 'r', false, &raw}};
+    const struct verb_option rows[] = {{"json", 'j', VERB_FLAG, &dump.json}, {"raw", 'r', VERB_FLAG, &raw}};
     TRY(verb_options(&verb_dump, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
     if (help)
         return NULL;

@@ -12,8 +12,8 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     bool help;
     char *path;
     const struct verb_option rows[] = {
-        {"to", 0, true, &to},
-        {"check-memory", 0, false, &options.check_memory},
+        {"to", 0, VERB_VALUE, &to},
+        {"check-memory", 0, VERB_FLAG, &options.check_memory},
     };
     TRY(verb_options(&verb_replay, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
     if (help)

@@ -98,6 +98,8 @@ static struct error *describe(struct recorder *recorder) {
     program[size > 0 ? size : 0] = 0;
     info->program = strdup(program);
     info->pid = recorder->process->pid;
+    info->chaos = recorder->session->options->chaos;
+    info->chaos_seed = recorder->session->options->chaos_seed;
     info->check_memory = recorder->session->options->check_memory;
     return info->program ? NULL : &error_no_memory;
 }
@@ -169,7 +171,9 @@ static struct error *start(struct session *session) {
 }
 
 struct error *recorder_run(const struct recorder_options *options, int *ret_status) {
-    struct session session = {.options = options, .recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1}};
+    struct session session = {.options = options,
+                              .chaos = {options->chaos, options->chaos_seed},
+                              .recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1}};
     engine_init(&session.engine);
     struct error *err = start(&session);
     bool never = false;

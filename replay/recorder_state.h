@@ -3,6 +3,7 @@
 #define REEL_REPLAY_RECORDER_STATE_H
 
 #include "base/registers.h"
+#include "replay/chaos.h"
 #include "replay/effects.h"
 #include "replay/image.h"
 #include "replay/recorder.h"
@@ -63,6 +64,7 @@ struct session {
     struct recording recording;
     struct recording_info info;
     struct file_store store;
+    struct chaos chaos;
     int exit_status;             /* what reel exits with, once the first process has ended */
     bool over;                   /* it has */
     struct recorder **recorders; /* of all domains; owned */
