@@ -65,14 +65,33 @@ static struct error *note_mapped(struct recorder *recorder, const struct stat *i
     return NULL;
 }
 
-static struct error *append_file_event(struct recorder *recorder, const struct stored_file *file) {
+static struct error *append_file_event(struct recorder *recorder, struct stored_file *file) {
     struct event event = {.kind = EVENT_FILE};
     event.file.file = file->id;
     event.file.size = file->size;
     event.file.path = file->path;
     event.file.path_size = (uint32_t)strlen(file->path);
-    TRY(file_store_hash(recorder->session->recording.filesfd, file->id, &event.file.hash));
-    TRY(recorder_append(recorder, &event));
+    TRY(file_store_file_hash(&recorder->session->store, file, &event.file.hash));
+    return recorder_append(recorder, &event);
+}
+
+/* This log knows the file as it is now; *ret_news says whether it did not before. */
+static struct error *tell_file(struct recorder *recorder, const struct stored_file *file, bool *ret_news) {
+    if (file->id >= recorder->told_count) {
+        size_t count = file->id + 64;
+        uint32_t *told = reallocarray(recorder->told, count, sizeof(*told));
+        if (!told)
+            return &error_no_memory;
+        memset(told + recorder->told_count, 0, (count - recorder->told_count) * sizeof(*told));
+        recorder->told = told;
+        recorder->told_count = count;
+    }
+    *ret_news = recorder->told[file->id] != file->generation;
+    recorder->told[file->id] = file->generation;
+    return NULL;
+}
+
+static struct error *flush_file_event(struct recorder *recorder) {
     /* the file may have grown beyond what an earlier event says of it: a recorder that is killed now must not
      * leave it at that */
     return recorder->log ? chunk_writer_flush(recorder->log) : NULL;
@@ -106,10 +125,14 @@ static void widen(const struct recorder *recorder, int fd, uint64_t *offset, uin
  * made. */
 static struct error *store_file(struct recorder *recorder, int fd, const char *path, uint64_t offset,
                                 uint64_t size, struct stored_file **ret) {
-    bool changed;
+    bool changed, news;
+    recorder->session->store.domain = recorder->info.domain;
     widen(recorder, fd, &offset, &size);
     TRY(file_store_add(&recorder->session->store, fd, path, offset, size, ret, &changed));
-    return changed && recorder->log ? append_file_event(recorder, *ret) : NULL;
+    TRY(tell_file(recorder, *ret, &news));
+    if (news && recorder->log)
+        TRY(append_file_event(recorder, *ret));
+    return changed && recorder->log ? flush_file_event(recorder) : NULL;
 }
 
 /* ---- mmap, mprotect, mremap ---- */
@@ -193,8 +216,7 @@ static struct error *stop_on_error(struct recorder *recorder, struct error *err)
     err = recorder_cause(recorder, err);
     if (!err || error_is(err, ERROR_TASK_GONE))
         return err;
-    recorder_stop(recorder, "%s", err->message);
-    error_free(err);
+    recorder_stop_error(recorder, err);
     return NULL;
 }
 
@@ -337,13 +359,13 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
         return error_new(ERROR_UNSUPPORTED, "%s: is mapped and cannot be opened", mapping->name);
     }
     struct error *err = store_file(recorder, fd, mapping->name, mapping->offset, size, &stored);
-    if (!err && mapping->protection & PROT_EXEC)
+    if (!err && mapping->protection & PROT_EXEC && !recorder->forked) /* a copy is patched as its original is */
         err = record_code(recorder, fd, mapping->start, size, mapping->offset);
     close(fd);
     if (!err && !find_mapped(recorder, &info))
         err = note_mapped(recorder, &info, stored->id, &mapped);
     if (!err)
-        err = file_store_hash(recorder->session->recording.filesfd, stored->id, &hash);
+        err = file_store_file_hash(&recorder->session->store, stored, &hash);
     if (!err)
         err = snapshot_add_file(snapshot, stored->id, stored->size, hash, stored->path);
     if (!err)
@@ -408,7 +430,7 @@ static struct error *take_snapshot(struct recorder *recorder, struct snapshot *s
     struct maps maps;
     char name[32];
     TRY(read_maps(recorder, &maps));
-    struct error *err = record_patch_vdso(recorder, &maps);
+    struct error *err = recorder->forked ? NULL : record_patch_vdso(recorder, &maps);
     if (!err)
         err = snapshot_mappings(recorder, snapshot, &maps);
     maps_deinit(&maps);
@@ -417,6 +439,8 @@ static struct error *take_snapshot(struct recorder *recorder, struct snapshot *s
         return err;
     TRY(snapshot_take_task(snapshot, recorder->thread->task));
     recorder->thread->last = snapshot->registers;
+    snapshot->brk_end = recorder->process->brk_end;
+    TRY(recording_process_copy(&recorder->info, &snapshot->process));
     recording_segment_name(number, "snapshot", name);
     return snapshot_write(snapshot, recorder->thread->task, recorder->domainfd, name,
                           &recorder->session->recording.budget);
@@ -453,16 +477,24 @@ static struct error *check_interpreter(const struct recorder *recorder) {
     return NULL;
 }
 
-struct error *record_segment(struct recorder *recorder, uint32_t number) {
-    char name[32];
-    TRY(check_interpreter(recorder));
-    insn_sites_deinit(&recorder->process->sites);
+void record_forget_changing(struct recorder *recorder) {
     for (size_t i = 0; i < recorder->process->mapped_count; i++)
         if (recorder->process->mapped[i].changing)
             file_store_forget(&recorder->session->store, recorder->process->mapped[i].file);
-    recorder->process->mapped_count = 0;
-    memset(recorder->process->known_calls, 0, sizeof(recorder->process->known_calls));
+}
+
+struct error *record_segment(struct recorder *recorder, uint32_t number) {
+    char name[32];
+    if (!recorder->forked) {
+        TRY(check_interpreter(recorder));
+        insn_sites_deinit(&recorder->process->sites);
+        record_forget_changing(recorder);
+        recorder->process->mapped_count = 0;
+        recorder->process->brk_end = 0;
+        memset(recorder->process->known_calls, 0, sizeof(recorder->process->known_calls));
+    }
     recorder->process->check_cursor = 0;
+    record_tree_describe(recorder);
     struct error *err = open_segment(recorder, number);
     if (err) {
         recording_segment_name(number, "snapshot", name);

@@ -16,7 +16,7 @@
 /* ---- processes ---- */
 
 /* The flags of any of the fork family, as clone takes them. */
-static struct error *clone_flags(struct recorder *recorder, uint64_t *ret) {
+struct error *record_clone_flags(struct recorder *recorder, uint64_t *ret) {
     switch (recorder->thread->call.number) {
     case SYS_fork:
         *ret = SIGCHLD;
@@ -36,7 +36,7 @@ static struct error *clone_flags(struct recorder *recorder, uint64_t *ret) {
 
 struct error *record_entry_clone(struct recorder *recorder) {
     uint64_t flags;
-    TRY(clone_flags(recorder, &flags));
+    TRY(record_clone_flags(recorder, &flags));
     if (flags & CLONE_THREAD || (flags & CLONE_VM && !(flags & CLONE_VFORK))) {
         recorder_stop(recorder, "the program starts a thread, and threads cannot be recorded yet");
         return NULL;
