@@ -11,6 +11,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
         {"output", 'o', true, &options.output},
         {"max-size", 0, true, &max_size},
         {"check-memory", 0, false, &options.check_memory},
+        {"serial", 0, false, &options.serial},
     };
     TRY(verb_options(&verb_record, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), true, &first, &help));
     if (help)
@@ -30,13 +31,14 @@ static struct error *run(int argc, char **argv, int *ret_status) {
 
 const struct verb verb_record = {
     .name = "record",
-    .arguments = "[-o DIR] [--max-size MB] [--check-memory] [--] PROGRAM [ARGUMENT...]",
+    .arguments = "[-o DIR] [--max-size MB] [--check-memory] [--serial] [--] PROGRAM [ARGUMENT...]",
     .summary = "run a program and record it",
     .help = "Runs PROGRAM as it would run without reel, and records what it cannot compute for itself.\n"
             "\n"
             "  -o, --output DIR   the recording to make (default: PROGRAM-PID.reel)\n"
             "      --max-size MB  stop recording, not the program, when the recording has this size\n"
             "      --check-memory keep all writable memory at the end, for `reel replay --check-memory`\n"
+            "      --serial       all processes on one processor, one at a time\n"
             "  -q, --quiet        say nothing but failures\n"
             "  -v, --verbose      say more\n"
             "\n"

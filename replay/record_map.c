@@ -191,6 +191,7 @@ static struct error *map_regular(struct recorder *recorder, uint64_t address, ui
     }
     if (writable)
         mapped->changing = true;
+    TRY(record_shared_mapped(recorder, &info, path, offset, size, writable));
     TRY(effects_add(&recorder->effects, EFFECT_MAP_FILE, 0, mapped->file, NULL, 0));
     if (protection & PROT_EXEC)
         TRY(record_code(recorder, fd, address, size, offset));
@@ -309,8 +310,15 @@ struct error *record_grown(struct recorder *recorder, uint64_t address, uint64_t
 struct error *record_file_written(struct recorder *recorder, const char *path, uint64_t offset,
                                   uint64_t size) {
     struct stat info;
-    if (!recorder->process->mapped_count || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
+    bool alone = recorder->session->recorder_count == 1;
+    if ((alone && !recorder->process->mapped_count) || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
         return NULL;
+    if (!alone) {
+        char name[4096];
+        ssize_t length = readlink(path, name, sizeof(name) - 1);
+        name[length > 0 ? length : 0] = 0;
+        TRY(record_shared_written(recorder, &info, length > 0 ? name : path, offset, size));
+    }
     struct mapped_file *mapped = find_mapped(recorder, &info);
     if (!mapped)
         return NULL;
@@ -333,12 +341,24 @@ struct error *record_file_written(struct recorder *recorder, const char *path, u
     return err;
 }
 
+/* Shared memory that is not writable now: a mapping of a file whose descriptor can write, or memory of no file. */
+static bool may_become_writable(const struct recorder *recorder, const struct mapping *mapping) {
+    if (mapping->name[0] != '/' || strncmp(mapping->name, "/SYSV", 5) == 0 ||
+        strncmp(mapping->name, "/dev/zero", 9) == 0)
+        return true;
+    for (size_t i = 0; i < recorder->process->mapped_count; i++)
+        if (recorder->process->mapped[i].inode == mapping->inode && recorder->process->mapped[i].changing)
+            return true;
+    return false;
+}
+
 struct error *record_has_shared_memory(struct recorder *recorder, bool *ret) {
     struct maps maps;
     *ret = false;
     TRY(maps_read(recorder->process->pid, &maps));
     for (size_t i = 0; i < maps.count; i++)
-        if (maps.mappings[i].shared && maps.mappings[i].protection & PROT_WRITE)
+        if (maps.mappings[i].shared &&
+            (maps.mappings[i].protection & PROT_WRITE || may_become_writable(recorder, &maps.mappings[i])))
             *ret = true;
     maps_deinit(&maps);
     return NULL;

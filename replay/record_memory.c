@@ -193,6 +193,7 @@ struct error *record_exit_shmat(struct recorder *recorder) {
     uint64_t address = (uint64_t)recorder->thread->call.result, id = recorder->thread->call.args[0];
     if (!record_succeeded(recorder))
         return NULL;
+    TRY(record_shared_attached(recorder, id));
     TRY(maps_read(recorder->process->pid, &maps));
     const struct mapping *mapping = maps_find(&maps, address);
     struct error *err = NULL;

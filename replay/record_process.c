@@ -177,6 +177,8 @@ struct error *record_entry_arch_prctl(struct recorder *recorder) {
 }
 
 struct error *record_exit_process_vm_writev(struct recorder *recorder) {
+    if (record_succeeded(recorder))
+        record_shared_poked(recorder, (pid_t)recorder->thread->call.args[0]);
     if (record_succeeded(recorder) && (pid_t)recorder->thread->call.args[0] == recorder->process->pid)
         recorder_stop(recorder, "process_vm_writev to itself cannot be recorded yet");
     return NULL;

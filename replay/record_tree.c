@@ -153,6 +153,7 @@ static struct error *begin(struct recorder *recorder) {
     }
     recorder->segment = 1;
     recorder->mode = RECORDER_RECORDING;
+    record_place_new(recorder);
     return NULL;
 }
 
@@ -280,6 +281,7 @@ struct error *record_tree_tick(struct session *session) {
 
 struct error *record_tree_sweep(struct session *session) {
     struct error *err = NULL;
+    size_t before = session->recorder_count;
     for (size_t i = 0; i < session->recorder_count;) {
         struct recorder *recorder = session->recorders[i];
         if (recorder->mode != RECORDER_OVER) {
@@ -293,6 +295,8 @@ struct error *record_tree_sweep(struct session *session) {
         record_domain_free(recorder);
         session->recorders[i] = session->recorders[--session->recorder_count];
     }
+    if (session->recorder_count < before)
+        record_place_balance(session);
     return err;
 }
 

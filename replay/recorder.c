@@ -26,6 +26,7 @@ static struct error *on_tick(struct session *session) {
     record_forward_signals(session);
     for (size_t i = 0; i < session->recorder_count; i++)
         TRY(record_domain_tick(session->recorders[i]));
+    record_place_balance(session);
     return record_tree_tick(session);
 }
 
@@ -171,6 +172,7 @@ static void session_deinit(struct session *session) {
     file_store_deinit(&session->store);
     record_sharing_deinit(session);
     record_tree_deinit(session);
+    record_place_deinit(session);
     record_code_deinit(session);
     recording_info_deinit(&session->info);
     recording_deinit(&session->recording);
@@ -195,8 +197,8 @@ static struct error *start(struct session *session) {
     TRY(engine_check_proc());
     for (int fd = 1; fd <= 2; fd++)
         session->has_output[fd - 1] = fstat(fd, &session->own_output[fd - 1]) == 0;
-    engine_pin(); /* the program then sees one processor, and most start no worker threads, which cannot be
-                     recorded yet */
+    record_place_init(session);
+    launch_raise_files(); /* each process needs a few */
     launch_save_signals();
     record_prepare_signals();
     TRY(launch(&session->engine, session->options->argv, true, &task));
@@ -206,6 +208,7 @@ static struct error *start(struct session *session) {
         recording_discard(&session->recording);
         return err;
     }
+    record_place_new(session->recorders[0]);
     TRY(engine_set_tick(TICK));
     return task_resume(task, RESUME_CONT, 0);
 }

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 struct code_cache;
+struct places;
 
 enum recorder_mode {
     RECORDER_RECORDING, /* every stop of the task becomes events */
@@ -87,6 +88,7 @@ struct session {
     size_t newborn_count;
     uint64_t shown; /* outputs of all processes so far, see EFFECT_ORDER */
     bool full;      /* nothing more can be written: no further process is recorded */
+    struct places *places;   /* record_place.c */
     struct code_cache *code; /* record_code.c: what was found in mapped files */
 
     struct stat own_output[2]; /* of reel's fd 1 and 2 */
@@ -148,6 +150,7 @@ struct recorder {
     enum recorder_mode mode;
     struct recording_process info; /* whose recording it is; info.domain is its number */
     int domainfd;                  /* its folder */
+    size_t place;                  /* record_place.c: which processor it runs on */
     bool forked;                   /* its first segment begins in the middle of a program */
     uint32_t *told; /* by id of a stored file, from 1: its generation as this log knows it; 0: it does not */
     size_t told_count;
@@ -173,6 +176,14 @@ struct error *record_domain_stop(struct recorder *recorder, const struct stop *s
 /* recorder->thread has ended. */
 struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop);
 struct error *record_domain_tick(struct recorder *recorder);
+
+/* record_place.c: spread processes over processors. Failure is no harm and is ignored. */
+void record_place_init(struct session *session);
+void record_place_deinit(struct session *session);
+/* A process begins to be recorded. */
+void record_place_new(struct recorder *recorder);
+/* One has ended, or time has passed. */
+void record_place_balance(struct session *session);
 
 /* record_host.c: signals to reel. */
 void record_prepare_signals(void);
@@ -310,7 +321,19 @@ struct error *record_grown(struct recorder *recorder, uint64_t address, uint64_t
  * that reel can open, such as /proc/PID/fd/N. */
 struct error *record_file_written(struct recorder *recorder, const char *path, uint64_t offset,
                                   uint64_t size);
-/* Is there a shared writable mapping (which a child process would share)? */
+/* record_shared.c: what the processes of the recording do to each other's memory ends the recording of who suffers
+ * it. */
+/* The process maps [offset, offset + size) of a file; writable: shared, and it may write there. */
+struct error *record_shared_mapped(struct recorder *recorder, const struct stat *info, const char *path,
+                                   uint64_t offset, uint64_t size, bool writable);
+/* It has written to a file with a call. */
+struct error *record_shared_written(struct recorder *recorder, const struct stat *info, const char *path,
+                                    uint64_t offset, uint64_t size);
+/* It has attached a System V segment. */
+struct error *record_shared_attached(struct recorder *recorder, uint64_t id);
+/* It has written to the memory of process `pid`. */
+void record_shared_poked(struct recorder *recorder, pid_t pid);
+/* Is there a shared mapping that is writable, or could be made so (which a child process would share)? */
 struct error *record_has_shared_memory(struct recorder *recorder, bool *ret);
 /* Add EVENT_CHECK of the next piece of writable memory. */
 struct error *record_check(struct recorder *recorder);
