@@ -173,6 +173,7 @@ static struct error *map_again(struct recorder *recorder, struct mapped_file *ma
             return NULL;
     }
     mapped->changing = true;
+    size = (size + PAGE - 1) & ~(uint64_t)(PAGE - 1); /* the rest of the last page is seen, too */
     return add_file_contents(recorder, mapped->file, fd, offset, size);
 }
 
