@@ -14,6 +14,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
         {"chaos", 0, VERB_FLAG, &options.chaos},
         {"seed", 0, VERB_VALUE, &seed},
         {"check-memory", 0, VERB_FLAG, &options.check_memory},
+        {"serial", 0, VERB_FLAG, &options.serial},
     };
     TRY(verb_options(&verb_record, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), true, &first, &help));
     if (help)
@@ -39,7 +40,8 @@ static struct error *run(int argc, char **argv, int *ret_status) {
 
 const struct verb verb_record = {
     .name = "record",
-    .arguments = "[-o DIR] [--max-size MB] [--chaos] [--seed N] [--check-memory] [--] PROGRAM [ARGUMENT...]",
+    .arguments = "[-o DIR] [--max-size MB] [--chaos] [--seed N] [--serial] [--check-memory] [--] PROGRAM "
+                 "[ARGUMENT...]",
     .summary = "run a program and record it",
     .help = "Runs PROGRAM as it would run without reel, and records what it cannot compute for itself.\n"
             "\n"
@@ -48,6 +50,7 @@ const struct verb verb_record = {
             "      --chaos        schedule threads and processes unkindly, from a random seed\n"
             "      --seed N       the same from this seed\n"
             "      --check-memory keep all writable memory at the end, for `reel replay --check-memory`\n"
+            "      --serial       all processes on one processor, one at a time\n"
             "  -q, --quiet        say nothing but failures\n"
             "  -v, --verbose      say more\n"
             "\n"
