@@ -116,7 +116,7 @@ struct error *evaluation_init(struct evaluation *ret, struct module *module, con
                                              .call = call};
     if (callbacks && callbacks->tls_address)
         ret->context.tls_address = tls_address;
-    if (function->unit)
+    if (function && function->unit)
         evaluation_set_unit(ret, function->unit);
     unwind(ret);
     find_frame_base(ret);

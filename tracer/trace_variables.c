@@ -12,18 +12,25 @@
 
 /* ---- bytes of variables ---- */
 
-static void locate_request_init(struct locate_request *request, struct hit_context *context,
-                                const struct traced_function *function, size_t index, uint64_t vaddr) {
-    *request = (struct locate_request){
-        .module = function->module,
-        .function = function->function,
-        .variable = &function->variables.variables[index],
+static struct locate_request locate_request_for(struct hit_context *context, struct traced_module *module,
+                                                const struct variable *variable, uint64_t vaddr) {
+    return (struct locate_request){
+        .module = module,
+        .variable = variable,
         .vaddr = vaddr,
         .bias = context->bias,
         .registers = &context->registers,
         .memory = &context->memory,
         .modules = &context->thread->process->modules,
+        .program_entry = context->thread->process->entry,
+        .thread_pointer = context->hit->regs.fs_base,
     };
+}
+
+static void locate_request_init(struct locate_request *request, struct hit_context *context,
+                                const struct traced_function *function, size_t index, uint64_t vaddr) {
+    *request = locate_request_for(context, function->module, &function->variables.variables[index], vaddr);
+    request->function = function->function;
 }
 
 static enum plan_state variable_bytes(struct hit_context *context, const struct traced_function *function,
@@ -178,6 +185,10 @@ static bool was_assigned(const struct site *site, const struct frame *frame, uin
 static struct error *compare(struct hit_context *context, struct frame *frame, const struct plan_note *note) {
     struct shadow *shadow = &frame->shadows[note->item];
     const uint8_t *bytes = context->calltrace->notes.bytes + note->offset;
+    if (note->state == NOTE_NOT_ALLOCATED) { /* these bytes are what it will begin with */
+        bool good = shadow->seen || set_shadow(shadow, bytes, note->size);
+        return good ? NULL : &error_no_memory;
+    }
     if (note->state != NOTE_OK) {
         shadow->missing = true;
         return NULL;
@@ -242,6 +253,7 @@ static bool find_local(const struct name_scope *scope, const char *name, size_t 
 static enum operand_state operand_state(enum plan_state state) {
     return state == NOTE_OK              ? OPERAND_OK
            : state == NOTE_OPTIMIZED_OUT ? OPERAND_OPTIMIZED_OUT
+           : state == NOTE_NOT_ALLOCATED ? OPERAND_NOT_ALLOCATED
                                          : OPERAND_UNREADABLE;
 }
 
@@ -283,13 +295,7 @@ static enum operand_state resolve_global(const struct name_scope *scope, const c
         error_free(err);
         return OPERAND_NOT_FOUND;
     }
-    struct locate_request request = {.module = module,
-                                     .variable = variable,
-                                     .vaddr = scope->vaddr,
-                                     .bias = scope->context->bias,
-                                     .registers = &scope->context->registers,
-                                     .memory = &scope->context->memory,
-                                     .modules = &scope->context->thread->process->modules};
+    struct locate_request request = locate_request_for(scope->context, module, variable, scope->vaddr);
     ret->in_memory = true;
     return operand_state(locate_address(&request, &ret->address));
 }
