@@ -92,6 +92,10 @@ struct error *calltrace_write(struct calltrace *calltrace, struct traced_process
 /* A note of kind "not_traced": what is left out of the trace, and why. */
 struct error *calltrace_note(struct calltrace *calltrace, struct traced_process *process, const char *format,
                              ...) __attribute__((format(printf, 3, 4)));
+/* Add that it belongs to an inlined instance of another function, when it does: "inlined", its name; and the
+ * file that the line is in. */
+void calltrace_put_inlined(struct trace_event *event, const struct traced_function *function, int inlined,
+                           const char *file);
 uint64_t calltrace_now(const struct calltrace *calltrace);
 /* Depth of recorded calls that a thread is in now. */
 uint32_t thread_depth(const struct traced_thread *thread);

@@ -341,20 +341,22 @@ static struct error *add_transfers(struct traced_function *function) {
 }
 
 /* The innermost inlined instance around the address, or -1. */
-static int inlined_at(const struct inlined *inlined, size_t count, uint64_t vaddr) {
-    for (size_t i = count; i--;) /* inner ones come last */
+static int inlined_at(const struct traced_function *function, uint64_t vaddr) {
+    const struct inlined *inlined = function->inlined;
+    for (size_t i = function->inlined_count; i--;) /* inner ones come last */
         if (ranges_contain(inlined[i].ranges, inlined[i].range_count, vaddr))
             return (int)i;
     return -1;
+}
+
+const char *traced_inlined_name(const struct traced_function *function, int index) {
+    return index >= 0 && (size_t)index < function->inlined_count ? function->inlined[index].name : NULL;
 }
 
 /* The statements behind the prologue: each address where the line table begins one. */
 static struct error *add_statements(struct traced_function *function) {
     uint64_t body = function_body(function->module->module, function->function);
     const struct function *f = function->function;
-    const struct inlined *inlined = NULL;
-    size_t inlined_count = 0;
-    TRY(function_inlined(function->module->module, f, &inlined, &inlined_count));
     for (size_t i = 0; i < function->rows.count; i++) {
         const struct line_row *row = &function->rows.rows[i];
         struct site *site;
@@ -365,7 +367,6 @@ static struct error *add_statements(struct traced_function *function) {
         TRY(add_site(function, row->address, SITE_STATEMENT, &site));
         site->line = row->line;
         site->file = row->file;
-        site->inlined = inlined_at(inlined, inlined_count, row->address);
     }
     return NULL;
 }
@@ -463,6 +464,7 @@ static struct error *find_sites(struct traced_function *function, const struct t
         return error_new(ERROR_BAD_DATA, "code at 0x%llx: no instruction begins there",
                          (unsigned long long)f->entry);
     TRY(function_lines(module, f, &function->rows));
+    TRY(function_inlined(module, f, &function->inlined, &function->inlined_count));
     TRY(function_variables(module, f, &function->variables));
     TRY(load_types(function));
     function->optimized = is_optimized(function);
@@ -475,8 +477,11 @@ static struct error *find_sites(struct traced_function *function, const struct t
     if (options->trace_control_flow)
         TRY(add_branches(function));
     qsort(function->sites, function->site_count, sizeof(*function->sites), compare_sites);
-    for (size_t i = 0; i < function->site_count; i++)
-        function->sites[i].branch = branches_at(&function->branches, function->sites[i].vaddr);
+    for (size_t i = 0; i < function->site_count; i++) {
+        site = &function->sites[i];
+        site->branch = branches_at(&function->branches, site->vaddr);
+        site->inlined = inlined_at(function, site->vaddr);
+    }
     return options->trace_variables ? make_plans(function) : NULL;
 }
 

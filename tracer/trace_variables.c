@@ -132,6 +132,8 @@ static struct error *assignment(struct hit_context *context, const struct frame 
     trace_data_string(&event->data, "type", type->name);
     trace_data_unsigned(&event->data, "line",
                         frame->statement ? frame->statement->line : function->function->line);
+    calltrace_put_inlined(event, function, variable->inlined,
+                          frame->statement ? frame->statement->file : function->function->file);
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
