@@ -163,3 +163,9 @@ struct error *variable_locate(struct evaluation *evaluation, const struct variab
     evaluation_set_unit(evaluation, variable->unit);
     return location_evaluate(location->expression, location->size, &evaluation->context, ret);
 }
+
+struct error *variable_number(struct evaluation *evaluation, const struct variable *variable,
+                              const uint8_t *expression, size_t size, uint64_t *ret) {
+    evaluation_set_unit(evaluation, variable->unit);
+    return location_evaluate_address(expression, size, &evaluation->context, NULL, ret);
+}

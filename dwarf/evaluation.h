@@ -46,4 +46,9 @@ struct error *evaluation_init(struct evaluation *ret, struct module *module, con
 struct error *variable_locate(struct evaluation *evaluation, const struct variable *variable,
                               struct location *ret);
 
+/* The number that an expression of the variable's unit gives in this frame, such as a bound of its type.
+ * Errors as location_evaluate_address(). */
+struct error *variable_number(struct evaluation *evaluation, const struct variable *variable,
+                              const uint8_t *expression, size_t size, uint64_t *ret);
+
 #endif

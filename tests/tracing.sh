@@ -72,7 +72,7 @@ run_for() {
     shift
     env --default-signal "$@" >"$name.out" 2>"$name.err" <&0 & # else bash gives it /dev/null
     PID=$!
-    until_so grep -q ready "$name.out"
+    until_so grep -qs ready "$name.out"
 }
 is_alive() { [ -d "/proc/$1" ] && ! grep -qs '^State:.*[ZX]' "/proc/$1/status"; }
 is_dead() { ! is_alive "$1"; }

@@ -700,6 +700,7 @@ static struct error *on_hit(struct traced_thread *thread, const struct trap_hit 
     struct error *err = thread_frames_stack(&thread->frames, thread->tid, hit->regs.rsp, &context.stack);
     if (!err)
         err = dispatch(&context);
+    trace_counted_deinit(&context);
     free(context.xstate);
     return err;
 }

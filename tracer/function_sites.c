@@ -101,6 +101,22 @@ uint32_t traced_variable_size(const struct traced_function *function, size_t ind
     return type->size < PLAN_VALUE_MOST ? (uint32_t)type->size : PLAN_VALUE_MOST;
 }
 
+bool traced_variable_is_counted(const struct traced_function *function, size_t index) {
+    const struct type *type = function->variable_types[index];
+    if (!type || !*function->variables.variables[index].name)
+        return false;
+    type = type_strip(type);
+    if (type->kind == TYPE_STRING)
+        return !type->has_size && type->string_length.kind != BOUND_NONE;
+    if (type->kind != TYPE_ARRAY || type->has_size || type->data_location.size || !type->dimension_count ||
+        !type->target->has_size)
+        return false;
+    for (size_t i = 0; i < type->dimension_count; i++)
+        if (!type->dimensions[i].known && type->dimensions[i].upper.kind == BOUND_NONE)
+            return false;
+    return true;
+}
+
 /* ---- plans: from location expressions to steps ----
  *
  * Opcodes: DWARF 5, section 7.7.1. */
@@ -249,7 +265,8 @@ static bool is_untracked(const struct traced_function *function, size_t index,
 static struct plan_step step_for(const struct traced_function *function, size_t index, uint64_t vaddr) {
     const struct variable *variable = &function->variables.variables[index];
     const struct variable_location *location = variable_location_at(variable, vaddr);
-    uint32_t size = traced_variable_size(function, index);
+    bool counted = traced_variable_is_counted(function, index);
+    uint32_t size = traced_look_size(function, index);
     struct plan_step step = {.operation = PLAN_NOTHING};
     if (location && (!is_frame_made(function, location, vaddr) || is_untracked(function, index, location)))
         step.operation = PLAN_NOTHING;
@@ -262,7 +279,7 @@ static struct plan_step step_for(const struct traced_function *function, size_t 
                variable->constant_size < size ? variable->constant_size : size);
     if (step.operation == PLAN_CONSTANT && size > sizeof(step.value))
         step.operation = PLAN_ASK;
-    if (step.operation == PLAN_REGISTER && size > 16)
+    if ((step.operation == PLAN_REGISTER && size > 16) || (step.operation != PLAN_NOTHING && counted))
         step.operation = PLAN_ASK;
     step.item = (uint32_t)index;
     step.size = size;
@@ -286,9 +303,12 @@ struct error *variables_plan(const struct traced_function *function, uint64_t va
 /* Is this one seen there: in scope, and not hidden by one of the same name further inside? */
 static bool visible(const struct traced_function *function, size_t index, uint64_t vaddr) {
     const struct variable *variable = &function->variables.variables[index];
-    if (!*variable->name || variable->artificial || !traced_variable_size(function, index) ||
+    if (!*variable->name || variable->artificial || !traced_look_size(function, index) ||
         !variable_in_scope(variable, vaddr))
         return false;
+    if (variable->parameter && traced_variable_is_counted(function, index) &&
+        type_strip(function->variable_types[index])->kind == TYPE_ARRAY)
+        return false; /* Fortran: its bounds are worked out on the way, nothing says where */
     for (size_t i = 0; i < function->variables.count; i++) {
         const struct variable *other = &function->variables.variables[i];
         if (other->depth > variable->depth && strcmp(other->name, variable->name) == 0 &&

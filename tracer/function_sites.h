@@ -96,6 +96,11 @@ bool traced_function_stores(const struct traced_function *function, const struct
 /* Bytes of a variable's type that are looked at; 0 when it has no known size. */
 uint32_t traced_variable_size(const struct traced_function *function, size_t index);
 
+/* An array or string whose size only the running program knows: tracer/trace_counted.c. */
+bool traced_variable_is_counted(const struct traced_function *function, size_t index);
+/* Bytes that are noted of a variable: those of its type, or of what trace_counted.c makes of it; 0: none. */
+uint32_t traced_look_size(const struct traced_function *function, size_t index);
+
 /* Structs, unions and arrays: what is written part by part. The type must be known. */
 bool traced_variable_has_parts(const struct traced_function *function, size_t index);
 

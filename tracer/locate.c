@@ -38,21 +38,39 @@ static struct error *thread_local_address(void *context, struct module *module, 
     return tls_address(&tls, offset, ret, &located->unallocated);
 }
 
-/* NOTE_OK: located->location is to be freed. */
-static enum plan_state find(const struct locate_request *request, struct located *located) {
+static struct error *prepare(const struct locate_request *request, struct located *located) {
     located->request = request;
     located->unallocated = false;
     located->callbacks = (struct evaluation_callbacks){
         .context = located, .module_at = module_at, .tls_address = thread_local_address};
-    struct error *err =
-        evaluation_init(&located->evaluation, request->module->module, request->function, request->bias,
-                        request->registers, request->memory, &located->callbacks);
+    return evaluation_init(&located->evaluation, request->module->module, request->function, request->bias,
+                           request->registers, request->memory, &located->callbacks);
+}
+
+/* NOTE_OK: located->location is to be freed. */
+static enum plan_state find(const struct locate_request *request, struct located *located) {
+    struct error *err = prepare(request, located);
     if (!err)
         err = variable_locate(&located->evaluation, request->variable, &located->location);
     if (!err)
         return NOTE_OK;
     error_free(err);
     return located->unallocated ? NOTE_NOT_ALLOCATED : NOTE_UNREADABLE;
+}
+
+enum plan_state locate_number(const struct locate_request *request, const uint8_t *expression, size_t size,
+                              int64_t *ret) {
+    struct located located;
+    uint64_t value;
+    struct error *err = prepare(request, &located);
+    if (!err)
+        err = variable_number(&located.evaluation, request->variable, expression, size, &value);
+    if (err) {
+        error_free(err);
+        return NOTE_UNREADABLE;
+    }
+    *ret = (int64_t)value;
+    return NOTE_OK;
 }
 
 enum plan_state locate_bytes(const struct locate_request *request, void *ret, size_t size) {
