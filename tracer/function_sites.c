@@ -1,6 +1,7 @@
 #include "tracer/function_sites.h"
 
 #include "dwarf/cfi.h"
+#include "dwarf/line.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -262,13 +263,25 @@ static bool is_untracked(const struct traced_function *function, size_t index,
            location->expression[0] <= OP_REG31;
 }
 
+bool traced_variable_holds(const struct traced_function *function, size_t index, uint64_t vaddr) {
+    const struct variable *variable = &function->variables.variables[index];
+    const struct variable_location *location = variable_location_at(variable, vaddr);
+    const struct function *f = function->function;
+    if (!location || variable->is_static)
+        return true;
+    bool everywhere = !location->low && location->high == UINT64_MAX;
+    if (everywhere && vaddr >= f->entry && vaddr < function_body(function->module->module, f))
+        return false;
+    return is_frame_made(function, location, vaddr) && !is_untracked(function, index, location);
+}
+
 static struct plan_step step_for(const struct traced_function *function, size_t index, uint64_t vaddr) {
     const struct variable *variable = &function->variables.variables[index];
     const struct variable_location *location = variable_location_at(variable, vaddr);
     bool counted = traced_variable_is_counted(function, index);
     uint32_t size = traced_look_size(function, index);
     struct plan_step step = {.operation = PLAN_NOTHING};
-    if (location && (!is_frame_made(function, location, vaddr) || is_untracked(function, index, location)))
+    if (!traced_variable_holds(function, index, vaddr))
         step.operation = PLAN_NOTHING;
     else if (location)
         step = step_of(function, location, vaddr);

@@ -104,6 +104,10 @@ uint32_t traced_look_size(const struct traced_function *function, size_t index);
 /* Structs, unions and arrays: what is written part by part. The type must be known. */
 bool traced_variable_has_parts(const struct traced_function *function, size_t index);
 
+/* Does what debug information says of the variable's place hold at this address? Not in the prologue, nor,
+ * for what is found by rbp or rsp, in the epilogue. */
+bool traced_variable_holds(const struct traced_function *function, size_t index, uint64_t vaddr);
+
 /* A plan that notes the variables `wanted` says at an address: wanted(context, index). */
 struct error *variables_plan(const struct traced_function *function, uint64_t vaddr,
                              bool (*wanted)(const struct traced_function *function, size_t index,

@@ -277,20 +277,25 @@ static enum operand_state resolve_local(const struct name_scope *scope, size_t i
                                         struct expression_operand *ret) {
     const struct traced_function *function = scope->function;
     struct hit_context *context = scope->context;
+    const struct variable *variable = &function->variables.variables[index];
+    bool at_entry = scope->at_entry || (scope->vaddr == function->function->entry && variable->parameter &&
+                                        variable->inlined < 0);
     bool counted = traced_variable_is_counted(function, index);
     size_t size = traced_look_size(function, index);
     enum plan_state state = NOTE_UNREADABLE;
     struct locate_request request;
     ret->type = function->variable_types[index];
+    if (!at_entry && !traced_variable_holds(function, index, scope->vaddr))
+        return OPERAND_OPTIMIZED_OUT;
     locate_request_init(&request, context, function, index, scope->vaddr);
-    ret->in_memory = !scope->at_entry && locate_address(&request, &ret->address) == NOTE_OK;
+    ret->in_memory = !at_entry && locate_address(&request, &ret->address) == NOTE_OK;
     if (ret->in_memory && !counted)
         return OPERAND_OK;
     uint8_t *bytes = malloc(size + 16u);
     const uint8_t *value = bytes;
     if (!bytes)
         return OPERAND_UNREADABLE;
-    if (!scope->at_entry)
+    if (!at_entry)
         state = trace_variable_bytes(context, function, index, scope->vaddr, bytes, size);
     else if (trace_argument_bytes(context, function, index, bytes, size, &state))
         state = NOTE_OK;
