@@ -5,6 +5,9 @@
  * stack slot or register held: it only sets the base, unless the statement before has assigned it. */
 #include "tracer/calltrace_state.h"
 
+#include "dwarf/line.h"
+#include "tracer/prologue.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +54,24 @@ static enum plan_state ask(void *context, uint32_t item, void *ret, size_t size)
     return trace_variable_bytes(ask->context, ask->function, item, ask->vaddr, ret, size);
 }
 
+/* Where the prologue of unoptimised code puts it, when the convention does not say where it comes from. */
+static bool argument_behind_prologue(struct hit_context *context, const struct traced_function *function,
+                                     size_t index, void *ret, size_t size) {
+    const struct function *f = function->function;
+    struct module *module = function->module->module;
+    struct prologue prologue;
+    uint64_t body = function_body(module, f);
+    struct locate_request request;
+    if (function->optimized || traced_variable_is_counted(function, index) ||
+        !prologue_init(&prologue, module_image(module), f->entry, body, context->bias, &context->registers,
+                       context->hit->regs.fs_base, &context->memory))
+        return false;
+    locate_request_init(&request, context, function, index, body);
+    request.registers = &prologue.registers;
+    request.memory = &prologue.memory;
+    return locate_bytes(&request, ret, size) == NOTE_OK;
+}
+
 /* At the first instruction: where a location list says so, else where the caller put it. */
 bool trace_argument_bytes(struct hit_context *context, const struct traced_function *function, size_t index,
                           void *ret, size_t size, enum plan_state *ret_state) {
@@ -70,12 +91,12 @@ bool trace_argument_bytes(struct hit_context *context, const struct traced_funct
         *ret_state = NOTE_UNREADABLE;
         if (traced_variable_is_counted(function, index))
             return trace_counted_argument(context, function, index, place, ret);
-        return place->known && place->size <= size &&
-               abi_fetch(place, &context->registers, &context->memory, ret, size);
+        if (place->known)
+            return place->size <= size && abi_fetch(place, &context->registers, &context->memory, ret, size);
     }
     if (!list && location) { /* that location holds after the prologue only */
         *ret_state = NOTE_UNREADABLE;
-        return false;
+        return argument_behind_prologue(context, function, index, ret, size);
     }
     *ret_state = trace_variable_bytes(context, function, index, function->function->entry, ret, size);
     return *ret_state == NOTE_OK;
