@@ -18,8 +18,10 @@ enum chunk_file_kind { CHUNK_FILE_LOG = 1, CHUNK_FILE_SNAPSHOT, CHUNK_FILE_MEMOR
 
 #define RECORDING_FORMAT_VERSION 1
 /* Bits that a reader must know to read the file; unknown bits are refused. */
-#define RECORDING_FEATURE_POINTS 1ull /* signals may be at arbitrary points */
-#define RECORDING_FEATURES       RECORDING_FEATURE_POINTS
+#define FEATURE_PROCESSES                                                                                    \
+    1ull /* more than one process; a snapshot says whose it is and where the heap ends */
+#define FEATURE_POINTS     2ull /* signals may be at arbitrary points; what calls write is hashed */
+#define RECORDING_FEATURES (FEATURE_PROCESSES | FEATURE_POINTS)
 
 /* Bytes of a recording are counted here and refused beyond the limit (--max-size): shared by all writers of
  * one recording. */

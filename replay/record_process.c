@@ -16,7 +16,7 @@
 /* ---- processes ---- */
 
 /* The flags of any of the fork family, as clone takes them. */
-static struct error *clone_flags(struct recorder *recorder, uint64_t *ret) {
+struct error *record_clone_flags(struct recorder *recorder, uint64_t *ret) {
     switch (recorder->thread->call.number) {
     case SYS_fork:
         *ret = SIGCHLD;
@@ -36,7 +36,7 @@ static struct error *clone_flags(struct recorder *recorder, uint64_t *ret) {
 
 struct error *record_entry_clone(struct recorder *recorder) {
     uint64_t flags;
-    TRY(clone_flags(recorder, &flags));
+    TRY(record_clone_flags(recorder, &flags));
     if (flags & CLONE_THREAD || (flags & CLONE_VM && !(flags & CLONE_VFORK))) {
         recorder_stop(recorder, "the program starts a thread, and threads cannot be recorded yet");
         return NULL;
@@ -177,6 +177,8 @@ struct error *record_entry_arch_prctl(struct recorder *recorder) {
 }
 
 struct error *record_exit_process_vm_writev(struct recorder *recorder) {
+    if (record_succeeded(recorder))
+        record_shared_poked(recorder, (pid_t)recorder->thread->call.args[0]);
     if (record_succeeded(recorder) && (pid_t)recorder->thread->call.args[0] == recorder->process->pid)
         recorder_stop(recorder, "process_vm_writev to itself cannot be recorded yet");
     return NULL;

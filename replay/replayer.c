@@ -135,37 +135,45 @@ static struct error *observe(struct replayer *replayer, const struct event *even
     return replayer->options->observe(replayer->options->context, event, &memory);
 }
 
-/* One event. *ret_done: nothing is left to do. */
-static struct error *run_event(struct replayer *replayer, bool *ret_done) {
+/* Has the event shown output number `order`? */
+static bool shows(const struct event *event, uint64_t order) {
+    for (uint32_t i = 0; i < event->effect_count; i++)
+        if (event->effects[i].kind == EFFECT_ORDER && event->effects[i].address == order)
+            return true;
+    return false;
+}
+
+/* One event. *ret_shown: it has shown output number `order`. */
+static struct error *run_event(struct replayer *replayer, uint64_t order, bool *ret_shown) {
     struct event event;
     bool more;
     TRY(tape_next(&replayer->tape, &event, &more));
-    *ret_done = !more;
-    if (!more && replayer->hidden)
-        return NULL;
     if (!more) {
-        say_always("the recording ends here, after event %llu: the recorder was killed, or is still at work",
-                   (unsigned long long)replayer->tape.number);
+        if (!replayer->hidden)
+            say_always(
+                "%sthe recording ends here, after event %llu: the recorder was killed, or is still at work",
+                replayer->whose, (unsigned long long)replayer->tape.number);
+        replayer->over = true;
         return NULL;
     }
     TRY(replay_event(replayer, &event));
     TRY(observe(replayer, &event));
     replay_point_passed_event(replayer, &event);
-    *ret_done = replayer->over;
     if (event.number == replayer->options->to && !replayer->over) {
         char place[4200];
         describe_place(replayer, replayer->regs.rip, place, sizeof(place));
         say("stopped after event %llu (%s) of %llu, at %s", (unsigned long long)event.number,
             event_name(&event), (unsigned long long)replayer->tape.events, place);
-        *ret_done = true;
+        replayer->over = true;
     }
+    *ret_shown = shows(&event, order);
     return NULL;
 }
 
-static struct error *run_events(struct replayer *replayer) {
-    for (bool done = false; !done;) {
+static struct error *run_events(struct replayer *replayer, uint64_t order) {
+    for (bool shown = false; !replayer->over && !shown;) {
         bool again = false;
-        struct error *err = run_event(replayer, &done);
+        struct error *err = run_event(replayer, order, &shown);
         if (error_is(err, ERROR_DIVERGED))
             err = replay_go_back(replayer, err, &again);
         if (err)
@@ -178,12 +186,12 @@ static struct error *run_events(struct replayer *replayer) {
  * by a replay that nobody sees. */
 static struct error *find_choices(struct replayer *replayer) {
     const struct replayer_options *options = replayer->options;
-    const struct replayer_options quiet = {.path = options->path, .quiet = true};
+    const struct replayer_options quiet = {.path = options->path, .domain = options->domain, .quiet = true};
     replayer->options = &quiet;
     replayer->hidden = true;
     struct error *err = replay_begin_segment(replayer);
     if (!err)
-        err = run_events(replayer);
+        err = run_events(replayer, UINT64_MAX);
     replayer->options = options;
     replayer->hidden = replayer->over = false;
     replayer->told = 0;
@@ -197,7 +205,7 @@ static struct error *find_choices(struct replayer *replayer) {
     return tape_rewind(&replayer->tape);
 }
 
-static struct error *run(struct replayer *replayer) {
+static struct error *begin(struct replayer *replayer) {
     if (replayer->options->check_memory && !replayer->tape.info.check_memory)
         return error_hint(error_new(ERROR_USAGE, "%s: holds no image of its memory", replayer->options->path),
                           "record it with --check-memory");
@@ -207,26 +215,66 @@ static struct error *run(struct replayer *replayer) {
                          (unsigned long long)replayer->tape.events);
     if (replayer->options->hooks && replayer->tape.points)
         TRY(find_choices(replayer));
-    TRY(replay_begin_segment(replayer));
-    return run_events(replayer);
+    return replay_begin_segment(replayer);
 }
 
-struct error *replayer_run(const struct replayer_options *options, int *ret_status) {
-    struct replayer replayer = {.options = options};
+struct error *replayer_open(const struct replayer_options *options, struct replayer **ret) {
     TRY(engine_check_proc());
     engine_pin();
     if (!options->quiet)
         signal(SIGPIPE, SIG_IGN); /* who reads the output may go; the replay goes on */
-    TRY(tape_open(options->path, &replayer.tape));
-    struct error *err = matcher_create(&replayer.matcher);
+    struct replayer *replayer = calloc(1, sizeof(*replayer));
+    if (!replayer)
+        return &error_no_memory;
+    replayer->options = options;
+    struct error *err = tape_open(options->path, options->domain ? options->domain : 1, &replayer->tape);
+    if (err) {
+        free(replayer);
+        return err;
+    }
+    if (options->domain > 1)
+        snprintf(replayer->whose, sizeof(replayer->whose), "process %d: ", replayer->tape.process.pid);
+    err = matcher_create(&replayer->matcher);
     if (!err && options->hooks)
-        err = options->hooks->opened(options->hooks->context, &replayer.tape);
+        err = options->hooks->opened(options->hooks->context, &replayer->tape);
     if (!err)
-        err = run(&replayer);
-    replay_points_deinit(&replayer);
-    puppet_destroy(&replayer.puppet);
-    tape_close(&replayer.tape);
+        err = begin(replayer);
+    if (err) {
+        replayer_close(replayer);
+        return err;
+    }
+    *ret = replayer;
+    return NULL;
+}
+
+struct error *replayer_go_on(struct replayer *replayer, uint64_t order, bool *ret_over) {
+    struct error *err = run_events(replayer, order);
+    if (err && replayer->whose[0])
+        err = error_context(err, "process %d", replayer->tape.process.pid);
+    *ret_over = replayer->over;
+    return err;
+}
+
+int replayer_status(const struct replayer *replayer) {
+    return replayer->status;
+}
+
+void replayer_close(struct replayer *replayer) {
+    if (!replayer)
+        return;
+    replay_points_deinit(replayer);
+    puppet_destroy(&replayer->puppet);
+    tape_close(&replayer->tape);
+    free(replayer);
+}
+
+struct error *replayer_run(const struct replayer_options *options, int *ret_status) {
+    struct replayer *replayer;
+    bool over;
+    TRY(replayer_open(options, &replayer));
+    struct error *err = replayer_go_on(replayer, UINT64_MAX, &over);
     if (!err)
-        *ret_status = replayer.status;
+        *ret_status = replayer_status(replayer);
+    replayer_close(replayer);
     return err;
 }

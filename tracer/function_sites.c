@@ -1,6 +1,7 @@
 #include "tracer/function_sites.h"
 
 #include "dwarf/cfi.h"
+#include "dwarf/line.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,22 @@ uint32_t traced_variable_size(const struct traced_function *function, size_t ind
     if (!type->has_size)
         return 0;
     return type->size < PLAN_VALUE_MOST ? (uint32_t)type->size : PLAN_VALUE_MOST;
+}
+
+bool traced_variable_is_counted(const struct traced_function *function, size_t index) {
+    const struct type *type = function->variable_types[index];
+    if (!type || !*function->variables.variables[index].name)
+        return false;
+    type = type_strip(type);
+    if (type->kind == TYPE_STRING)
+        return !type->has_size && type->string_length.kind != BOUND_NONE;
+    if (type->kind != TYPE_ARRAY || type->has_size || type->data_location.size || !type->dimension_count ||
+        !type->target->has_size)
+        return false;
+    for (size_t i = 0; i < type->dimension_count; i++)
+        if (!type->dimensions[i].known && type->dimensions[i].upper.kind == BOUND_NONE)
+            return false;
+    return true;
 }
 
 /* ---- plans: from location expressions to steps ----
@@ -246,12 +263,25 @@ static bool is_untracked(const struct traced_function *function, size_t index,
            location->expression[0] <= OP_REG31;
 }
 
+bool traced_variable_holds(const struct traced_function *function, size_t index, uint64_t vaddr) {
+    const struct variable *variable = &function->variables.variables[index];
+    const struct variable_location *location = variable_location_at(variable, vaddr);
+    const struct function *f = function->function;
+    if (!location || variable->is_static)
+        return true;
+    bool everywhere = !location->low && location->high == UINT64_MAX;
+    if (everywhere && vaddr >= f->entry && vaddr < function_body(function->module->module, f))
+        return false;
+    return is_frame_made(function, location, vaddr) && !is_untracked(function, index, location);
+}
+
 static struct plan_step step_for(const struct traced_function *function, size_t index, uint64_t vaddr) {
     const struct variable *variable = &function->variables.variables[index];
     const struct variable_location *location = variable_location_at(variable, vaddr);
-    uint32_t size = traced_variable_size(function, index);
+    bool counted = traced_variable_is_counted(function, index);
+    uint32_t size = traced_look_size(function, index);
     struct plan_step step = {.operation = PLAN_NOTHING};
-    if (location && (!is_frame_made(function, location, vaddr) || is_untracked(function, index, location)))
+    if (!traced_variable_holds(function, index, vaddr))
         step.operation = PLAN_NOTHING;
     else if (location)
         step = step_of(function, location, vaddr);
@@ -262,7 +292,7 @@ static struct plan_step step_for(const struct traced_function *function, size_t 
                variable->constant_size < size ? variable->constant_size : size);
     if (step.operation == PLAN_CONSTANT && size > sizeof(step.value))
         step.operation = PLAN_ASK;
-    if (step.operation == PLAN_REGISTER && size > 16)
+    if ((step.operation == PLAN_REGISTER && size > 16) || (step.operation != PLAN_NOTHING && counted))
         step.operation = PLAN_ASK;
     step.item = (uint32_t)index;
     step.size = size;
@@ -286,9 +316,12 @@ struct error *variables_plan(const struct traced_function *function, uint64_t va
 /* Is this one seen there: in scope, and not hidden by one of the same name further inside? */
 static bool visible(const struct traced_function *function, size_t index, uint64_t vaddr) {
     const struct variable *variable = &function->variables.variables[index];
-    if (!*variable->name || variable->artificial || !traced_variable_size(function, index) ||
+    if (!*variable->name || variable->artificial || !traced_look_size(function, index) ||
         !variable_in_scope(variable, vaddr))
         return false;
+    if (variable->parameter && traced_variable_is_counted(function, index) &&
+        type_strip(function->variable_types[index])->kind == TYPE_ARRAY)
+        return false; /* Fortran: its bounds are worked out on the way, nothing says where */
     for (size_t i = 0; i < function->variables.count; i++) {
         const struct variable *other = &function->variables.variables[i];
         if (other->depth > variable->depth && strcmp(other->name, variable->name) == 0 &&
@@ -341,20 +374,22 @@ static struct error *add_transfers(struct traced_function *function) {
 }
 
 /* The innermost inlined instance around the address, or -1. */
-static int inlined_at(const struct inlined *inlined, size_t count, uint64_t vaddr) {
-    for (size_t i = count; i--;) /* inner ones come last */
+static int inlined_at(const struct traced_function *function, uint64_t vaddr) {
+    const struct inlined *inlined = function->inlined;
+    for (size_t i = function->inlined_count; i--;) /* inner ones come last */
         if (ranges_contain(inlined[i].ranges, inlined[i].range_count, vaddr))
             return (int)i;
     return -1;
+}
+
+const char *traced_inlined_name(const struct traced_function *function, int index) {
+    return index >= 0 && (size_t)index < function->inlined_count ? function->inlined[index].name : NULL;
 }
 
 /* The statements behind the prologue: each address where the line table begins one. */
 static struct error *add_statements(struct traced_function *function) {
     uint64_t body = function_body(function->module->module, function->function);
     const struct function *f = function->function;
-    const struct inlined *inlined = NULL;
-    size_t inlined_count = 0;
-    TRY(function_inlined(function->module->module, f, &inlined, &inlined_count));
     for (size_t i = 0; i < function->rows.count; i++) {
         const struct line_row *row = &function->rows.rows[i];
         struct site *site;
@@ -365,7 +400,6 @@ static struct error *add_statements(struct traced_function *function) {
         TRY(add_site(function, row->address, SITE_STATEMENT, &site));
         site->line = row->line;
         site->file = row->file;
-        site->inlined = inlined_at(inlined, inlined_count, row->address);
     }
     return NULL;
 }
@@ -463,6 +497,7 @@ static struct error *find_sites(struct traced_function *function, const struct t
         return error_new(ERROR_BAD_DATA, "code at 0x%llx: no instruction begins there",
                          (unsigned long long)f->entry);
     TRY(function_lines(module, f, &function->rows));
+    TRY(function_inlined(module, f, &function->inlined, &function->inlined_count));
     TRY(function_variables(module, f, &function->variables));
     TRY(load_types(function));
     function->optimized = is_optimized(function);
@@ -475,8 +510,11 @@ static struct error *find_sites(struct traced_function *function, const struct t
     if (options->trace_control_flow)
         TRY(add_branches(function));
     qsort(function->sites, function->site_count, sizeof(*function->sites), compare_sites);
-    for (size_t i = 0; i < function->site_count; i++)
-        function->sites[i].branch = branches_at(&function->branches, function->sites[i].vaddr);
+    for (size_t i = 0; i < function->site_count; i++) {
+        site = &function->sites[i];
+        site->branch = branches_at(&function->branches, site->vaddr);
+        site->inlined = inlined_at(function, site->vaddr);
+    }
     return options->trace_variables ? make_plans(function) : NULL;
 }
 
