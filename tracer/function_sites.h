@@ -63,6 +63,8 @@ struct traced_function {
     struct branches branches;
     struct variables variables;
     const struct type **variable_types; /* NULL entries: not known */
+    uint32_t *namesakes; /* by variable: the next one of its name, round and round; with plans only */
+    int64_t rsp_most;    /* the farthest that rsp is from the CFA; with plans only */
     struct abi_call abi;
     bool has_abi;
     bool optimized;  /* clang does not say so: seen by its locations */
