@@ -229,6 +229,7 @@ static bool rsp_distance(const struct traced_function *function, uint64_t vaddr,
     return known;
 }
 
+/* The farthest that rsp is from the CFA at any row. */
 static int64_t farthest_rsp(const struct traced_function *function) {
     int64_t each, most = 0;
     for (size_t i = 0; i < function->rows.count; i++)
@@ -244,7 +245,6 @@ static bool rsp_is_low(const struct traced_function *function, uint64_t vaddr) {
            distance >= (function->rsp_most ? function->rsp_most : farthest_rsp(function));
 }
 
-/* The farthest that rsp is from the CFA at any row. */
 /* Does the expression say something true at this address? Compilers let locations that are relative to rbp or
  * rsp reach over the epilogue, where rbp is the caller's and rsp is another. */
 static bool is_frame_made(const struct traced_function *function, const struct variable_location *location,
