@@ -6,12 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+void site_forget_places(struct site *site) {
+    for (struct place_probe *place = site->places, *next; place; place = next) {
+        next = place->next;
+        free(place);
+    }
+    site->places = NULL;
+}
+
 void traced_function_destroy(struct traced_function *function) {
     if (!function)
         return;
     for (size_t i = 0; i < function->site_count; i++) {
         plan_deinit(&function->sites[i].plan);
         free(function->sites[i].stored);
+        site_forget_places(&function->sites[i]);
     }
     free(function->sites);
     if (function->has_abi)

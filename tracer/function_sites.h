@@ -85,6 +85,9 @@ struct error *traced_function_create(struct traced_module *module, const struct 
                                      const struct trace_options *options, struct traced_function **ret);
 void traced_function_destroy(struct traced_function *function);
 
+/* Free what --at wants at a site. */
+void site_forget_places(struct site *site);
+
 /* The site at this address, or NULL. */
 struct site *traced_function_site(const struct traced_function *function, uint64_t vaddr);
 
