@@ -14,55 +14,59 @@
 /* Logs are flushed about this often (milliseconds), however little is in them. */
 #define TICK 250
 
-static struct thread *find_thread(const struct session *session, const struct task *task) {
-    for (size_t i = 0; task && i < session->recorder_count; i++)
-        if (session->recorders[i]->thread->task == task)
-            return session->recorders[i]->thread;
-    return NULL;
-}
+/* With several threads ticks are short. */
+#define SHORT_TICKS 25 /* a long one */
 
 static struct error *on_tick(struct session *session) {
-    record_forward_signals(session);
-    for (size_t i = 0; i < session->recorder_count; i++)
-        TRY(record_domain_tick(session->recorders[i]));
+    bool all = !session->short_ticks || ++session->ticks % SHORT_TICKS == 0;
+    if (all)
+        record_forward_signals(session);
+    for (size_t i = 0; i < session->recorder_count; i++) {
+        TRY(record_turn_tick(session->recorders[i]));
+        if (all)
+            TRY(record_domain_tick(session->recorders[i]));
+    }
     return NULL;
 }
 
 static struct error *on_recorded(struct recorder *recorder, const struct stop *stop) {
-    struct error *err;
     if (recorder->mode == RECORDER_RECORDING)
-        err = record_domain_stop(recorder, stop);
-    else if (stop->kind == STOP_EXITED || stop->kind == STOP_KILLED)
-        err = record_domain_gone(recorder, stop);
-    else
-        err = record_pass(recorder->session, stop, recorder->thread);
-    return recorder_cause(recorder, err);
+        return record_domain_stop(recorder, stop);
+    if (stop->kind == STOP_EXITED || stop->kind == STOP_KILLED)
+        return record_domain_gone(recorder, stop);
+    return recorder_cause(recorder, record_pass(recorder->session, stop, recorder->thread));
+}
+
+static struct error *on_unknown(struct session *session, const struct stop *stop) {
+    bool kept;
+    TRY(record_thread_born(session, stop, &kept));
+    return kept ? NULL : record_pass(session, stop, NULL);
+}
+
+static struct error *dispatch(struct session *session, const struct stop *stop) {
+    if (stop->kind == STOP_TICK)
+        return on_tick(session);
+    if (stop->kind == STOP_EXEC)
+        TRY(record_thread_exec(session, stop->task, (pid_t)stop->message));
+    struct thread *thread =
+        stop->task ? table_find(&session->threads, (uint32_t)stop->task->tid) : NULL;
+    if (!thread)
+        return on_unknown(session, stop);
+    struct recorder *recorder = thread->recorder;
+    recorder->thread = thread;
+    recorder->process = thread->process;
+    return on_recorded(recorder, stop);
 }
 
 static bool handle(void *context, const struct stop *stop, struct error **ret_error) {
     struct session *session = context;
-    struct thread *thread = find_thread(session, stop->task);
-    struct recorder *recorder = thread ? thread->recorder : NULL;
-    struct error *err;
-    if (stop->kind == STOP_TICK) {
-        err = on_tick(session);
-    } else if (recorder) {
-        recorder->thread = thread;
-        recorder->process = thread->process;
-        err = on_recorded(recorder, stop);
-    } else {
-        err = record_pass(session, stop, NULL);
-    }
+    struct error *err = dispatch(session, stop);
     if (error_is(err, ERROR_TASK_GONE)) { /* SIGKILL between two requests: the end is the next stop */
         error_free(err);
         err = NULL;
     }
-    /* whatever goes wrong while recording ends the recording, never the program */
-    if (err && recorder && recorder->mode == RECORDER_RECORDING) {
-        recorder_stop(recorder, "%s", err->message);
-        error_free(err);
-        err = stop->task->stopped ? engine_pass(stop) : NULL;
-    }
+    for (size_t i = 0; i < session->recorder_count && !err; i++)
+        err = record_turn_release(session->recorders[i]);
     *ret_error = err;
     return true;
 }
@@ -128,6 +132,8 @@ static void session_deinit(struct session *session) {
     for (size_t i = 0; i < session->recorder_count; i++)
         record_domain_free(session->recorders[i]);
     free(session->recorders);
+    table_deinit(&session->threads);
+    table_deinit(&session->born);
     file_store_deinit(&session->store);
     record_sharing_deinit(session);
     recording_info_deinit(&session->info);
@@ -153,8 +159,7 @@ static struct error *start(struct session *session) {
     TRY(engine_check_proc());
     for (int fd = 1; fd <= 2; fd++)
         session->has_output[fd - 1] = fstat(fd, &session->own_output[fd - 1]) == 0;
-    engine_pin(); /* the program then sees one processor, and most start no worker threads, which cannot be
-                     recorded yet */
+    engine_pin(); /* one task runs at a time anyway */
     launch_save_signals();
     record_prepare_signals();
     TRY(launch(&session->engine, session->options->argv, true, &task));

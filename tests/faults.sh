@@ -631,20 +631,4 @@ raise SystemExit(7)'
     ends_early "$T/live.out" 1
 }
 
-test_threads_end_it() {
-    command -v /usr/bin/python3 >/dev/null || skip "needs /usr/bin/python3"
-    RECORDING=$T/threads.reel
-    step "$T/live" "$REEL" record --quiet -o "$RECORDING" /usr/bin/python3 -c '
-import threading
-print("before", flush=True)
-threads = [threading.Thread(target=print, args=("all done\n",), kwargs={"end": ""}) for i in range(3)]
-for t in threads: t.start()
-for t in threads: t.join()
-raise SystemExit(7)'
-    unharmed
-    grep -q thread "$T/live.err" || fail "it does not speak of threads: $(words "$T/live.err")"
-    closed_cleanly
-    ends_early "$T/live.out" 1
-}
-
 functions_main "$@"

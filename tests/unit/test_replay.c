@@ -265,10 +265,10 @@ START_TEST(test_end_in_remote_call) {
     int64_t result = -1;
     int status = -1;
     ck_assert_ptr_null(puppet_create(&puppet, -1));
-    struct error *err = REMOTE_SYSCALL(&puppet.task, PUPPET_STUB, SYS_exit_group, &result, 7, 0, 0, 0, 0, 0);
+    struct error *err = REMOTE_SYSCALL(puppet.task, PUPPET_STUB, SYS_exit_group, &result, 7, 0, 0, 0, 0, 0);
     ck_assert(error_is(err, ERROR_TASK_GONE));
     error_free(err);
-    ck_assert_int_eq(waitpid(puppet.task.tid, &status, __WALL), puppet.task.tid);
+    ck_assert_int_eq(waitpid(puppet.task->tid, &status, __WALL), puppet.task->tid);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
     puppet.alive = false;
     puppet_destroy(&puppet);
