@@ -16,11 +16,17 @@
 #define EFFECT_BYTES_MIN 2
 
 const char *event_kind_name(enum event_kind kind) {
-    static const char *const names[EVENT_KIND_END] = {
-        [EVENT_SYSCALL] = "syscall", [EVENT_SIGNAL] = "signal",  [EVENT_INSTRUCTION] = "instruction",
-        [EVENT_FILE] = "file",       [EVENT_CHECK] = "check",    [EVENT_EXEC] = "exec",
-        [EVENT_EXIT] = "exit",       [EVENT_STOPPED] = "stopped", [EVENT_BLOCKED] = "blocked",
-        [EVENT_THREAD] = "thread",   [EVENT_THREAD_EXIT] = "thread exit"};
+    static const char *const names[EVENT_KIND_END] = {[EVENT_SYSCALL] = "syscall",
+                                                      [EVENT_SIGNAL] = "signal",
+                                                      [EVENT_INSTRUCTION] = "instruction",
+                                                      [EVENT_FILE] = "file",
+                                                      [EVENT_CHECK] = "check",
+                                                      [EVENT_EXEC] = "exec",
+                                                      [EVENT_EXIT] = "exit",
+                                                      [EVENT_STOPPED] = "stopped",
+                                                      [EVENT_BLOCKED] = "blocked",
+                                                      [EVENT_THREAD] = "thread",
+                                                      [EVENT_THREAD_EXIT] = "thread exit"};
     return (unsigned)kind < EVENT_KIND_END && names[kind] ? names[kind] : "unknown";
 }
 

@@ -21,9 +21,12 @@ enum event_kind {
     EVENT_EXEC,    /* the program became another one: the log ends, the next segment begins */
     EVENT_EXIT,    /* the process ended: the log ends */
     EVENT_STOPPED, /* the recorder gave up while the program went on: the log ends */
-    EVENT_BLOCKED, /* a call was entered and waits, while other threads go on; its EVENT_SYSCALL comes later */
-    EVENT_THREAD,  /* the thread `tid` was made by `parent`, by the call before; the effects hold its registers */
-    EVENT_THREAD_EXIT, /* the thread, whose exit was the event before, is gone; the effects are what the kernel did then */
+    EVENT_BLOCKED, /* a call was entered and waits, while other threads go on; its EVENT_SYSCALL comes later
+                    */
+    EVENT_THREAD, /* the thread `tid` was made by `parent`, by the call before; the effects hold its registers
+                   */
+    EVENT_THREAD_EXIT, /* the thread, whose exit was the event before, is gone; the effects are what the
+                          kernel did then */
     EVENT_KIND_END,
 };
 

@@ -30,7 +30,7 @@ struct puppet_file {
 };
 
 struct puppet {
-    struct task *task; /* the one that acts: memory is reached, and calls are made, through it */
+    struct task *task;   /* the one that acts: memory is reached, and calls are made, through it */
     struct task **tasks; /* all that live, owned; the first one ends last */
     size_t task_count, task_room;
     bool alive;
@@ -51,8 +51,8 @@ void puppet_destroy(struct puppet *puppet);
  * puppet. */
 struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, int32_t *ret_tid);
 
-/* One more thread of the puppet, made by puppet->task, with its registers and all signals unblocked; it stands
- * still. Owned by the puppet. */
+/* One more thread of the puppet, made by puppet->task, with its registers and all signals unblocked; it
+ * stands still. Owned by the puppet. */
 struct error *puppet_add_task(struct puppet *puppet, struct task **ret);
 /* The thread ends, unless it is the first one, which just stays where it is. It must not be puppet->task. */
 struct error *puppet_end_task(struct puppet *puppet, struct task *task);

@@ -203,7 +203,8 @@ static struct error *on_exec_done(struct recorder *recorder) {
         TRY(err);
     }
     record_drop_before(recorder);
-    recorder->thread->tid = recorder->thread->task->tid; /* a thread that becomes another program is its leader */
+    recorder->thread->tid =
+        recorder->thread->task->tid; /* a thread that becomes another program is its leader */
     recorder->thread->clear_tid = 0;
     return task_resume(recorder->thread->task, RESUME_CONT, 0);
 }
@@ -264,8 +265,8 @@ static struct error *on_stop(struct recorder *recorder, const struct stop *stop)
     return NULL;
 }
 
-/* SIGKILL between two requests is no failure, the end is the next stop. Whatever else goes wrong while recording
- * ends the recording, never the program. */
+/* SIGKILL between two requests is no failure, the end is the next stop. Whatever else goes wrong while
+ * recording ends the recording, never the program. */
 struct error *record_domain_deal(struct recorder *recorder, const struct stop *stop) {
     struct thread *thread = recorder->thread;
     struct error *err = recorder_cause(recorder, on_stop(recorder, stop));

@@ -42,7 +42,8 @@ struct error *record_entry_clone(struct recorder *recorder) {
     if (flags & CLONE_THREAD)
         return NULL;
     if (flags & CLONE_VM && !(flags & CLONE_VFORK)) {
-        recorder_stop(recorder, "the program starts a process that shares its memory, which cannot be recorded yet");
+        recorder_stop(recorder,
+                      "the program starts a process that shares its memory, which cannot be recorded yet");
         return NULL;
     }
     if (flags & CLONE_VM) { /* vfork: the child will write to this very memory */
@@ -192,7 +193,8 @@ struct error *record_entry_arch_prctl(struct recorder *recorder) {
     return NULL;
 }
 
-/* The recorded tasks stay on reel's processor, whatever they ask for: they would wait for each other otherwise. */
+/* The recorded tasks stay on reel's processor, whatever they ask for: they would wait for each other
+ * otherwise. */
 struct error *record_exit_affinity(struct recorder *recorder) {
     pid_t tid = (pid_t)recorder->thread->call.args[0];
     cpu_set_t own;

@@ -189,7 +189,8 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
         TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
         break;
     case DISPOSITION_STOPS:
-        if (place == SIGNAL_BEFORE_SYSCALL) /* others will go on meanwhile: the log must say how far it came */
+        if (place ==
+            SIGNAL_BEFORE_SYSCALL) /* others will go on meanwhile: the log must say how far it came */
             TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
         break;
     }

@@ -1,12 +1,12 @@
 /* record_thread: the threads of a recorded process begin and end.
  *
- * Begin: the clone call is made, the new task stands at its first stop, and waits for its turn. The event of the
- * call is followed by EVENT_THREAD with the registers that the kernel has given to it.
+ * Begin: the clone call is made, the new task stands at its first stop, and waits for its turn. The event of
+ * the call is followed by EVENT_THREAD with the registers that the kernel has given to it.
  *
- * End: exit of a thread is logged when it is entered. The kernel then clears the word that pthread_join() waits
- * for, and marks robust mutexes; so the end is waited for, and EVENT_THREAD_EXIT has these words. The leader of
- * a process is not reported before the last thread has ended: its end is when it is a zombie. Ends that others
- * bring about (exit_group, a fatal signal, exec) have no events of their own. */
+ * End: exit of a thread is logged when it is entered. The kernel then clears the word that pthread_join()
+ * waits for, and marks robust mutexes; so the end is waited for, and EVENT_THREAD_EXIT has these words. The
+ * leader of a process is not reported before the last thread has ended: its end is when it is a zombie. Ends
+ * that others bring about (exit_group, a fatal signal, exec) have no events of their own. */
 #include "replay/recorder_state.h"
 
 #include "tracer/process.h"
@@ -36,11 +36,8 @@ struct error *record_thread_new(struct recorder *recorder, struct process *proce
         free(thread);
         return err;
     }
-    *thread = (struct thread){.recorder = recorder,
-                              .process = process,
-                              .task = task,
-                              .tid = task->tid,
-                              .next = recorder->threads};
+    *thread = (struct thread){
+        .recorder = recorder, .process = process, .task = task, .tid = task->tid, .next = recorder->threads};
     if (thread->next)
         thread->next->previous = thread;
     recorder->threads = thread;

@@ -4,15 +4,16 @@
  * next event when that event's turn has come, and stands still else. So the turn goes to another thread only
  * where the log shows how far the first one has come:
  *
- *   after an event   the thread is not resumed. This costs nothing. Done when its time is over, at the exit of a
- *                    call and behind a trapped instruction, and at sched_yield always;
- *   in a call        that waits for something: EVENT_BLOCKED tells that it was entered. The task goes on inside of
- *                    the kernel by itself. Its exit is logged when it has its turn again, not when its stop arrives;
- *   at its end       which is waited for, since the kernel then writes to memory.
+ *   after an event   the thread is not resumed. This costs nothing. Done when its time is over, at the exit
+ * of a call and behind a trapped instruction, and at sched_yield always; in a call        that waits for
+ * something: EVENT_BLOCKED tells that it was entered. The task goes on inside of the kernel by itself. Its
+ * exit is logged when it has its turn again, not when its stop arrives; at its end       which is waited for,
+ * since the kernel then writes to memory.
  *
- * Each thread is at any moment one of: the one whose turn it is; blocked, in such a call; ready, standing still,
- * at a stop that is still to be dealt with or to be resumed after its event; or stopped by job control, which it
- * is in a call, or after an event. While there is one thread only, nothing of this happens. */
+ * Each thread is at any moment one of: the one whose turn it is; blocked, in such a call; ready, standing
+ * still, at a stop that is still to be dealt with or to be resumed after its event; or stopped by job
+ * control, which it is in a call, or after an event. While there is one thread only, nothing of this happens.
+ */
 #include "replay/recorder_state.h"
 
 #include "tracer/process.h"
@@ -224,7 +225,8 @@ struct error *record_turn_tick(struct recorder *recorder) {
     /* It computes, and others wait. A point of its computation that the replay could find again is not known
      * to reel yet. */
     if (turn_now() - recorder->turn_since > COMPUTES_MOST)
-        recorder_stop(recorder, "a thread computes for long while others wait, and cannot be interrupted yet");
+        recorder_stop(recorder,
+                      "a thread computes for long while others wait, and cannot be interrupted yet");
     return NULL;
 }
 

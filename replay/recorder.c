@@ -48,8 +48,7 @@ static struct error *dispatch(struct session *session, const struct stop *stop) 
         return on_tick(session);
     if (stop->kind == STOP_EXEC)
         TRY(record_thread_exec(session, stop->task, (pid_t)stop->message));
-    struct thread *thread =
-        stop->task ? table_find(&session->threads, (uint32_t)stop->task->tid) : NULL;
+    struct thread *thread = stop->task ? table_find(&session->threads, (uint32_t)stop->task->tid) : NULL;
     if (!thread)
         return on_unknown(session, stop);
     struct recorder *recorder = thread->recorder;

@@ -68,10 +68,11 @@ struct session {
     bool over;                   /* it has */
     struct recorder **recorders; /* of all domains; owned */
     size_t recorder_count;
-    struct table threads;   /* recorded tasks, by tid */
-    struct table born;      /* tasks (struct task) that stand at their first stop, which their parents have not told of yet */
-    bool short_ticks;       /* a domain has several threads: see record_turn.c */
-    unsigned ticks;         /* short ones since the last long one */
+    struct table threads; /* recorded tasks, by tid */
+    struct table born;    /* tasks (struct task) that stand at their first stop, which their parents have not
+                             told of yet */
+    bool short_ticks;     /* a domain has several threads: see record_turn.c */
+    unsigned ticks;       /* short ones since the last long one */
     struct sharer *sharing; /* unrecorded tasks that run patched code */
     size_t sharing_count;
 
@@ -163,12 +164,12 @@ struct recorder {
 
     struct thread *threads; /* all of them, owned; the leader of the process is there until the end */
     struct thread *leader;
-    size_t thread_count;      /* that have not ended */
-    struct thread *turn;      /* the one thread that may run the program's code, or NULL */
-    uint64_t turn_since;      /* nanoseconds, as turn_now() counts; */
-    uint64_t call_since;      /* since when it is in its call */
+    size_t thread_count;               /* that have not ended */
+    struct thread *turn;               /* the one thread that may run the program's code, or NULL */
+    uint64_t turn_since;               /* nanoseconds, as turn_now() counts; */
+    uint64_t call_since;               /* since when it is in its call */
     struct thread *ready, *last_ready; /* those that wait for their turn, the first comes next */
-    bool ending; /* the process ends: exit_group, the last exit, or a fatal signal has been logged */
+    bool ending;   /* the process ends: exit_group, the last exit, or a fatal signal has been logged */
     bool released; /* after the recording has stopped: nobody waits for a turn any more */
 };
 
@@ -180,7 +181,8 @@ static inline pid_t record_tid(const struct recorder *recorder) {
 /* record_domain.c: a new domain with this one task, owned by the session; nothing is recorded yet. */
 struct error *record_domain_new(struct session *session, struct task *task, struct recorder **ret);
 void record_domain_free(struct recorder *recorder);
-/* A stop of recorder->thread while the domain is recorded. Resumes the task, or makes it wait for its turn. */
+/* A stop of recorder->thread while the domain is recorded. Resumes the task, or makes it wait for its turn.
+ */
 struct error *record_domain_stop(struct recorder *recorder, const struct stop *stop);
 /* recorder->thread has ended. */
 struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop);

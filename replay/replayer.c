@@ -89,7 +89,8 @@ static struct error *run_to_stop(struct replayer *replayer, struct stop *ret) {
             return NULL;
         /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
         TRY(hooks->signal_stop(hooks->context, ret, &done));
-        TRY(trace_get_registers(replayer->puppet.task->tid, &replayer->regs)); /* it may have put them right */
+        TRY(trace_get_registers(replayer->puppet.task->tid,
+                                &replayer->regs)); /* it may have put them right */
     }
     return NULL;
 }

@@ -16,8 +16,8 @@ struct attachment {
 };
 #define ATTACHMENTS_MOST 256
 
-/* A recorded thread and the puppet's task that plays it. What changes while it runs is in the replayer, for as
- * long as it is the current one. */
+/* A recorded thread and the puppet's task that plays it. What changes while it runs is in the replayer, for
+ * as long as it is the current one. */
 struct replay_thread {
     int32_t tid; /* as recorded */
     struct task *task;

@@ -59,8 +59,8 @@ struct error *process_status(pid_t pid, struct process_status *ret) {
     return NULL;
 }
 
-/* The field behind the name, which may hold anything (proc(5)). The task's own file is cheaper than that of its
- * process, which counts what all threads have used. */
+/* The field behind the name, which may hold anything (proc(5)). The task's own file is cheaper than that of
+ * its process, which counts what all threads have used. */
 char process_state(pid_t tid) {
     char path[64], text[256];
     snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", tid, tid);

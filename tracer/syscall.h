@@ -168,7 +168,8 @@ static inline bool memory_advice_discards(uint64_t advice) {
 /* Does a call wait for something that another thread may have to do? */
 enum syscall_blocking {
     BLOCKING_NEVER,  /* no, or nothing else may happen in the process meanwhile: it shapes memory or tasks */
-    BLOCKING_RARELY, /* in odd cases: opening a fifo, closing a socket that lingers, a file system of one's own */
+    BLOCKING_RARELY, /* in odd cases: opening a fifo, closing a socket that lingers, a file system of one's
+                        own */
     BLOCKING_OFTEN,  /* that is what it is for */
 };
 enum syscall_blocking syscall_blocking(const struct syscall_call *call);

@@ -6,7 +6,8 @@
 #include <time.h>
 
 static uint32_t a, b, c = 5, waiting;
-static long futex(uint32_t *word, int op, uint32_t value, uintptr_t fourth, uint32_t *second, uint32_t third) {
+static long futex(uint32_t *word, int op, uint32_t value, uintptr_t fourth, uint32_t *second,
+                  uint32_t third) {
     return syscall(SYS_futex, word, op, value, fourth, second, third);
 }
 

@@ -1,4 +1,5 @@
-/* What each thread has of its own: names, thread-local variables, keys with destructors, errno, stacks, priorities. */
+/* What each thread has of its own: names, thread-local variables, keys with destructors, errno, stacks,
+ * priorities. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <pthread.h>

@@ -12,7 +12,9 @@
 
 struct Noisy {
     int id = -1;
-    ~Noisy() { printf("end of %d\n", id); }
+    ~Noisy() {
+        printf("end of %d\n", id);
+    }
 };
 static thread_local Noisy noisy;
 static std::once_flag once;

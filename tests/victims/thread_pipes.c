@@ -1,4 +1,5 @@
-/* Bytes go round through threads: pipes that fill up, sockets, epoll with an eventfd, and a mutex in between. */
+/* Bytes go round through threads: pipes that fill up, sockets, epoll with an eventfd, and a mutex in between.
+ */
 /* expect: exit 0 */
 #include "victim.h"
 #include <poll.h>

@@ -1,4 +1,5 @@
-/* Increments without a lock lose updates: how many differs from run to run, and is the same in each replay. */
+/* Increments without a lock lose updates: how many differs from run to run, and is the same in each replay.
+ */
 /* expect: exit 0 */
 #include "victim.h"
 #include <pthread.h>

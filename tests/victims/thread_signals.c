@@ -1,4 +1,5 @@
-/* Signals to threads: pthread_kill, tgkill, alarms to whoever takes them, waits that are interrupted or restarted. */
+/* Signals to threads: pthread_kill, tgkill, alarms to whoever takes them, waits that are interrupted or
+ * restarted. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <pthread.h>
@@ -72,7 +73,7 @@ int main(void) {
         printf("thread %d interrupted %d\n", i + 1, (int)(intptr_t)result);
     }
     for (int i = 0; i <= THREADS; i++)
-        printf("%d: usr1 %d usr2 %d alarm %d rt %d\n", i, counts[i][SIGUSR1], counts[i][SIGUSR2], counts[i][SIGALRM],
-               counts[i][SIGRTMIN]);
+        printf("%d: usr1 %d usr2 %d alarm %d rt %d\n", i, counts[i][SIGUSR1], counts[i][SIGUSR2],
+               counts[i][SIGALRM], counts[i][SIGRTMIN]);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* One thread takes all signals by sigwaitinfo and sigtimedwait; others have them blocked. A last one kills. */
+/* One thread takes all signals by sigwaitinfo and sigtimedwait; others have them blocked. A last one kills.
+ */
 /* expect: signal SIGTERM */
 #include "victim.h"
 #include <pthread.h>
