@@ -3,6 +3,7 @@
 
 #include "base/say.h"
 
+#include <errno.h>
 #include <linux/sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,22 +19,6 @@ static struct error *close_log(struct recorder *recorder) {
     struct chunk_writer *log = recorder->log;
     recorder->log = NULL;
     return chunk_writer_close(log);
-}
-
-/* Write recording.json for the last time. A failure is told, not returned: the program matters more. */
-static void finish(struct recorder *recorder, enum recording_end end, int status, const char *why) {
-    struct recording_info *info = &recorder->session->info;
-    if (info->state == RECORDING_COMPLETE)
-        return;
-    info->state = RECORDING_COMPLETE;
-    info->end = end;
-    info->status = status;
-    info->segments = recorder->segment;
-    info->events = recorder->events;
-    clock_gettime(CLOCK_REALTIME, &info->ended);
-    free(info->why);
-    info->why = why ? strdup(why) : NULL;
-    say_error(recording_write_info(&recorder->session->recording, info));
 }
 
 /* ---- the end ---- */
@@ -66,14 +51,37 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
             chunk_writer_append(recorder->log, recorder->encoded.data, recorder->encoded.size);
         if (!err)
             err = chunk_writer_flush(recorder->log);
+        recorder_note_error(recorder->session, err);
         error_free(err); /* what was pending is lost with it: the recording ends at its last whole chunk */
         recorder->events = recorder->events_before + chunk_writer_records(recorder->log);
         error_free(close_log(recorder));
     }
-    finish(recorder, END_STOPPED, 0, why);
-    say_always(
-        "recording stopped at event %llu: %s (the program runs on unrecorded; what was recorded replays)",
-        (unsigned long long)recorder->events, why);
+    recorder->info.stopped = strdup(why);
+    if (recorder->info.domain == 1)
+        say_always(
+            "recording stopped at event %llu: %s (the program runs on unrecorded; what was recorded replays)",
+            (unsigned long long)recorder->events, why);
+    else
+        say_always("recording of process %d (%s) stopped at event %llu: %s (it runs on unrecorded; what was "
+                   "recorded replays)",
+                   recorder->process->pid, recorder->info.program ? recorder->info.program : "?",
+                   (unsigned long long)recorder->events, why);
+}
+
+/* Not the record's fault, but the disk's or the limit's: it holds for all that would be written. */
+void recorder_note_error(struct session *session, const struct error *err) {
+    if (!err)
+        return;
+    int number = err->errnum;
+    if (error_is(err, ERROR_LIMIT) || number == ENOSPC || number == EDQUOT || number == EFBIG ||
+        number == EIO)
+        session->full = true;
+}
+
+void recorder_stop_error(struct recorder *recorder, struct error *err) {
+    recorder_note_error(recorder->session, err);
+    recorder_stop(recorder, "%s", err->message);
+    error_free(err);
 }
 
 struct error *recorder_cause(const struct recorder *recorder, struct error *err) {
@@ -103,8 +111,7 @@ struct error *recorder_append(struct recorder *recorder, struct event *event) {
     if (!err)
         err = chunk_writer_append(recorder->log, recorder->encoded.data, recorder->encoded.size);
     if (err) {
-        recorder_stop(recorder, "%s", err->message);
-        error_free(err);
+        recorder_stop_error(recorder, err);
         return NULL;
     }
     recorder->events++;
@@ -136,14 +143,13 @@ struct error *record_domain_gone(struct recorder *recorder, const struct stop *s
     TRY(recorder_append(recorder, &event));
     if (recorder->mode == RECORDER_RECORDING) {
         struct error *err = close_log(recorder);
-        if (err) {
-            recorder_stop(recorder, "%s", err->message);
-            error_free(err);
-        }
+        if (err)
+            recorder_stop_error(recorder, err);
     }
-    finish(recorder, exited ? END_EXITED : END_SIGNALED, stop->status, NULL);
-    recorder->session->exit_status = exited ? stop->status : 128 + stop->status;
-    recorder->session->over = true;
+    recorder->info.end = exited ? END_EXITED : END_SIGNALED;
+    recorder->info.status = stop->status;
+    recorder->info.core = stop->core;
+    clock_gettime(CLOCK_REALTIME, &recorder->info.ended);
     recorder->mode = RECORDER_OVER;
     table_remove(&recorder->session->threads, (uint32_t)recorder->thread->task->tid);
     recorder->thread->task = NULL;
@@ -154,7 +160,7 @@ static struct error *on_new_task(struct recorder *recorder, const struct stop *s
     if (recorder->thread->clone_flags & CLONE_THREAD)
         TRY(record_thread_made(recorder, (pid_t)stop->message));
     else
-        TRY(record_add_sharer(recorder->session, (pid_t)stop->message, &recorder->process->sites));
+        TRY(record_tree_child(recorder, (pid_t)stop->message));
     return task_resume(stop->task, RESUME_SYSCALL, 0);
 }
 
@@ -167,8 +173,7 @@ static struct error *end_segment(struct recorder *recorder, struct chunk_writer 
     if (!err && recorder->mode == RECORDER_RECORDING)
         err = chunk_writer_flush(recorder->log);
     if (err)
-        recorder_stop(recorder, "%s", err->message);
-    error_free(err);
+        recorder_stop_error(recorder, err);
     if (recorder->mode != RECORDER_RECORDING) {
         error_free(chunk_writer_close(new_log));
         return NULL;
@@ -188,6 +193,7 @@ static struct error *on_exec_done(struct recorder *recorder) {
     if (recorder->mode == RECORDER_RECORDING) {
         struct chunk_writer *old_log = recorder->log;
         recorder->log = NULL;
+        recorder->forked = false;
         struct error *err = record_segment(recorder, recorder->segment + 1);
         if (!err) {
             err = end_segment(recorder, old_log);
@@ -195,8 +201,7 @@ static struct error *on_exec_done(struct recorder *recorder) {
             recorder->log = old_log;
             err = recorder_cause(recorder, err);
             if (!error_is(err, ERROR_TASK_GONE)) {
-                recorder_stop(recorder, "%s", err->message);
-                error_free(err);
+                recorder_stop_error(recorder, err);
                 err = NULL;
             }
         }
@@ -294,8 +299,7 @@ struct error *record_domain_tick(struct recorder *recorder) {
         return NULL;
     struct error *err = chunk_writer_flush(recorder->log);
     if (err) {
-        recorder_stop(recorder, "%s", err->message);
-        error_free(err);
+        recorder_stop_error(recorder, err);
         return NULL;
     }
     return record_signal_tick(recorder);
@@ -316,7 +320,8 @@ struct error *record_domain_new(struct session *session, struct task *task, stru
         return &error_no_memory;
     }
     process->pid = task->tid;
-    *recorder = (struct recorder){.session = session, .domainfd = -1, .process = process};
+    const struct recording_process info = {.domain = ++session->domain_count, .pid = task->tid};
+    *recorder = (struct recorder){.session = session, .info = info, .domainfd = -1, .process = process};
     struct error *err = record_thread_new(recorder, process, task, &recorder->leader);
     if (err) {
         free(recorder);
@@ -342,6 +347,10 @@ void record_domain_free(struct recorder *recorder) {
     }
     process_free(recorder->process);
     error_free(close_log(recorder));
+    if (recorder->domainfd >= 0 && recorder->domainfd != recorder->session->recording.domainfd)
+        close(recorder->domainfd);
+    recording_process_deinit(&recorder->info);
+    free(recorder->told);
     effects_deinit(&recorder->effects);
     buffer_deinit(&recorder->encoded);
     free(recorder);

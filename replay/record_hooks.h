@@ -28,6 +28,7 @@ struct error *record_exit_mprotect(struct recorder *recorder);
 struct error *record_exit_mremap(struct recorder *recorder);
 struct error *record_entry_madvise(struct recorder *recorder);
 struct error *record_exit_madvise(struct recorder *recorder);
+struct error *record_exit_brk(struct recorder *recorder);
 struct error *record_exit_shmat(struct recorder *recorder);
 struct error *record_exit_setrlimit(struct recorder *recorder);
 struct error *record_entry_personality(struct recorder *recorder);

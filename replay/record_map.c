@@ -69,14 +69,33 @@ static struct error *note_mapped(struct recorder *recorder, const struct stat *i
     return NULL;
 }
 
-static struct error *append_file_event(struct recorder *recorder, const struct stored_file *file) {
+static struct error *append_file_event(struct recorder *recorder, struct stored_file *file) {
     struct event event = {.kind = EVENT_FILE};
     event.file.file = file->id;
     event.file.size = file->size;
     event.file.path = file->path;
     event.file.path_size = (uint32_t)strlen(file->path);
-    TRY(file_store_hash(recorder->session->recording.filesfd, file->id, &event.file.hash));
-    TRY(recorder_append(recorder, &event));
+    TRY(file_store_file_hash(&recorder->session->store, file, &event.file.hash));
+    return recorder_append(recorder, &event);
+}
+
+/* This log knows the file as it is now; *ret_news says whether it did not before. */
+static struct error *tell_file(struct recorder *recorder, const struct stored_file *file, bool *ret_news) {
+    if (file->id >= recorder->told_count) {
+        size_t count = file->id + 64;
+        uint32_t *told = reallocarray(recorder->told, count, sizeof(*told));
+        if (!told)
+            return &error_no_memory;
+        memset(told + recorder->told_count, 0, (count - recorder->told_count) * sizeof(*told));
+        recorder->told = told;
+        recorder->told_count = count;
+    }
+    *ret_news = recorder->told[file->id] != file->generation;
+    recorder->told[file->id] = file->generation;
+    return NULL;
+}
+
+static struct error *flush_file_event(struct recorder *recorder) {
     /* the file may have grown beyond what an earlier event says of it: a recorder that is killed now must not
      * leave it at that */
     return recorder->log ? chunk_writer_flush(recorder->log) : NULL;
@@ -110,10 +129,14 @@ static void widen(const struct recorder *recorder, int fd, uint64_t *offset, uin
  * made. */
 static struct error *store_file(struct recorder *recorder, int fd, const char *path, uint64_t offset,
                                 uint64_t size, struct stored_file **ret) {
-    bool changed;
+    bool changed, news;
+    recorder->session->store.domain = recorder->info.domain;
     widen(recorder, fd, &offset, &size);
     TRY(file_store_add(&recorder->session->store, fd, path, offset, size, ret, &changed));
-    return changed && recorder->log ? append_file_event(recorder, *ret) : NULL;
+    TRY(tell_file(recorder, *ret, &news));
+    if (news && recorder->log)
+        TRY(append_file_event(recorder, *ret));
+    return changed && recorder->log ? flush_file_event(recorder) : NULL;
 }
 
 /* ---- mmap, mprotect, mremap ---- */
@@ -154,6 +177,7 @@ static struct error *map_again(struct recorder *recorder, struct mapped_file *ma
             return NULL;
     }
     mapped->changing = true;
+    size = (size + PAGE - 1) & ~(uint64_t)(PAGE - 1); /* the rest of the last page is seen, too */
     return add_file_contents(recorder, mapped->file, fd, offset, size);
 }
 
@@ -172,6 +196,7 @@ static struct error *map_regular(struct recorder *recorder, uint64_t address, ui
     }
     if (writable)
         mapped->changing = true;
+    TRY(record_shared_mapped(recorder, &info, path, offset, size, writable));
     TRY(effects_add(&recorder->effects, EFFECT_MAP_FILE, 0, mapped->file, NULL, 0));
     if (protection & PROT_EXEC)
         TRY(record_code(recorder, fd, address, size, offset));
@@ -197,8 +222,7 @@ static struct error *stop_on_error(struct recorder *recorder, struct error *err)
     err = recorder_cause(recorder, err);
     if (!err || error_is(err, ERROR_TASK_GONE))
         return err;
-    recorder_stop(recorder, "%s", err->message);
-    error_free(err);
+    recorder_stop_error(recorder, err);
     return NULL;
 }
 
@@ -291,8 +315,15 @@ struct error *record_grown(struct recorder *recorder, uint64_t address, uint64_t
 struct error *record_file_written(struct recorder *recorder, const char *path, uint64_t offset,
                                   uint64_t size) {
     struct stat info;
-    if (!recorder->process->mapped_count || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
+    bool alone = recorder->session->recorder_count == 1;
+    if ((alone && !recorder->process->mapped_count) || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
         return NULL;
+    if (!alone) {
+        char name[4096];
+        ssize_t length = readlink(path, name, sizeof(name) - 1);
+        name[length > 0 ? length : 0] = 0;
+        TRY(record_shared_written(recorder, &info, length > 0 ? name : path, offset, size));
+    }
     struct mapped_file *mapped = find_mapped(recorder, &info);
     if (!mapped)
         return NULL;
@@ -315,12 +346,25 @@ struct error *record_file_written(struct recorder *recorder, const char *path, u
     return err;
 }
 
+/* Shared memory that is not writable now: a mapping of a file whose descriptor can write, or memory of no
+ * file. */
+static bool may_become_writable(const struct recorder *recorder, const struct mapping *mapping) {
+    if (mapping->name[0] != '/' || strncmp(mapping->name, "/SYSV", 5) == 0 ||
+        strncmp(mapping->name, "/dev/zero", 9) == 0)
+        return true;
+    for (size_t i = 0; i < recorder->process->mapped_count; i++)
+        if (recorder->process->mapped[i].inode == mapping->inode && recorder->process->mapped[i].changing)
+            return true;
+    return false;
+}
+
 struct error *record_has_shared_memory(struct recorder *recorder, bool *ret) {
     struct maps maps;
     *ret = false;
     TRY(maps_read(record_tid(recorder), &maps));
     for (size_t i = 0; i < maps.count; i++)
-        if (maps.mappings[i].shared && maps.mappings[i].protection & PROT_WRITE)
+        if (maps.mappings[i].shared &&
+            (maps.mappings[i].protection & PROT_WRITE || may_become_writable(recorder, &maps.mappings[i])))
             *ret = true;
     maps_deinit(&maps);
     return NULL;
@@ -341,13 +385,14 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
         return error_new(ERROR_UNSUPPORTED, "%s: is mapped and cannot be opened", mapping->name);
     }
     struct error *err = store_file(recorder, fd, mapping->name, mapping->offset, size, &stored);
-    if (!err && mapping->protection & PROT_EXEC)
+    if (!err && mapping->protection & PROT_EXEC &&
+        !recorder->forked) /* a copy is patched as its original is */
         err = record_code(recorder, fd, mapping->start, size, mapping->offset);
     close(fd);
     if (!err && !find_mapped(recorder, &info))
         err = note_mapped(recorder, &info, stored->id, &mapped);
     if (!err)
-        err = file_store_hash(recorder->session->recording.filesfd, stored->id, &hash);
+        err = file_store_file_hash(&recorder->session->store, stored, &hash);
     if (!err)
         err = snapshot_add_file(snapshot, stored->id, stored->size, hash, stored->path);
     if (!err)
@@ -412,7 +457,7 @@ static struct error *take_snapshot(struct recorder *recorder, struct snapshot *s
     struct maps maps;
     char name[32];
     TRY(read_maps(recorder, &maps));
-    struct error *err = record_patch_vdso(recorder, &maps);
+    struct error *err = recorder->forked ? NULL : record_patch_vdso(recorder, &maps);
     if (!err)
         err = snapshot_mappings(recorder, snapshot, &maps);
     maps_deinit(&maps);
@@ -421,6 +466,8 @@ static struct error *take_snapshot(struct recorder *recorder, struct snapshot *s
         return err;
     TRY(snapshot_take_task(snapshot, recorder->thread->task));
     recorder->thread->last = snapshot->registers;
+    snapshot->brk_end = recorder->process->brk_end;
+    TRY(recording_process_copy(&recorder->info, &snapshot->process));
     recording_segment_name(number, "snapshot", name);
     return snapshot_write(snapshot, recorder->thread->task, recorder->domainfd, name,
                           &recorder->session->recording.budget);
@@ -457,16 +504,24 @@ static struct error *check_interpreter(const struct recorder *recorder) {
     return NULL;
 }
 
-struct error *record_segment(struct recorder *recorder, uint32_t number) {
-    char name[32];
-    TRY(check_interpreter(recorder));
-    insn_sites_deinit(&recorder->process->sites);
+void record_forget_changing(struct recorder *recorder) {
     for (size_t i = 0; i < recorder->process->mapped_count; i++)
         if (recorder->process->mapped[i].changing)
             file_store_forget(&recorder->session->store, recorder->process->mapped[i].file);
-    recorder->process->mapped_count = 0;
-    memset(recorder->process->known_calls, 0, sizeof(recorder->process->known_calls));
+}
+
+struct error *record_segment(struct recorder *recorder, uint32_t number) {
+    char name[32];
+    if (!recorder->forked) {
+        TRY(check_interpreter(recorder));
+        insn_sites_deinit(&recorder->process->sites);
+        record_forget_changing(recorder);
+        recorder->process->mapped_count = 0;
+        recorder->process->brk_end = 0;
+        memset(recorder->process->known_calls, 0, sizeof(recorder->process->known_calls));
+    }
     recorder->process->check_cursor = 0;
+    record_tree_describe(recorder);
     struct error *err = open_segment(recorder, number);
     if (err) {
         recording_segment_name(number, "snapshot", name);

@@ -170,6 +170,12 @@ struct error *record_exit_madvise(struct recorder *recorder) {
     return NULL;
 }
 
+/* brk always answers where the heap ends. */
+struct error *record_exit_brk(struct recorder *recorder) {
+    recorder->process->brk_end = (uint64_t)recorder->thread->call.result;
+    return NULL;
+}
+
 /* How often the program itself has this System V segment attached: such mappings bear its id as their inode.
  */
 static unsigned own_attachments(const struct maps *maps, uint64_t id) {
@@ -187,6 +193,7 @@ struct error *record_exit_shmat(struct recorder *recorder) {
     uint64_t address = (uint64_t)recorder->thread->call.result, id = recorder->thread->call.args[0];
     if (!record_succeeded(recorder))
         return NULL;
+    TRY(record_shared_attached(recorder, id));
     TRY(maps_read(record_tid(recorder), &maps));
     const struct mapping *mapping = maps_find(&maps, address);
     struct error *err = NULL;

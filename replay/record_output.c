@@ -98,7 +98,7 @@ static bool is_socket_call(uint64_t number) {
 }
 
 /* A write to /proc/PID/mem of its own is memory that changes without a trace. */
-static bool writes_memory_file(const struct recorder *recorder) {
+static bool writes_memory_file(struct recorder *recorder) {
     static dev_t proc_device;
     char path[64], target[64];
     struct stat info;
@@ -109,7 +109,12 @@ static bool writes_memory_file(const struct recorder *recorder) {
         return false;
     ssize_t size = readlink(path, target, sizeof(target) - 1);
     target[size > 0 ? size : 0] = 0;
-    return size > 4 && strcmp(target + size - 4, "/mem") == 0;
+    if (size <= 4 || strcmp(target + size - 4, "/mem") != 0)
+        return false;
+    int pid = 0;
+    if (sscanf(target, "/proc/%d/", &pid) == 1)
+        record_shared_poked(recorder, pid);
+    return true;
 }
 
 struct error *record_exit_file_write(struct recorder *recorder) {
@@ -118,8 +123,7 @@ struct error *record_exit_file_write(struct recorder *recorder) {
         recorder_stop(recorder, "the program writes to /proc/PID/mem, which cannot be recorded");
         return NULL;
     }
-    if (!succeeded(recorder) || !recorder->process->mapped_count ||
-        is_socket_call(recorder->thread->call.number))
+    if (!succeeded(recorder) || is_socket_call(recorder->thread->call.number))
         return NULL;
     char path[64];
     fd_path(recorder, recorder->thread->call.args[0], path);
@@ -147,7 +151,7 @@ static bool opens_to_truncate(struct recorder *recorder) {
 
 struct error *record_exit_open(struct recorder *recorder) {
     char path[64];
-    if (!succeeded(recorder) || !recorder->process->mapped_count || !opens_to_truncate(recorder))
+    if (!succeeded(recorder) || !opens_to_truncate(recorder))
         return NULL;
     fd_path(recorder, (uint64_t)recorder->thread->call.result, path);
     return record_file_written(recorder, path, 0, UINT64_MAX / 2);
@@ -164,7 +168,7 @@ static struct error *truncated_path(struct recorder *recorder, char *ret, size_t
 
 struct error *record_exit_file_resize(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->thread->call;
-    if (!succeeded(recorder) || !recorder->process->mapped_count)
+    if (!succeeded(recorder))
         return NULL;
     char path[4200];
     if (call->number == SYS_truncate)

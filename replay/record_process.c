@@ -17,7 +17,7 @@
 /* ---- processes ---- */
 
 /* The flags of any of the fork family, as clone takes them. */
-static struct error *clone_flags(struct recorder *recorder, uint64_t *ret) {
+struct error *record_clone_flags(struct recorder *recorder, uint64_t *ret) {
     switch (recorder->thread->call.number) {
     case SYS_fork:
         *ret = SIGCHLD;
@@ -37,7 +37,7 @@ static struct error *clone_flags(struct recorder *recorder, uint64_t *ret) {
 
 struct error *record_entry_clone(struct recorder *recorder) {
     uint64_t flags;
-    TRY(clone_flags(recorder, &flags));
+    TRY(record_clone_flags(recorder, &flags));
     recorder->thread->clone_flags = flags;
     if (flags & CLONE_THREAD)
         return NULL;
@@ -206,6 +206,8 @@ struct error *record_exit_affinity(struct recorder *recorder) {
 }
 
 struct error *record_exit_process_vm_writev(struct recorder *recorder) {
+    if (record_succeeded(recorder))
+        record_shared_poked(recorder, (pid_t)recorder->thread->call.args[0]);
     if (record_succeeded(recorder) && (pid_t)recorder->thread->call.args[0] == recorder->process->pid)
         recorder_stop(recorder, "process_vm_writev to itself cannot be recorded yet");
     return NULL;

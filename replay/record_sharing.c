@@ -1,12 +1,13 @@
 /* record_sharing: tasks that run unrecorded, in code that was patched for recording: children of vfork, and a
- * program whose recording has stopped. Their stops are let through; only a trapped instruction is imitated.
+ * program whose recording has stopped, with its children. What they execute is recorded again. Their stops
+ * are let through; only a trapped instruction is imitated.
  */
 #include "replay/recorder_state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static struct sharer *find_sharer(const struct session *session, pid_t tid) {
+struct sharer *record_find_sharer(const struct session *session, pid_t tid) {
     for (size_t i = 0; i < session->sharing_count; i++)
         if (session->sharing[i].tid == tid)
             return &session->sharing[i];
@@ -14,6 +15,7 @@ static struct sharer *find_sharer(const struct session *session, pid_t tid) {
 }
 
 struct error *record_add_sharer(struct session *session, pid_t tid, const struct insn_sites *sites) {
+    record_drop_sharer(session, tid); /* of an earlier task with that number */
     struct sharer *sharing = realloc(session->sharing, (session->sharing_count + 1) * sizeof(*sharing));
     if (!sharing)
         return &error_no_memory;
@@ -28,8 +30,8 @@ struct error *record_add_sharer(struct session *session, pid_t tid, const struct
     return NULL;
 }
 
-static void drop_sharer(struct session *session, pid_t tid) {
-    struct sharer *sharer = find_sharer(session, tid);
+void record_drop_sharer(struct session *session, pid_t tid) {
+    struct sharer *sharer = record_find_sharer(session, tid);
     if (!sharer)
         return;
     insn_sites_deinit(&sharer->sites);
@@ -48,16 +50,25 @@ static struct error *pass_signal(const struct stop *stop, struct thread *thread,
     return engine_pass(stop);
 }
 
+/* The child of a task that is not recorded is not, either, until it executes a program. */
+static struct error *add_child(struct session *session, const struct sharer *sharer,
+                               const struct stop *stop) {
+    const struct insn_sites none = {0};
+    struct insn_sites sites =
+        sharer ? sharer->sites : none; /* the array stays where it is when the table grows */
+    TRY(record_add_sharer(session, (pid_t)stop->message, &sites));
+    record_find_sharer(session, (pid_t)stop->message)->parent = stop->task->tid;
+    return NULL;
+}
+
 struct error *record_pass(struct session *session, const struct stop *stop, struct thread *thread) {
-    const struct sharer *sharer = stop->task ? find_sharer(session, stop->task->tid) : NULL;
+    const struct sharer *sharer = stop->task ? record_find_sharer(session, stop->task->tid) : NULL;
     switch (stop->kind) {
     case STOP_SIGNAL:
         return pass_signal(stop, thread, sharer);
     case STOP_NEW_TASK:
-        if (sharer) {
-            struct insn_sites sites = sharer->sites; /* the array stays where it is when the table grows */
-            TRY(record_add_sharer(session, (pid_t)stop->message, &sites));
-        }
+        if (engine_traces(&session->engine, (pid_t)stop->message))
+            TRY(add_child(session, sharer, stop));
         break;
     case STOP_SYSCALL_EXIT:
         if (thread)
@@ -65,11 +76,10 @@ struct error *record_pass(struct session *session, const struct stop *stop, stru
         break;
     case STOP_EXEC:
         task_memory_reset(stop->task);
-        drop_sharer(session, stop->task->tid);
-        break;
+        return record_tree_exec(session, stop, thread);
     case STOP_EXITED:
     case STOP_KILLED:
-        drop_sharer(session, stop->task->tid);
+        record_drop_sharer(session, stop->task->tid);
         break;
     default:
         break;

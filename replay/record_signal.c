@@ -360,6 +360,8 @@ struct error *record_signal_changed(struct recorder *recorder) {
 
 struct error *record_signal_reset(struct recorder *recorder) {
     enum disposition disposition;
+    if (recorder->forked) /* it has its parent's handlers */
+        return trace_get_sigmask(recorder->thread->task->tid, &recorder->thread->sigmask);
     memset(recorder->process->sigill_action, 0, sizeof(recorder->process->sigill_action));
     TRY(find_disposition(recorder, SIGILL, &disposition));
     if (disposition == DISPOSITION_IGNORED) {

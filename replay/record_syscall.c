@@ -44,6 +44,7 @@ static const struct syscall_hooks hooks[] = {
     [HANDLER_MPROTECT] = {.exit = record_exit_mprotect},
     [HANDLER_MREMAP] = {.exit = record_exit_mremap},
     [HANDLER_MADVISE] = {.entry = record_entry_madvise, .exit = record_exit_madvise},
+    [HANDLER_BRK] = {.exit = record_exit_brk},
     [HANDLER_SHMAT] = {.exit = record_exit_shmat},
     [HANDLER_REMAP_FILE_PAGES] = {.entry = record_entry_unsupported},
     [HANDLER_EXECVE] = {.entry = record_entry_execve, .exit = record_exit_execve},
@@ -313,7 +314,10 @@ struct error *record_exit(struct recorder *recorder) {
     effects_clear(&recorder->effects);
     if (!must_stop(recorder))
         TRY(gather(recorder));
-    TRY(recorder_append_syscall(recorder, recorder->thread->call.result, record_output_stream(recorder)));
+    enum event_stream stream = record_output_stream(recorder);
+    if (stream != STREAM_NONE)
+        TRY(effects_add(&recorder->effects, EFFECT_ORDER, recorder->session->shown++, 0, NULL, 0));
+    TRY(recorder_append_syscall(recorder, recorder->thread->call.result, stream));
     TRY(record_thread_begin(recorder));
     if (++recorder->calls_since_check >= CHECK_EVERY && recorder->mode == RECORDER_RECORDING &&
         !record_turn_writes(recorder)) {

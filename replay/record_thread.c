@@ -75,32 +75,12 @@ void record_thread_free(struct thread *thread) {
 
 /* ---- begin ---- */
 
-struct error *record_thread_born(struct session *session, const struct stop *stop, bool *ret_kept) {
-    struct process_status status;
-    *ret_kept = false;
-    if (stop->kind != STOP_BORN || !stop->task)
-        return NULL;
-    struct error *err = process_status(stop->task->tid, &status);
-    if (err) {
-        error_free(err);
-        return NULL;
-    }
-    struct thread *leader =
-        status.tgid != stop->task->tid ? table_find(&session->threads, (uint32_t)status.tgid) : NULL;
-    if (!leader || leader->recorder->mode != RECORDER_RECORDING)
-        return NULL;
-    *ret_kept = true;
-    return table_put(&session->born, (uint32_t)stop->task->tid, stop->task);
-}
-
 /* The new task's first stop, which may have been seen already. */
 static struct error *await_birth(struct session *session, struct task *task) {
-    if (table_find(&session->born, (uint32_t)task->tid)) {
-        table_remove(&session->born, (uint32_t)task->tid);
-        return NULL;
-    }
     struct stop stop;
-    TRY(engine_next_of(&session->engine, task, true, &stop));
+    record_tree_release(session, task->tid, &stop);
+    if (stop.kind == STOP_NONE)
+        TRY(engine_next_of(&session->engine, task, true, &stop));
     return stop.kind == STOP_BORN ? NULL : error_system(ESRCH, "new thread %d", task->tid);
 }
 
@@ -202,6 +182,11 @@ static struct thread *find_living(const struct recorder *recorder, const struct 
         if (thread != but && !thread->ended && thread->task)
             return thread;
     return NULL;
+}
+
+pid_t record_living_tid(const struct recorder *recorder) {
+    const struct thread *thread = find_living(recorder, NULL);
+    return thread ? thread->task->tid : recorder->process->pid;
 }
 
 static struct error *append_end(struct recorder *recorder) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Logs are flushed about this often (milliseconds), however little is in them. */
@@ -26,21 +27,33 @@ static struct error *on_tick(struct session *session) {
         if (all)
             TRY(record_domain_tick(session->recorders[i]));
     }
-    return NULL;
+    if (!all)
+        return NULL;
+    record_place_balance(session);
+    return record_tree_tick(session);
 }
 
 static struct error *on_recorded(struct recorder *recorder, const struct stop *stop) {
+    struct error *err;
     if (recorder->mode == RECORDER_RECORDING)
         return record_domain_stop(recorder, stop);
     if (stop->kind == STOP_EXITED || stop->kind == STOP_KILLED)
-        return record_domain_gone(recorder, stop);
-    return recorder_cause(recorder, record_pass(recorder->session, stop, recorder->thread));
+        err = record_domain_gone(recorder, stop);
+    else if (recorder->mode == RECORDER_STARTING)
+        err = record_tree_start(recorder, stop);
+    else
+        err = record_pass(recorder->session, stop, recorder->thread);
+    return recorder_cause(recorder, err);
 }
 
-static struct error *on_unknown(struct session *session, const struct stop *stop) {
-    bool kept;
-    TRY(record_thread_born(session, stop, &kept));
-    return kept ? NULL : record_pass(session, stop, NULL);
+static struct error *on_unrecorded(struct session *session, const struct stop *stop) {
+    bool held;
+    TRY(record_tree_hold(session, stop, &held));
+    return held ? NULL : record_pass(session, stop, NULL);
+}
+
+static struct thread *find_thread(const struct session *session, const struct task *task) {
+    return task ? table_find(&session->threads, (uint32_t)task->tid) : NULL;
 }
 
 static struct error *dispatch(struct session *session, const struct stop *stop) {
@@ -48,17 +61,16 @@ static struct error *dispatch(struct session *session, const struct stop *stop) 
         return on_tick(session);
     if (stop->kind == STOP_EXEC)
         TRY(record_thread_exec(session, stop->task, (pid_t)stop->message));
-    struct thread *thread = stop->task ? table_find(&session->threads, (uint32_t)stop->task->tid) : NULL;
+    struct thread *thread = find_thread(session, stop->task);
     if (!thread)
-        return on_unknown(session, stop);
+        return on_unrecorded(session, stop);
     struct recorder *recorder = thread->recorder;
     recorder->thread = thread;
     recorder->process = thread->process;
     return on_recorded(recorder, stop);
 }
 
-static bool handle(void *context, const struct stop *stop, struct error **ret_error) {
-    struct session *session = context;
+static struct error *deal_with(struct session *session, const struct stop *stop) {
     struct error *err = dispatch(session, stop);
     if (error_is(err, ERROR_TASK_GONE)) { /* SIGKILL between two requests: the end is the next stop */
         error_free(err);
@@ -66,7 +78,37 @@ static bool handle(void *context, const struct stop *stop, struct error **ret_er
     }
     for (size_t i = 0; i < session->recorder_count && !err; i++)
         err = record_turn_release(session->recorders[i]);
-    *ret_error = err;
+    return err;
+}
+
+static struct error *adopt_orphans(struct session *session, const struct stop *stop) {
+    struct stop born;
+    do {
+        TRY(record_tree_orphan(session, stop, find_thread(session, stop->task), &born));
+        if (born.kind != STOP_NONE)
+            TRY(deal_with(session, &born));
+    } while (born.kind != STOP_NONE);
+    return NULL;
+}
+
+static bool handle(void *context, const struct stop *stop, struct error **ret_error) {
+    struct session *session = context;
+    bool gone = stop->kind == STOP_EXITED || stop->kind == STOP_KILLED;
+    if (gone && stop->task->tid == session->info.pid && !session->over) {
+        session->exit_status = stop->kind == STOP_EXITED ? stop->status : 128 + stop->status;
+        session->over = true;
+    }
+    *ret_error = gone ? adopt_orphans(session, stop) : NULL;
+    if (!*ret_error)
+        *ret_error = deal_with(session, stop);
+    if (!*ret_error && stop->kind == STOP_NEW_TASK) {
+        struct stop born;
+        record_tree_release(session, (pid_t)stop->message, &born);
+        if (born.kind != STOP_NONE)
+            *ret_error = deal_with(session, &born);
+    }
+    if (!*ret_error)
+        *ret_error = record_tree_sweep(session);
     return true;
 }
 
@@ -101,6 +143,8 @@ static struct error *describe(struct recorder *recorder) {
     program[size > 0 ? size : 0] = 0;
     info->program = strdup(program);
     info->pid = recorder->process->pid;
+    info->chaos = recorder->session->options->chaos;
+    info->chaos_seed = recorder->session->options->chaos_seed;
     info->check_memory = recorder->session->options->check_memory;
     return info->program ? NULL : &error_no_memory;
 }
@@ -118,10 +162,13 @@ static struct error *open_recording(struct recorder *recorder) {
     if (err)
         return err;
     recorder->domainfd = recorder->session->recording.domainfd;
+    recorder->info.ppid = getpid();
+    recorder->info.start = START_LAUNCH;
     TRY(describe(recorder));
     file_store_init(&recorder->session->store, recorder->session->recording.filesfd,
                     &recorder->session->recording.budget);
     /* last: what has a recording.json can be replayed, whenever the recorder is killed */
+    recorder->info.started = recorder->session->info.started;
     TRY(record_segment(recorder, 1));
     recorder->segment = 1;
     return recording_write_info(&recorder->session->recording, &recorder->session->info);
@@ -132,9 +179,11 @@ static void session_deinit(struct session *session) {
         record_domain_free(session->recorders[i]);
     free(session->recorders);
     table_deinit(&session->threads);
-    table_deinit(&session->born);
     file_store_deinit(&session->store);
     record_sharing_deinit(session);
+    record_tree_deinit(session);
+    record_place_deinit(session);
+    record_code_deinit(session);
     recording_info_deinit(&session->info);
     recording_deinit(&session->recording);
     engine_deinit(&session->engine);
@@ -158,7 +207,8 @@ static struct error *start(struct session *session) {
     TRY(engine_check_proc());
     for (int fd = 1; fd <= 2; fd++)
         session->has_output[fd - 1] = fstat(fd, &session->own_output[fd - 1]) == 0;
-    engine_pin(); /* one task runs at a time anyway */
+    record_place_init(session);
+    launch_raise_files(); /* each process needs a few */
     launch_save_signals();
     record_prepare_signals();
     TRY(launch(&session->engine, session->options->argv, true, &task));
@@ -168,12 +218,45 @@ static struct error *start(struct session *session) {
         recording_discard(&session->recording);
         return err;
     }
+    record_place_new(session->recorders[0]);
     TRY(engine_set_tick(TICK));
     return task_resume(task, RESUME_CONT, 0);
 }
 
+/* Write recording.json for the last time. A failure is told, not returned: the program matters more. */
+static void close_recording(struct session *session) {
+    struct recording_info *info = &session->info;
+    for (size_t i = 0; i < session->recorder_count; i++)
+        session->recorders[i]->mode = RECORDER_OVER;
+    say_error(record_tree_sweep(session));
+    if (info->processes.count && info->processes.list[0].domain == 1) {
+        const struct recording_process *first = &info->processes.list[0];
+        info->end = first->stopped ? END_STOPPED : first->end;
+        info->status = first->stopped ? 0 : first->status;
+        info->why = first->stopped ? strdup(first->stopped) : NULL;
+        info->segments = first->segments;
+        info->events = first->events;
+    }
+    info->state = RECORDING_COMPLETE;
+    clock_gettime(CLOCK_REALTIME, &info->ended);
+    say_error(recording_write_info(&session->recording, info));
+}
+
+static void tell(const struct session *session) {
+    const struct recording_processes *processes = &session->info.processes;
+    unsigned long long events = 0;
+    for (size_t i = 0; i < processes->count; i++)
+        events += processes->list[i].events;
+    if (processes->count == 1)
+        say("recorded %llu events in %s", events, session->recording.path);
+    else
+        say("recorded %llu events of %zu processes in %s", events, processes->count, session->recording.path);
+}
+
 struct error *recorder_run(const struct recorder_options *options, int *ret_status) {
-    struct session session = {.options = options, .recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1}};
+    struct session session = {.options = options,
+                              .chaos = {options->chaos, options->chaos_seed},
+                              .recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1}};
     engine_init(&session.engine);
     struct error *err = start(&session);
     bool never = false;
@@ -184,7 +267,8 @@ struct error *recorder_run(const struct recorder_options *options, int *ret_stat
         err = error_new(ERROR_OTHER, "%s: vanished without a trace of its end", options->argv[0]);
     if (!err) {
         *ret_status = session.exit_status;
-        say("recorded %llu events in %s", (unsigned long long)session.info.events, session.recording.path);
+        close_recording(&session);
+        tell(&session);
     }
     if (error_is(err, ERROR_TASK_GONE)) { /* nothing but SIGKILL does that so early */
         say_error(err);

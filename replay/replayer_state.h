@@ -30,6 +30,7 @@ struct replay_thread {
 struct replayer {
     const struct replayer_options *options;
     struct tape tape;
+    char whose[32]; /* "process 123: ", for messages; empty for the first one */
     struct puppet puppet;
     struct table threads;         /* struct replay_thread, by recorded tid; owned */
     size_t thread_count;          /* that have not ended */
