@@ -48,13 +48,16 @@ static void move(const struct places *places, struct recorder *recorder, size_t 
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(places->processors[place], &set);
-    if (sched_setaffinity(recorder->process->pid, sizeof(set), &set) == 0)
-        recorder->place = place;
+    for (const struct thread *thread = recorder->threads; thread; thread = thread->next)
+        if (!thread->ended && thread->task && sched_setaffinity(thread->tid, sizeof(set), &set) < 0)
+            return;
+    recorder->place = place;
 }
 
 /* Is it computing, as far as reel knows? */
 static bool is_busy(const struct recorder *recorder) {
-    return recorder->mode == RECORDER_RECORDING && recorder->thread->task && !recorder->thread->in_call;
+    return recorder->mode == RECORDER_RECORDING && recorder->turn && recorder->turn->task &&
+           !recorder->turn->in_call;
 }
 
 static void count_busy(const struct session *session, const struct recorder *but,
@@ -88,7 +91,7 @@ void record_place_new(struct recorder *recorder) {
             CPU_SET(places->processors[i], &all);
         sched_setaffinity(0, sizeof(all), &all);
     }
-    recorder->place = place_of(places, recorder->process->pid);
+    recorder->place = place_of(places, record_living_tid(recorder));
     if (recorder->place == places->count)
         return;
     count_busy(recorder->session, recorder, busy);
@@ -108,7 +111,7 @@ void record_place_balance(struct session *session) {
         size_t from = recorder->place, to = least_busy(places, busy, 0);
         if (!is_busy(recorder) || from >= places->count || busy[from] < busy[to] + 2)
             continue;
-        if (place_of(places, recorder->process->pid) != from) { /* it has other plans */
+        if (place_of(places, record_living_tid(recorder)) != from) { /* it has other plans */
             recorder->place = places->count;
             continue;
         }

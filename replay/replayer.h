@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct puppet;
+struct task;
 struct tape;
 struct stop;
 
@@ -19,6 +20,9 @@ struct replay_hooks {
     struct error *(*opened)(void *context, struct tape *tape);
     /* A segment begins: the puppet stands at its first instruction. */
     struct error *(*begin)(void *context, struct puppet *puppet, int32_t tid);
+    /* The puppet has a new thread, made by puppet->task; or the current one is about to end. */
+    struct error *(*thread)(void *context, struct task *task, int32_t tid);
+    struct error *(*thread_exit)(void *context);
     /* The puppet stands at a signal. *ret_done: it was the hook's own; go on. */
     struct error *(*signal_stop)(void *context, struct stop *stop, bool *ret_done);
     void *context;

@@ -149,7 +149,17 @@ static struct error *begin(void *context, struct puppet *puppet, int32_t tid) {
     retrace->puppet = puppet;
     retrace->begun = true;
     retrace->shown = tid;
-    return calltrace_process(retrace->calltrace, &puppet->task, tid, origin);
+    return calltrace_process(retrace->calltrace, puppet->task, tid, origin);
+}
+
+static struct error *thread(void *context, struct task *task, int32_t tid) {
+    struct retrace *retrace = context;
+    return calltrace_thread(retrace->calltrace, task, retrace->puppet->task->tid, tid, true);
+}
+
+static struct error *thread_exit(void *context) {
+    struct retrace *retrace = context;
+    return calltrace_gone(retrace->calltrace, retrace->puppet->task->tid, false, 0, 0);
 }
 
 static struct error *signal_stop(void *context, struct stop *stop, bool *ret_done) {
@@ -161,12 +171,12 @@ static struct error *on_call(struct retrace *retrace, const struct event *event,
                              const struct memory_reader *memory) {
     struct syscall_call call = {.number = event->syscall.number, .result = event->syscall.result};
     memcpy(call.args, event->syscall.args, sizeof(call.args));
-    return calltrace_call(retrace->calltrace, retrace->puppet->task.tid, &call, memory);
+    return calltrace_call(retrace->calltrace, retrace->puppet->task->tid, &call, memory);
 }
 
 static struct error *observe(void *context, const struct event *event, const struct memory_reader *memory) {
     struct retrace *retrace = context;
-    pid_t tid = retrace->puppet->task.tid;
+    pid_t tid = retrace->puppet->task->tid;
     siginfo_t info = {0};
     switch (event->kind) {
     case EVENT_SYSCALL:
@@ -194,8 +204,12 @@ static void report(const struct retrace *retrace) {
 
 struct error *retrace_run(const char *path, const struct trace_options *options, int *ret_status) {
     struct retrace retrace = {.options = options};
-    const struct replay_hooks hooks = {
-        .opened = opened, .begin = begin, .signal_stop = signal_stop, .context = &retrace};
+    const struct replay_hooks hooks = {.opened = opened,
+                                       .begin = begin,
+                                       .thread = thread,
+                                       .thread_exit = thread_exit,
+                                       .signal_stop = signal_stop,
+                                       .context = &retrace};
     const struct replayer_options replay = {
         .path = path, .quiet = true, .observe = observe, .context = &retrace, .hooks = &hooks};
     struct error *err = replayer_run(&replay, ret_status);
