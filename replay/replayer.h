@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct puppet;
+struct recording_info;
 struct tape;
 struct stop;
 
@@ -26,6 +27,7 @@ struct replay_hooks {
 
 struct replayer_options {
     const char *path;  /* of the recording */
+    const struct recording_info *info; /* of the recording, if it has been read, or NULL */
     uint32_t domain;   /* which of its processes, from 1 */
     bool brief;        /* how it ended is not worth a word: one process of many */
     bool quiet;        /* do not show the program's output again */
