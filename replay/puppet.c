@@ -460,6 +460,7 @@ struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, in
     struct snapshot snapshot;
     TRY(snapshot_read(dirfd, name, load_pages, &load, &snapshot));
     struct error *err = load.mapped ? NULL : load_mappings(puppet, &snapshot);
+    puppet->entry = snapshot.entry;
     puppet->brk_start = snapshot.brk_start;
     puppet->brk_end = page_up(snapshot.brk_end ? snapshot.brk_end : snapshot.brk_start);
     snapshot.registers.orig_rax = (unsigned long long)-1;

@@ -272,7 +272,7 @@ static const char *level_name(const struct trace_options *options) {
 static struct error *open_writer(struct traced_process *process) {
     struct calltrace *calltrace = process->calltrace;
     const struct trace_options *options = calltrace->options;
-    bool first = calltrace->totals.files == 0;
+    bool first = calltrace->totals.files == 0 && !calltrace->host.one_of_many;
     char *path, *extra = NULL;
     TRY(output_path(calltrace, process, first, &path));
     if (asprintf(&extra, "\"source\": \"%s\"", calltrace->host.source) < 0)
@@ -292,7 +292,7 @@ static struct error *open_writer(struct traced_process *process) {
     };
     struct error *err = trace_writer_create(&writer, &process->writer);
     free(extra);
-    if (err || !first) {
+    if (err || calltrace->totals.files) {
         free(path);
     } else {
         free(calltrace->path);
@@ -417,7 +417,9 @@ static uint64_t entry_of_process(pid_t pid) {
 static struct error *find_program(struct traced_process *process, struct task *task, bool begins) {
     struct calltrace *calltrace = process->calltrace;
     struct maps maps;
-    process->entry = begins ? entry_on_stack(task) : entry_of_process(process->pid);
+    process->entry = begins                  ? entry_on_stack(task)
+                     : calltrace->host.entry ? calltrace->host.entry(calltrace->host.context)
+                                             : entry_of_process(process->pid);
     TRY(maps_read(task->tid, &maps));
     const struct mapping *mapping = maps_find(&maps, process->entry);
     char *name = NULL;
