@@ -28,10 +28,28 @@ void engine_deinit(struct engine *engine) {
     memset(engine, 0, sizeof(*engine));
 }
 
+/* The place of the task with this tid, or where it would go. */
+static size_t place_of(const struct engine *engine, pid_t tid) {
+    size_t low = 0, high = engine->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (engine->tasks[middle]->tid < tid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool engine_traces(const struct engine *engine, pid_t tid) {
+    size_t place = place_of(engine, tid);
+    return place < engine->count && engine->tasks[place]->tid == tid;
+}
+
 struct task *engine_task(struct engine *engine, pid_t tid) {
-    for (size_t i = 0; i < engine->count; i++)
-        if (engine->tasks[i]->tid == tid)
-            return engine->tasks[i];
+    size_t place = place_of(engine, tid);
+    if (engine_traces(engine, tid))
+        return engine->tasks[place];
     if (engine->count == engine->room) {
         size_t room = engine->room ? engine->room * 2 : 16;
         struct task **tasks = realloc(engine->tasks, room * sizeof(*tasks));
@@ -44,16 +62,19 @@ struct task *engine_task(struct engine *engine, pid_t tid) {
     if (!task)
         return NULL;
     task_init(task, tid);
-    engine->tasks[engine->count++] = task;
+    memmove(engine->tasks + place + 1, engine->tasks + place,
+            (engine->count - place) * sizeof(*engine->tasks));
+    engine->tasks[place] = task;
+    engine->count++;
     return task;
 }
 
 static void forget(struct engine *engine, struct task *task) {
-    for (size_t i = 0; i < engine->count; i++) {
-        if (engine->tasks[i] != task)
-            continue;
-        engine->tasks[i] = engine->tasks[--engine->count];
-        break;
+    size_t place = place_of(engine, task->tid);
+    if (place < engine->count && engine->tasks[place] == task) {
+        engine->count--;
+        memmove(engine->tasks + place, engine->tasks + place + 1,
+                (engine->count - place) * sizeof(*engine->tasks));
     }
     engine->gone = task;
 }
@@ -74,17 +95,6 @@ static void on_tick(int signo) {
     ticked = 1;
 }
 
-static bool knows(const struct engine *engine, pid_t tid) {
-    for (size_t i = 0; i < engine->count; i++)
-        if (engine->tasks[i]->tid == tid)
-            return true;
-    return false;
-}
-
-bool engine_traces(const struct engine *engine, pid_t tid) {
-    return knows(engine, tid);
-}
-
 /* A task that its parent's stop speaks of counts as traced from then on, unless its end has been reported
  * already. */
 static struct error *expect(struct engine *engine, pid_t tid) {
@@ -100,7 +110,7 @@ static struct error *expect(struct engine *engine, pid_t tid) {
  * background job before an exec): they are no concern of the engine. */
 static struct error *take_status(struct engine *engine, pid_t tid, int status, struct stop *ret,
                                  bool *ret_mine) {
-    *ret_mine = WIFSTOPPED(status) || knows(engine, tid);
+    *ret_mine = WIFSTOPPED(status) || engine_traces(engine, tid);
     if (!*ret_mine) {
         engine->ended[engine->ended_next++ % ENGINE_ENDED] = tid;
         return NULL;

@@ -12,7 +12,7 @@
 #define ENGINE_ENDED 64
 
 struct engine {
-    struct task **tasks;
+    struct task **tasks; /* by tid */
     size_t count, room;
     struct task *gone; /* reported as gone, freed at the next call */
     /* ends that came before the parent's stop told of the task */
