@@ -2,6 +2,7 @@
 #include "base/registers.h"
 #include "base/say.h"
 #include "cmd/verb.h"
+#include "replay/processes.h"
 #include "replay/replayer.h"
 #include "replay/tape.h"
 #include "tracer/insn.h"
@@ -248,15 +249,19 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     int first, replayed_status;
     bool help, raw = false;
     char *path;
+    const char *who = NULL;
     struct tape tape;
     struct dump dump = {0};
-    const struct verb_option rows[] = {{"json", 'j', false, &dump.json}, {"raw", 'r', false, &raw}};
+    const struct verb_option rows[] = {
+        {"json", 'j', VERB_FLAG, &dump.json}, {"raw", 'r', VERB_FLAG, &raw}, {"pid", 'p', VERB_VALUE, &who}};
     TRY(verb_options(&verb_dump, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
     if (help)
         return NULL;
     TRY(verb_recording(argc, argv, first, &path));
     struct replayer_options options = {.path = path, .quiet = true, .observe = print_event, .context = &dump};
-    struct error *err = raw ? tape_open(path, &tape) : replayer_run(&options, &replayed_status);
+    struct error *err = processes_find(path, who, &options.domain);
+    if (!err)
+        err = raw ? tape_open(path, options.domain, &tape) : replayer_run(&options, &replayed_status);
     if (raw && !err) {
         err = dump_log(&dump, &tape);
         tape_close(&tape);
@@ -269,7 +274,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
 
 const struct verb verb_dump = {
     .name = "dump",
-    .arguments = "[--json] [--raw] [RECORDING]",
+    .arguments = "[--json] [--raw] [--pid PID] [RECORDING]",
     .summary = "print the events of a recording",
     .help =
         "Prints each event of RECORDING (default: the newest in the current folder): its number, the task,\n"
@@ -277,6 +282,7 @@ const struct verb verb_dump = {
         "the recording is replayed to show it.\n"
         "\n"
         "  -j, --json         one JSON object a line\n"
+        "  -p, --pid PID      of the process PID, or dN, the Nth (default: the first; `reel ps` lists them)\n"
         "  -r, --raw          do not replay: print what is in the log, other memory as addresses\n"
         "  -q, --quiet        say nothing but failures\n",
     .run = run,

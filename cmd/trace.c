@@ -61,7 +61,7 @@ static struct error *trace(const struct source *source, const struct trace_optio
 static struct error *run_with(struct option_arguments *arguments, int argc, char **argv, int *ret_status) {
     struct source source = {0};
     struct trace_options options;
-    const struct verb_option rows[] = {{"pid", 'p', true, &source.pid}};
+    const struct verb_option rows[] = {{"pid", 'p', VERB_VALUE, &source.pid}};
     const char *swallowed_by;
     int first;
     bool help;

@@ -63,13 +63,18 @@ struct error *size_budget_take(struct size_budget *budget, uint64_t size) {
 
 /* ---- writer ---- */
 
+/* What all writers compress with, one after the other: a recording of many processes has many, most of them
+ * short-lived, and the memory of these is dear to get. */
+static struct {
+    ZSTD_CCtx *zstd;
+    struct buffer out; /* a chunk as it is written */
+} compressor;
+
 struct chunk_writer {
     int fd;
     char *label; /* path, for messages */
     struct size_budget *budget;
-    ZSTD_CCtx *zstd;
     struct buffer raw;   /* pending records */
-    struct buffer out;   /* the chunk as it is written: kept between chunks */
     uint64_t pending;    /* records in raw */
     uint64_t records;    /* records on disk */
     uint64_t bytes;      /* of the file: all whole chunks */
@@ -143,9 +148,7 @@ static struct error *write_file_header(struct chunk_writer *writer, enum chunk_f
 static void writer_destroy(struct chunk_writer *writer) {
     if (writer->fd >= 0)
         close(writer->fd);
-    ZSTD_freeCCtx(writer->zstd);
     buffer_deinit(&writer->raw);
-    buffer_deinit(&writer->out);
     error_free(writer->error);
     free(writer->label);
     free(writer);
@@ -158,11 +161,12 @@ struct error *chunk_writer_create(int dirfd, const char *name, enum chunk_file_k
         return &error_no_memory;
     writer->fd = -1;
     writer->budget = budget;
-    writer->zstd = ZSTD_createCCtx();
+    if (!compressor.zstd)
+        compressor.zstd = ZSTD_createCCtx();
     writer->label = chunk_file_label(dirfd, name);
     struct error *err = NULL;
-    if (!writer->zstd || !writer->label ||
-        ZSTD_isError(ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, 1)))
+    if (!compressor.zstd || !writer->label ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(compressor.zstd, ZSTD_c_compressionLevel, 1)))
         err = &error_no_memory;
     if (!err) {
         writer->fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -193,12 +197,12 @@ static void encode_chunk_header(uint8_t ret[CHUNK_HEADER_SIZE], const struct chu
 /* Compress what is pending and write it. */
 static struct error *write_chunk(struct chunk_writer *writer) {
     size_t room = ZSTD_compressBound(writer->raw.size);
-    buffer_clear(&writer->out);
-    uint8_t *chunk = buffer_reserve(&writer->out, CHUNK_HEADER_SIZE + room);
+    buffer_clear(&compressor.out);
+    uint8_t *chunk = buffer_reserve(&compressor.out, CHUNK_HEADER_SIZE + room);
     if (!chunk)
         return writer_fail(writer, &error_no_memory);
     size_t stored =
-        ZSTD_compress2(writer->zstd, chunk + CHUNK_HEADER_SIZE, room, writer->raw.data, writer->raw.size);
+        ZSTD_compress2(compressor.zstd, chunk + CHUNK_HEADER_SIZE, room, writer->raw.data, writer->raw.size);
     if (ZSTD_isError(stored))
         return writer_fail(writer, error_new(ERROR_OTHER, "%s: cannot compress: %s", writer->label,
                                              ZSTD_getErrorName(stored)));
@@ -215,7 +219,7 @@ static struct error *write_chunk(struct chunk_writer *writer) {
     buffer_clear(&writer->raw);
     if (writer->raw.room > BUFFER_KEEP) {
         buffer_deinit(&writer->raw);
-        buffer_deinit(&writer->out);
+        buffer_deinit(&compressor.out);
     }
     return NULL;
 }

@@ -18,7 +18,9 @@ enum chunk_file_kind { CHUNK_FILE_LOG = 1, CHUNK_FILE_SNAPSHOT, CHUNK_FILE_MEMOR
 
 #define RECORDING_FORMAT_VERSION 1
 /* Bits that a reader must know to read the file; unknown bits are refused. */
-#define RECORDING_FEATURES 0ull
+#define RECORDING_FEATURES FEATURE_PROCESSES
+#define FEATURE_PROCESSES                                                                                    \
+    1ull /* more than one process; a snapshot says whose it is and where the heap ends */
 
 /* Bytes of a recording are counted here and refused beyond the limit (--max-size): shared by all writers of
  * one recording. */

@@ -40,6 +40,7 @@ static const struct effect_row {
     [EFFECT_MAP_FILE] = {"map file", HAS_FILE, 0},
     [EFFECT_SHOW] = {"show", HAS_BYTES, 0},
     [EFFECT_STACK] = {"stack", HAS_ADDRESS, 0},
+    [EFFECT_ORDER] = {"order", HAS_ADDRESS, 0},
 };
 
 const char *effect_kind_name(enum effect_kind kind) {

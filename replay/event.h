@@ -35,6 +35,7 @@ enum effect_kind {
     EFFECT_MAP_FILE,   /* the mapping that this call makes is of stored file `file` */
     EFFECT_SHOW,       /* bytes went to the program's output without passing through its memory */
     EFFECT_STACK,      /* the stack reaches down to `address` (its limit has changed) */
+    EFFECT_ORDER,      /* `address` outputs of all the recording's processes were seen before this one */
     EFFECT_KIND_END,
 };
 

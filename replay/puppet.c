@@ -381,7 +381,7 @@ struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, in
     TRY(snapshot_read(dirfd, name, load_pages, &load, &snapshot));
     struct error *err = load.mapped ? NULL : load_mappings(puppet, &snapshot);
     puppet->brk_start = snapshot.brk_start;
-    puppet->brk_end = page_up(snapshot.brk_start);
+    puppet->brk_end = page_up(snapshot.brk_end ? snapshot.brk_end : snapshot.brk_start);
     snapshot.registers.orig_rax = (unsigned long long)-1;
     if (!err)
         err = trace_set_xstate(puppet->task.tid, snapshot.xstate, snapshot.xstate_size);

@@ -19,70 +19,33 @@
 
 static const uint8_t trap_code[2] = {0x0f, 0x0b}; /* ud2 */
 
-/* Overwrite the sites in [start, end), which were found just now. */
-static struct error *patch_sites(struct recorder *recorder, const struct insn_sites *found) {
-    for (size_t i = 0; i < found->count; i++) {
-        const struct insn_site *site = &found->sites[i];
-        uint8_t code[INSN_MAX];
-        if (insn_sites_find(&recorder->sites, site->address))
-            continue; /* trapped already: mprotect made the same code executable once more */
-        if (task_read(recorder->task, site->address, code, site->length) != site->length ||
-            memcmp(code, site->bytes, site->length) != 0)
-            continue; /* the program has changed its copy of this code: it is not what was found in the file
-                       */
-        TRY(task_write(recorder->task, site->address, trap_code, sizeof(trap_code)));
-        TRY(insn_sites_add(&recorder->sites, site));
-        TRY(effects_add(&recorder->effects, EFFECT_PATCH, site->address, 0, trap_code, sizeof(trap_code)));
-    }
-    return NULL;
-}
-
-/* A view of a mapped ELF file: file offset `offset`, for `size` bytes, is at `address`. */
-struct code_view {
-    const uint8_t *bytes; /* of the whole file */
-    uint64_t address, size, offset;
-    const uint64_t *starts; /* of functions, as linked */
-    size_t start_count;
-};
-
-/* The part of a range that the view shows, as file offsets; false when there is none. */
-static bool overlap(const struct code_view *view, const struct elf_range *range, uint64_t *ret_from,
-                    uint64_t *ret_to) {
-    uint64_t view_end = view->offset + view->size, range_end = range->offset + range->size;
-    *ret_from = range->offset > view->offset ? range->offset : view->offset;
-    *ret_to = range_end < view_end ? range_end : view_end;
-    return *ret_from < *ret_to;
-}
-
-/* Search what the view shows of one range of code. */
-static struct error *scan_range(const struct code_view *view, const struct elf_range *range,
-                                struct insn_sites *found) {
-    uint64_t from, to;
-    if (!overlap(view, range, &from, &to))
+/* Search one range of code of a file. Addresses are offsets into the file. */
+static struct error *scan_range(const uint8_t *bytes, size_t size, const struct elf_range *range,
+                                const uint64_t *linked_starts, size_t start_count, struct insn_sites *found) {
+    uint64_t from = range->offset, to = from + range->size < size ? from + range->size : size;
+    if (from >= to)
         return NULL;
-    uint64_t bias = view->address + (range->offset - view->offset) - range->vaddr;
-    uint64_t *starts = malloc((view->start_count + 1) * sizeof(*starts));
+    uint64_t bias = range->offset - range->vaddr;
+    uint64_t *starts = malloc((start_count + 1) * sizeof(*starts));
     if (!starts)
         return &error_no_memory;
-    for (size_t i = 0; i < view->start_count; i++)
-        starts[i] = view->starts[i] + bias;
-    struct error *err = insn_scan(view->bytes + from, to - from, view->address + (from - view->offset),
-                                  starts, view->start_count, found);
+    for (size_t i = 0; i < start_count; i++)
+        starts[i] = linked_starts[i] + bias;
+    struct error *err = insn_scan(bytes + from, to - from, from, starts, start_count, found);
     free(starts);
     return err;
 }
 
-static struct error *scan_image(const struct elf_image *image, struct code_view *view,
+static struct error *scan_image(const struct elf_image *image, const uint8_t *bytes, size_t size,
                                 struct insn_sites *found) {
     struct elf_range *ranges = NULL;
     uint64_t *starts = NULL;
-    size_t count = 0;
-    struct error *err = elf_function_starts(image, &starts, &view->start_count);
-    view->starts = starts;
+    size_t count = 0, start_count = 0;
+    struct error *err = elf_function_starts(image, &starts, &start_count);
     if (!err)
         err = elf_code_ranges(image, &ranges, &count);
     for (size_t i = 0; !err && i < count; i++)
-        err = scan_range(view, &ranges[i], found);
+        err = scan_range(bytes, size, &ranges[i], starts, start_count, found);
     free(ranges);
     free(starts);
     return err;
@@ -96,18 +59,19 @@ static struct error *scan_image(const struct elf_image *image, struct code_view 
  * length: glibc's own choice on a processor without xsave, so the loader itself uses no wider register. */
 
 /* The pairs of sysdeps/x86_64/dl-trampoline.h: `op disp8(%rsp)`, whose modrm byte holds the operation. */
-static const struct {
-    uint8_t code[4], becomes[4];
+#define REWRITE_SIZE 4
+static const struct loader_rewrite {
+    uint8_t code[REWRITE_SIZE], becomes[REWRITE_SIZE];
 } loader_rewrites[] = {
     {{0x0f, 0xc7, 0x64, 0x24}, {0x0f, 0xae, 0x44, 0x24}}, /* xsavec: fxsave */
     {{0x0f, 0xae, 0x64, 0x24}, {0x0f, 0xae, 0x44, 0x24}}, /* xsave: fxsave */
     {{0x0f, 0xae, 0x6c, 0x24}, {0x0f, 0xae, 0x4c, 0x24}}, /* xrstor: fxrstor */
 };
 
-static const uint8_t *loader_rewrite(const uint8_t *code) {
+static const struct loader_rewrite *find_rewrite(const uint8_t *code) {
     for (size_t i = 0; i < sizeof(loader_rewrites) / sizeof(loader_rewrites[0]); i++)
-        if (memcmp(code, loader_rewrites[i].code, sizeof(loader_rewrites[i].code)) == 0)
-            return loader_rewrites[i].becomes;
+        if (memcmp(code, loader_rewrites[i].code, REWRITE_SIZE) == 0)
+            return &loader_rewrites[i];
     return NULL;
 }
 
@@ -118,87 +82,202 @@ static bool is_loader(const struct elf_image *image) {
     return !err;
 }
 
-static struct error *rewrite(struct recorder *recorder, uint64_t address, const uint8_t *code,
-                             const uint8_t *becomes) {
-    uint8_t now[4];
-    if (task_read(recorder->task, address, now, sizeof(now)) != sizeof(now) ||
-        memcmp(now, code, sizeof(now)) != 0)
-        return NULL;
-    TRY(task_write(recorder->task, address, becomes, sizeof(now)));
-    return effects_add(&recorder->effects, EFFECT_PATCH, address, 0, becomes, sizeof(now));
+/* ---- what is in a file ----
+ *
+ * Looked for once a file, whatever number of processes map it. */
+
+struct rewrite_site {
+    uint64_t offset; /* into the file */
+    const struct loader_rewrite *rewrite;
+};
+
+struct file_code {
+    dev_t device;
+    ino_t inode;
+    uint64_t size;
+    struct timespec mtime, ctime;
+    struct insn_sites sites; /* by offset into the file */
+    struct rewrite_site *rewrites;
+    size_t rewrite_count;
+};
+
+/* A build runs programs that it has just made, and never again: the oldest make room. */
+#define CODE_FILES_MOST 512
+
+struct code_cache {
+    struct file_code files[CODE_FILES_MOST];
+    size_t count, next;
+};
+
+static void file_code_deinit(struct file_code *code) {
+    insn_sites_deinit(&code->sites);
+    free(code->rewrites);
+    memset(code, 0, sizeof(*code));
 }
 
-static struct error *rewrite_range(struct recorder *recorder, const struct code_view *view,
-                                   const struct elf_range *range) {
-    uint64_t from, to;
-    if (!overlap(view, range, &from, &to))
-        return NULL;
-    for (uint64_t at = from; at + 4 <= to; at++) {
-        const uint8_t *becomes = loader_rewrite(view->bytes + at);
-        if (becomes)
-            TRY(rewrite(recorder, view->address + (at - view->offset), view->bytes + at, becomes));
+void record_code_deinit(struct session *session) {
+    for (size_t i = 0; session->code && i < session->code->count; i++)
+        file_code_deinit(&session->code->files[i]);
+    free(session->code);
+    session->code = NULL;
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b) {
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static struct file_code *find_code(struct code_cache *cache, const struct stat *info) {
+    for (size_t i = 0; i < cache->count; i++) {
+        struct file_code *code = &cache->files[i];
+        if (code->inode == info->st_ino && code->device == info->st_dev &&
+            code->size == (uint64_t)info->st_size && same_time(&code->mtime, &info->st_mtim) &&
+            same_time(&code->ctime, &info->st_ctim))
+            return code;
     }
     return NULL;
 }
 
-static struct error *rewrite_loader(struct recorder *recorder, const struct elf_image *image,
-                                    const struct code_view *view) {
+static struct error *add_rewrite(struct file_code *code, uint64_t offset,
+                                 const struct loader_rewrite *rewrite) {
+    struct rewrite_site *sites = reallocarray(code->rewrites, code->rewrite_count + 1, sizeof(*sites));
+    if (!sites)
+        return &error_no_memory;
+    code->rewrites = sites;
+    sites[code->rewrite_count++] = (struct rewrite_site){.offset = offset, .rewrite = rewrite};
+    return NULL;
+}
+
+static struct error *find_rewrites(const struct elf_image *image, const uint8_t *bytes, size_t size,
+                                   struct file_code *code) {
     struct elf_range *ranges = NULL;
     size_t count = 0;
     struct error *err = elf_code_ranges(image, &ranges, &count);
-    for (size_t i = 0; !err && i < count; i++)
-        err = rewrite_range(recorder, view, &ranges[i]);
+    for (size_t i = 0; !err && i < count; i++) {
+        uint64_t end = ranges[i].offset + ranges[i].size < size ? ranges[i].offset + ranges[i].size : size;
+        for (uint64_t at = ranges[i].offset; !err && at + REWRITE_SIZE <= end; at++) {
+            const struct loader_rewrite *rewrite = find_rewrite(bytes + at);
+            if (rewrite)
+                err = add_rewrite(code, at, rewrite);
+        }
+    }
     free(ranges);
     return err;
 }
 
-/* ---- code that is mapped ---- */
-
 /* Code that is in no ELF file is left alone: nothing tells instructions from data there. */
-static struct error *scan_bytes(struct recorder *recorder, const uint8_t *bytes, size_t file_size,
-                                uint64_t address, uint64_t size, uint64_t offset) {
+static struct error *search_bytes(const uint8_t *bytes, size_t size, struct file_code *code) {
     struct elf_image image;
-    struct insn_sites found = {0};
-    struct code_view view = {.bytes = bytes, .address = address, .size = size, .offset = offset};
-    struct error *err = elf_image_init(&image, bytes, file_size, "mapped code");
+    struct error *err = elf_image_init(&image, bytes, size, "mapped code");
     if (err) {
         error_free(err);
         return NULL;
     }
-    err = scan_image(&image, &view, &found);
+    err = scan_image(&image, bytes, size, &code->sites);
     if (error_is(err, ERROR_BAD_DATA)) { /* a damaged file that runs all the same: what was found counts */
         error_free(err);
         err = NULL;
     }
-    if (!err)
-        err = patch_sites(recorder, &found);
     if (!err && is_loader(&image))
-        err = rewrite_loader(recorder, &image, &view);
-    insn_sites_deinit(&found);
+        err = find_rewrites(&image, bytes, size, code);
     elf_image_deinit(&image);
     return err;
 }
 
 /* The file itself is read, not what is stored of it: tables that tell code from data lie in parts that are
  * mapped later, or never. */
-struct error *record_code(struct recorder *recorder, int fd, uint64_t address, uint64_t size,
-                          uint64_t offset) {
-    struct stat info;
-    if (fstat(fd, &info) < 0)
-        return error_system(errno, "mapped code");
-    void *bytes = info.st_size ? mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+static struct error *search_file(int fd, const struct stat *info, struct file_code *code) {
+    *code = (struct file_code){.device = info->st_dev,
+                               .inode = info->st_ino,
+                               .size = (uint64_t)info->st_size,
+                               .mtime = info->st_mtim,
+                               .ctime = info->st_ctim};
+    void *bytes =
+        info->st_size ? mmap(NULL, (size_t)info->st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
     if (bytes == MAP_FAILED)
         return NULL;
-    struct error *err = scan_bytes(recorder, bytes, (size_t)info.st_size, address, size, offset);
-    munmap(bytes, (size_t)info.st_size);
+    struct error *err = search_bytes(bytes, (size_t)info->st_size, code);
+    munmap(bytes, (size_t)info->st_size);
     return err;
+}
+
+static struct error *get_code(struct session *session, int fd, const struct file_code **ret) {
+    struct stat info;
+    struct file_code found;
+    if (fstat(fd, &info) < 0)
+        return error_system(errno, "mapped code");
+    if (!session->code)
+        session->code = calloc(1, sizeof(*session->code));
+    struct code_cache *cache = session->code;
+    if (!cache)
+        return &error_no_memory;
+    *ret = find_code(cache, &info);
+    if (*ret)
+        return NULL;
+    struct error *err = search_file(fd, &info, &found);
+    if (err) {
+        file_code_deinit(&found);
+        return err;
+    }
+    struct file_code *place = &cache->files[cache->next++ % CODE_FILES_MOST];
+    if (cache->count < CODE_FILES_MOST)
+        cache->count++;
+    else
+        file_code_deinit(place);
+    *place = found;
+    *ret = place;
+    return NULL;
+}
+
+/* ---- code that is mapped ---- */
+
+/* Put the trap at `address`, unless the program has changed its copy of this code. */
+static struct error *patch_site(struct recorder *recorder, struct insn_site site, uint64_t address) {
+    uint8_t code[INSN_MAX];
+    site.address = address;
+    if (insn_sites_find(&recorder->process->sites, address))
+        return NULL; /* trapped already: mprotect made the same code executable once more */
+    if (task_read(recorder->thread->task, address, code, site.length) != site.length ||
+        memcmp(code, site.bytes, site.length) != 0)
+        return NULL;
+    TRY(task_write(recorder->thread->task, address, trap_code, sizeof(trap_code)));
+    TRY(insn_sites_add(&recorder->process->sites, &site));
+    return effects_add(&recorder->effects, EFFECT_PATCH, address, 0, trap_code, sizeof(trap_code));
+}
+
+static struct error *rewrite(struct recorder *recorder, const struct loader_rewrite *how, uint64_t address) {
+    uint8_t now[REWRITE_SIZE];
+    if (task_read(recorder->thread->task, address, now, sizeof(now)) != sizeof(now) ||
+        memcmp(now, how->code, sizeof(now)) != 0)
+        return NULL;
+    TRY(task_write(recorder->thread->task, address, how->becomes, sizeof(now)));
+    return effects_add(&recorder->effects, EFFECT_PATCH, address, 0, how->becomes, sizeof(now));
+}
+
+/* Does [at, at + length) of a file lie in [offset, offset + size) of it? */
+static bool is_shown(uint64_t at, uint64_t length, uint64_t offset, uint64_t size) {
+    return at >= offset && at - offset < size && length <= size - (at - offset);
+}
+
+struct error *record_code(struct recorder *recorder, int fd, uint64_t address, uint64_t size,
+                          uint64_t offset) {
+    const struct file_code *code;
+    TRY(get_code(recorder->session, fd, &code));
+    for (size_t i = 0; i < code->sites.count; i++) {
+        const struct insn_site *site = &code->sites.sites[i];
+        if (is_shown(site->address, site->length, offset, size))
+            TRY(patch_site(recorder, *site, address + (site->address - offset)));
+    }
+    for (size_t i = 0; i < code->rewrite_count; i++)
+        if (is_shown(code->rewrites[i].offset, REWRITE_SIZE, offset, size))
+            TRY(rewrite(recorder, code->rewrites[i].rewrite, address + (code->rewrites[i].offset - offset)));
+    return NULL;
 }
 
 /* ---- the vdso ---- */
 
 /* Turn the vdso's functions into system calls. */
 struct error *record_patch_vdso(struct recorder *recorder, const struct maps *maps) {
-    recorder->vdso_syscall = 0;
+    recorder->process->vdso_syscall = 0;
     for (size_t i = 0; i < maps->count; i++) {
         const struct mapping *mapping = &maps->mappings[i];
         if (strcmp(mapping->name, "[vdso]") != 0)
@@ -208,13 +287,13 @@ struct error *record_patch_vdso(struct recorder *recorder, const struct maps *ma
         size_t count, size = mapping->end - mapping->start;
         if (size > sizeof(image))
             return error_new(ERROR_UNSUPPORTED, "vdso: larger than expected");
-        TRY(task_read_exact(recorder->task, mapping->start, image, size));
+        TRY(task_read_exact(recorder->thread->task, mapping->start, image, size));
         TRY(vdso_patches(image, size, patches, &count));
         for (size_t k = 0; k < count; k++) {
-            TRY(task_write(recorder->task, mapping->start + patches[k].offset, patches[k].code,
+            TRY(task_write(recorder->thread->task, mapping->start + patches[k].offset, patches[k].code,
                            patches[k].size));
             if (patches[k].code[5] == 0x0f && patches[k].code[6] == 0x05) /* mov eax, number; syscall */
-                recorder->vdso_syscall = mapping->start + patches[k].offset + 5;
+                recorder->process->vdso_syscall = mapping->start + patches[k].offset + 5;
         }
     }
     return NULL;

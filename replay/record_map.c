@@ -27,11 +27,11 @@
  * same open file. */
 static int open_program_fd(const struct recorder *recorder, int fd) {
     char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/fd/%d", recorder->pid, fd);
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", recorder->process->pid, fd);
     int own = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (own >= 0)
         return own;
-    int pidfd = (int)syscall(SYS_pidfd_open, recorder->pid, 0);
+    int pidfd = (int)syscall(SYS_pidfd_open, recorder->process->pid, 0);
     if (pidfd < 0)
         return -1;
     own = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
@@ -42,20 +42,21 @@ static int open_program_fd(const struct recorder *recorder, int fd) {
 /* ---- the store ---- */
 
 static struct mapped_file *find_mapped(struct recorder *recorder, const struct stat *info) {
-    for (size_t i = 0; i < recorder->mapped_count; i++)
-        if (recorder->mapped[i].device == info->st_dev && recorder->mapped[i].inode == info->st_ino)
-            return &recorder->mapped[i];
+    for (size_t i = 0; i < recorder->process->mapped_count; i++)
+        if (recorder->process->mapped[i].device == info->st_dev &&
+            recorder->process->mapped[i].inode == info->st_ino)
+            return &recorder->process->mapped[i];
     return NULL;
 }
 
 static struct error *note_mapped(struct recorder *recorder, const struct stat *info, uint32_t file,
                                  struct mapped_file **ret) {
-    struct mapped_file *mapped =
-        realloc(recorder->mapped, (recorder->mapped_count + 1) * sizeof(*recorder->mapped));
+    struct mapped_file *mapped = realloc(recorder->process->mapped, (recorder->process->mapped_count + 1) *
+                                                                        sizeof(*recorder->process->mapped));
     if (!mapped)
         return &error_no_memory;
-    recorder->mapped = mapped;
-    *ret = &mapped[recorder->mapped_count++];
+    recorder->process->mapped = mapped;
+    *ret = &mapped[recorder->process->mapped_count++];
     **ret = (struct mapped_file){.device = info->st_dev,
                                  .inode = info->st_ino,
                                  .changed = info->st_ctim,
@@ -64,14 +65,33 @@ static struct error *note_mapped(struct recorder *recorder, const struct stat *i
     return NULL;
 }
 
-static struct error *append_file_event(struct recorder *recorder, const struct stored_file *file) {
+static struct error *append_file_event(struct recorder *recorder, struct stored_file *file) {
     struct event event = {.kind = EVENT_FILE};
     event.file.file = file->id;
     event.file.size = file->size;
     event.file.path = file->path;
     event.file.path_size = (uint32_t)strlen(file->path);
-    TRY(file_store_hash(recorder->recording.filesfd, file->id, &event.file.hash));
-    TRY(recorder_append(recorder, &event));
+    TRY(file_store_file_hash(&recorder->session->store, file, &event.file.hash));
+    return recorder_append(recorder, &event);
+}
+
+/* This log knows the file as it is now; *ret_news says whether it did not before. */
+static struct error *tell_file(struct recorder *recorder, const struct stored_file *file, bool *ret_news) {
+    if (file->id >= recorder->told_count) {
+        size_t count = file->id + 64;
+        uint32_t *told = reallocarray(recorder->told, count, sizeof(*told));
+        if (!told)
+            return &error_no_memory;
+        memset(told + recorder->told_count, 0, (count - recorder->told_count) * sizeof(*told));
+        recorder->told = told;
+        recorder->told_count = count;
+    }
+    *ret_news = recorder->told[file->id] != file->generation;
+    recorder->told[file->id] = file->generation;
+    return NULL;
+}
+
+static struct error *flush_file_event(struct recorder *recorder) {
     /* the file may have grown beyond what an earlier event says of it: a recorder that is killed now must not
      * leave it at that */
     return recorder->log ? chunk_writer_flush(recorder->log) : NULL;
@@ -93,8 +113,8 @@ static void widen(const struct recorder *recorder, int fd, uint64_t *offset, uin
     if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || !is_program_file(fd))
         return;
     uint64_t all = (uint64_t)info.st_size, most = WHOLE_MOST;
-    if (recorder->options->max_size && recorder->options->max_size / 8 < most)
-        most = recorder->options->max_size / 8;
+    if (recorder->session->options->max_size && recorder->session->options->max_size / 8 < most)
+        most = recorder->session->options->max_size / 8;
     if (all > most || *offset + *size > all + PAGE)
         return;
     *offset = 0;
@@ -105,10 +125,14 @@ static void widen(const struct recorder *recorder, int fd, uint64_t *offset, uin
  * made. */
 static struct error *store_file(struct recorder *recorder, int fd, const char *path, uint64_t offset,
                                 uint64_t size, struct stored_file **ret) {
-    bool changed;
+    bool changed, news;
+    recorder->session->store.domain = recorder->info.domain;
     widen(recorder, fd, &offset, &size);
-    TRY(file_store_add(&recorder->store, fd, path, offset, size, ret, &changed));
-    return changed && recorder->log ? append_file_event(recorder, *ret) : NULL;
+    TRY(file_store_add(&recorder->session->store, fd, path, offset, size, ret, &changed));
+    TRY(tell_file(recorder, *ret, &news));
+    if (news && recorder->log)
+        TRY(append_file_event(recorder, *ret));
+    return changed && recorder->log ? flush_file_event(recorder) : NULL;
 }
 
 /* ---- mmap, mprotect, mremap ---- */
@@ -149,6 +173,7 @@ static struct error *map_again(struct recorder *recorder, struct mapped_file *ma
             return NULL;
     }
     mapped->changing = true;
+    size = (size + PAGE - 1) & ~(uint64_t)(PAGE - 1); /* the rest of the last page is seen, too */
     return add_file_contents(recorder, mapped->file, fd, offset, size);
 }
 
@@ -167,6 +192,7 @@ static struct error *map_regular(struct recorder *recorder, uint64_t address, ui
     }
     if (writable)
         mapped->changing = true;
+    TRY(record_shared_mapped(recorder, &info, path, offset, size, writable));
     TRY(effects_add(&recorder->effects, EFFECT_MAP_FILE, 0, mapped->file, NULL, 0));
     if (protection & PROT_EXEC)
         TRY(record_code(recorder, fd, address, size, offset));
@@ -192,8 +218,7 @@ static struct error *stop_on_error(struct recorder *recorder, struct error *err)
     err = recorder_cause(recorder, err);
     if (!err || error_is(err, ERROR_TASK_GONE))
         return err;
-    recorder_stop(recorder, "%s", err->message);
-    error_free(err);
+    recorder_stop_error(recorder, err);
     return NULL;
 }
 
@@ -201,7 +226,7 @@ static struct error *stop_on_error(struct recorder *recorder, struct error *err)
 static bool can_write(const struct recorder *recorder, int fd) {
     char path[64], line[128];
     unsigned flags = O_RDWR; /* if nobody tells */
-    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->pid, fd);
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->process->pid, fd);
     FILE *file = fopen(path, "re");
     while (file && fgets(line, sizeof(line), file))
         if (sscanf(line, "flags: %o", &flags) == 1)
@@ -214,7 +239,7 @@ static bool can_write(const struct recorder *recorder, int fd) {
 struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
                             int flags, int fd, uint64_t offset) {
     char link[64], path[4096];
-    snprintf(link, sizeof(link), "/proc/%d/fd/%d", recorder->pid, fd);
+    snprintf(link, sizeof(link), "/proc/%d/fd/%d", recorder->process->pid, fd);
     ssize_t length = readlink(link, path, sizeof(path) - 1);
     path[length > 0 ? length : 0] = 0;
     int own = open_program_fd(recorder, fd);
@@ -234,7 +259,7 @@ static struct error *visit_mapping(struct recorder *recorder, const struct mappi
     struct mapping part = *mapping;
     struct stored_file *stored;
     struct stat info;
-    int fd = mapping_open(recorder->pid, mapping);
+    int fd = mapping_open(recorder->process->pid, mapping);
     if (fd < 0)
         return NULL; /* deleted meanwhile: what was stored when it was mapped has to do */
     if (part.start < start) {
@@ -257,7 +282,7 @@ static struct error *visit_mapping(struct recorder *recorder, const struct mappi
 static struct error *visit_file_mappings(struct recorder *recorder, uint64_t address, uint64_t size,
                                          mapping_visitor *visit) {
     struct maps maps;
-    TRY(maps_read(recorder->pid, &maps));
+    TRY(maps_read(recorder->process->pid, &maps));
     struct error *err = NULL;
     for (size_t i = 0; !err && i < maps.count; i++) {
         const struct mapping *mapping = &maps.mappings[i];
@@ -286,8 +311,15 @@ struct error *record_grown(struct recorder *recorder, uint64_t address, uint64_t
 struct error *record_file_written(struct recorder *recorder, const char *path, uint64_t offset,
                                   uint64_t size) {
     struct stat info;
-    if (!recorder->mapped_count || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
+    bool alone = recorder->session->recorder_count == 1;
+    if ((alone && !recorder->process->mapped_count) || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
         return NULL;
+    if (!alone) {
+        char name[4096];
+        ssize_t length = readlink(path, name, sizeof(name) - 1);
+        name[length > 0 ? length : 0] = 0;
+        TRY(record_shared_written(recorder, &info, length > 0 ? name : path, offset, size));
+    }
     struct mapped_file *mapped = find_mapped(recorder, &info);
     if (!mapped)
         return NULL;
@@ -310,12 +342,25 @@ struct error *record_file_written(struct recorder *recorder, const char *path, u
     return err;
 }
 
+/* Shared memory that is not writable now: a mapping of a file whose descriptor can write, or memory of no
+ * file. */
+static bool may_become_writable(const struct recorder *recorder, const struct mapping *mapping) {
+    if (mapping->name[0] != '/' || strncmp(mapping->name, "/SYSV", 5) == 0 ||
+        strncmp(mapping->name, "/dev/zero", 9) == 0)
+        return true;
+    for (size_t i = 0; i < recorder->process->mapped_count; i++)
+        if (recorder->process->mapped[i].inode == mapping->inode && recorder->process->mapped[i].changing)
+            return true;
+    return false;
+}
+
 struct error *record_has_shared_memory(struct recorder *recorder, bool *ret) {
     struct maps maps;
     *ret = false;
-    TRY(maps_read(recorder->pid, &maps));
+    TRY(maps_read(recorder->process->pid, &maps));
     for (size_t i = 0; i < maps.count; i++)
-        if (maps.mappings[i].shared && maps.mappings[i].protection & PROT_WRITE)
+        if (maps.mappings[i].shared &&
+            (maps.mappings[i].protection & PROT_WRITE || may_become_writable(recorder, &maps.mappings[i])))
             *ret = true;
     maps_deinit(&maps);
     return NULL;
@@ -329,20 +374,21 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
     struct stored_file *stored;
     struct mapped_file *mapped;
     uint64_t size = mapping->end - mapping->start, hash;
-    int fd = mapping_open(recorder->pid, mapping);
+    int fd = mapping_open(recorder->process->pid, mapping);
     if (fd < 0 || fstat(fd, &info) < 0) {
         if (fd >= 0)
             close(fd);
         return error_new(ERROR_UNSUPPORTED, "%s: is mapped and cannot be opened", mapping->name);
     }
     struct error *err = store_file(recorder, fd, mapping->name, mapping->offset, size, &stored);
-    if (!err && mapping->protection & PROT_EXEC)
+    if (!err && mapping->protection & PROT_EXEC &&
+        !recorder->forked) /* a copy is patched as its original is */
         err = record_code(recorder, fd, mapping->start, size, mapping->offset);
     close(fd);
     if (!err && !find_mapped(recorder, &info))
         err = note_mapped(recorder, &info, stored->id, &mapped);
     if (!err)
-        err = file_store_hash(recorder->recording.filesfd, stored->id, &hash);
+        err = file_store_file_hash(&recorder->session->store, stored, &hash);
     if (!err)
         err = snapshot_add_file(snapshot, stored->id, stored->size, hash, stored->path);
     if (!err)
@@ -376,13 +422,13 @@ static struct error *snapshot_mappings(struct recorder *recorder, struct snapsho
 /* Only 64-bit programs: a 32-bit one has another entry, other registers and other calls. */
 static struct error *check_program(struct recorder *recorder) {
     struct user_regs_struct regs;
-    TRY(trace_get_registers(recorder->task->tid, &regs));
+    TRY(trace_get_registers(recorder->thread->task->tid, &regs));
     if (regs.cs != 0x33)
         return error_hint(error_new(ERROR_UNSUPPORTED, "32-bit program: cannot be recorded"),
                           "reel records x86-64 programs");
     unsigned persona = 0;
     char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/personality", recorder->pid);
+    snprintf(path, sizeof(path), "/proc/%d/personality", recorder->process->pid);
     FILE *file = fopen(path, "re");
     if (file && fscanf(file, "%x", &persona) != 1)
         persona = 0;
@@ -395,7 +441,7 @@ static struct error *check_program(struct recorder *recorder) {
 
 /* The kernel closes /proc for programs that may be executed and not read, but not to root. */
 static struct error *read_maps(struct recorder *recorder, struct maps *ret) {
-    struct error *err = maps_read(recorder->pid, ret);
+    struct error *err = maps_read(recorder->process->pid, ret);
     if (!error_is(err, ERROR_SYSTEM) || err->errnum != EACCES)
         return err;
     error_free(err);
@@ -407,18 +453,20 @@ static struct error *take_snapshot(struct recorder *recorder, struct snapshot *s
     struct maps maps;
     char name[32];
     TRY(read_maps(recorder, &maps));
-    struct error *err = record_patch_vdso(recorder, &maps);
+    struct error *err = recorder->forked ? NULL : record_patch_vdso(recorder, &maps);
     if (!err)
         err = snapshot_mappings(recorder, snapshot, &maps);
     maps_deinit(&maps);
     effects_clear(&recorder->effects); /* patches are in the pages of the snapshot */
     if (err)
         return err;
-    TRY(snapshot_take_task(snapshot, recorder->task));
-    recorder->last = snapshot->registers;
+    TRY(snapshot_take_task(snapshot, recorder->thread->task));
+    recorder->thread->last = snapshot->registers;
+    snapshot->brk_end = recorder->process->brk_end;
+    TRY(recording_process_copy(&recorder->info, &snapshot->process));
     recording_segment_name(number, "snapshot", name);
-    return snapshot_write(snapshot, recorder->task, recorder->recording.domainfd, name,
-                          &recorder->recording.budget);
+    return snapshot_write(snapshot, recorder->thread->task, recorder->domainfd, name,
+                          &recorder->session->recording.budget);
 }
 
 static struct error *open_segment(struct recorder *recorder, uint32_t number) {
@@ -435,14 +483,14 @@ static struct error *open_segment(struct recorder *recorder, uint32_t number) {
         return err;
     TRY(record_signal_reset(recorder));
     recording_segment_name(number, "log", name);
-    return chunk_writer_create(recorder->recording.domainfd, name, CHUNK_FILE_LOG,
-                               &recorder->recording.budget, &recorder->log);
+    return chunk_writer_create(recorder->domainfd, name, CHUNK_FILE_LOG, &recorder->session->recording.budget,
+                               &recorder->log);
 }
 
 /* Programs that interpret the code of others would meet the traps in it. */
 static struct error *check_interpreter(const struct recorder *recorder) {
     char link[64], path[4096];
-    snprintf(link, sizeof(link), "/proc/%d/exe", recorder->pid);
+    snprintf(link, sizeof(link), "/proc/%d/exe", recorder->process->pid);
     ssize_t size = readlink(link, path, sizeof(path) - 1);
     path[size > 0 ? size : 0] = 0;
     const char *slash = strrchr(path, '/');
@@ -452,20 +500,28 @@ static struct error *check_interpreter(const struct recorder *recorder) {
     return NULL;
 }
 
+void record_forget_changing(struct recorder *recorder) {
+    for (size_t i = 0; i < recorder->process->mapped_count; i++)
+        if (recorder->process->mapped[i].changing)
+            file_store_forget(&recorder->session->store, recorder->process->mapped[i].file);
+}
+
 struct error *record_segment(struct recorder *recorder, uint32_t number) {
     char name[32];
-    TRY(check_interpreter(recorder));
-    insn_sites_deinit(&recorder->sites);
-    for (size_t i = 0; i < recorder->mapped_count; i++)
-        if (recorder->mapped[i].changing)
-            file_store_forget(&recorder->store, recorder->mapped[i].file);
-    recorder->mapped_count = 0;
-    memset(recorder->known_calls, 0, sizeof(recorder->known_calls));
-    recorder->check_cursor = 0;
+    if (!recorder->forked) {
+        TRY(check_interpreter(recorder));
+        insn_sites_deinit(&recorder->process->sites);
+        record_forget_changing(recorder);
+        recorder->process->mapped_count = 0;
+        recorder->process->brk_end = 0;
+        memset(recorder->process->known_calls, 0, sizeof(recorder->process->known_calls));
+    }
+    recorder->process->check_cursor = 0;
+    record_tree_describe(recorder);
     struct error *err = open_segment(recorder, number);
     if (err) {
         recording_segment_name(number, "snapshot", name);
-        unlinkat(recorder->recording.domainfd, name, 0);
+        unlinkat(recorder->domainfd, name, 0);
     }
     return err;
 }
@@ -474,16 +530,17 @@ struct error *record_segment(struct recorder *recorder, uint32_t number) {
 
 /* The next piece of writable memory after the cursor. */
 static bool next_piece(struct recorder *recorder, const struct maps *maps, struct memory_range *ret) {
-    for (int round = 0; round < 2; round++, recorder->check_cursor = 0) {
+    for (int round = 0; round < 2; round++, recorder->process->check_cursor = 0) {
         for (size_t i = 0; i < maps->count; i++) {
             const struct mapping *mapping = &maps->mappings[i];
-            if (!(mapping->protection & PROT_WRITE) || mapping->end <= recorder->check_cursor)
+            if (!(mapping->protection & PROT_WRITE) || mapping->end <= recorder->process->check_cursor)
                 continue;
-            uint64_t start =
-                mapping->start > recorder->check_cursor ? mapping->start : recorder->check_cursor;
+            uint64_t start = mapping->start > recorder->process->check_cursor
+                                 ? mapping->start
+                                 : recorder->process->check_cursor;
             uint64_t size = mapping->end - start < CHECK_BYTES ? mapping->end - start : CHECK_BYTES;
             *ret = (struct memory_range){.address = start, .size = size};
-            recorder->check_cursor = start + size;
+            recorder->process->check_cursor = start + size;
             return true;
         }
     }
@@ -496,7 +553,7 @@ static struct error *append_check(struct recorder *recorder, uint64_t address, u
         return &error_no_memory;
     struct event event = {.kind = EVENT_CHECK};
     event.check.address = address;
-    event.check.size = task_read(recorder->task, address, bytes, size);
+    event.check.size = task_read(recorder->thread->task, address, bytes, size);
     event.check.hash = XXH3_64bits(bytes, event.check.size);
     free(bytes);
     return event.check.size ? recorder_append(recorder, &event) : NULL;
@@ -506,8 +563,8 @@ struct error *record_check(struct recorder *recorder) {
     struct maps maps;
     struct memory_range piece;
     struct user_regs_struct regs;
-    TRY(trace_get_registers(recorder->task->tid, &regs));
-    TRY(maps_read(recorder->pid, &maps));
+    TRY(trace_get_registers(recorder->thread->task->tid, &regs));
+    TRY(maps_read(recorder->process->pid, &maps));
     const struct mapping *stack = maps_find(&maps, regs.rsp);
     struct error *err = NULL;
     if (stack && stack->protection & PROT_WRITE)
@@ -522,21 +579,21 @@ static struct error *keep_image(struct recorder *recorder, const struct image *i
     char name[32];
     recording_segment_name(recorder->segment, "memory", name);
     return stop_on_error(recorder,
-                         image_write(image, recorder->recording.domainfd, name, &recorder->recording.budget));
+                         image_write(image, recorder->domainfd, name, &recorder->session->recording.budget));
 }
 
 struct error *record_end_memory(struct recorder *recorder) {
     struct image image;
-    if (!recorder->options->check_memory || recorder->mode != RECORDER_RECORDING)
+    if (!recorder->session->options->check_memory || recorder->mode != RECORDER_RECORDING)
         return NULL;
-    TRY(image_take(recorder->task, 0, 0, &image));
+    TRY(image_take(recorder->thread->task, 0, 0, &image));
     struct error *err = keep_image(recorder, &image);
     image_deinit(&image);
     return err;
 }
 
 struct error *record_exec_memory(struct recorder *recorder) {
-    if (!recorder->before || recorder->mode != RECORDER_RECORDING)
+    if (!recorder->thread->before || recorder->mode != RECORDER_RECORDING)
         return NULL;
-    return keep_image(recorder, recorder->before);
+    return keep_image(recorder, recorder->thread->before);
 }

@@ -46,7 +46,7 @@ static uint64_t status_mask(const char *status, const char *key) {
 
 static struct error *read_status(const struct recorder *recorder, char ret[STATUS_SIZE]) {
     char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/status", recorder->task->tid);
+    snprintf(path, sizeof(path), "/proc/%d/status", recorder->thread->task->tid);
     FILE *file = fopen(path, "re");
     if (!file)
         return error_system(errno == ENOENT ? ESRCH : errno, "%s", path);
@@ -60,8 +60,8 @@ struct error *record_bad_frame(struct recorder *recorder) {
     char status[STATUS_SIZE];
     TRY(read_status(recorder, status));
     if (status_mask(status, "\nSigPnd:") & signal_bit(SIGSEGV)) {
-        recorder->frame_failed = true;
-        recorder->delivering_place = SIGNAL_AFTER_EVENT;
+        recorder->thread->frame_failed = true;
+        recorder->thread->delivering_place = SIGNAL_AFTER_EVENT;
     }
     return NULL;
 }
@@ -118,14 +118,15 @@ static uint64_t frame_size(struct recorder *recorder, uint64_t rsp) {
     enum { BASE = 1024, LEGACY = 512, MAGIC_AT = 464 };
     ucontext_t context;
     uint32_t reserved[2] = {0};
-    if (task_read(recorder->task, rsp + 8, &context, offsetof(ucontext_t, __fpregs_mem)) !=
+    if (task_read(recorder->thread->task, rsp + 8, &context, offsetof(ucontext_t, __fpregs_mem)) !=
         offsetof(ucontext_t, __fpregs_mem))
         return BASE;
     uint64_t fpstate = (uint64_t)context.uc_mcontext.fpregs;
     if (fpstate <= rsp || fpstate - rsp > 65536)
         return BASE;
     uint64_t size = LEGACY;
-    if (task_read(recorder->task, fpstate + MAGIC_AT, reserved, sizeof(reserved)) == sizeof(reserved) &&
+    if (task_read(recorder->thread->task, fpstate + MAGIC_AT, reserved, sizeof(reserved)) ==
+            sizeof(reserved) &&
         reserved[0] == 0x46505853 && reserved[1] <= XSTATE_MAX + 64) /* FP_XSTATE_MAGIC1 */
         size = reserved[1];
     return fpstate - rsp + size;
@@ -133,34 +134,35 @@ static uint64_t frame_size(struct recorder *recorder, uint64_t rsp) {
 
 static struct error *append_handled(struct recorder *recorder, const struct user_regs_struct *regs) {
     effects_clear(&recorder->effects);
-    TRY(effects_add_memory(&recorder->effects, recorder->task, regs->rsp, frame_size(recorder, regs->rsp)));
+    TRY(effects_add_memory(&recorder->effects, recorder->thread->task, regs->rsp,
+                           frame_size(recorder, regs->rsp)));
     TRY(effects_add_registers(&recorder->effects, regs));
-    TRY(effects_add_xstate(&recorder->effects, recorder->task));
-    return append_signal(recorder, &recorder->delivering, recorder->delivering_place, SIGNAL_HANDLED,
-                         &recorder->delivering_at);
+    TRY(effects_add_xstate(&recorder->effects, recorder->thread->task));
+    return append_signal(recorder, &recorder->thread->delivering, recorder->thread->delivering_place,
+                         SIGNAL_HANDLED, &recorder->thread->delivering_at);
 }
 
 struct error *record_delivered(struct recorder *recorder, const struct stop *stop, bool *ret_handled) {
     struct user_regs_struct regs;
-    recorder->phase = PHASE_RUNNING;
-    TRY(trace_get_registers(recorder->task->tid, &regs));
+    recorder->thread->phase = PHASE_RUNNING;
+    TRY(trace_get_registers(recorder->thread->task->tid, &regs));
     *ret_handled = stop->signo == SIGTRAP;
     if (!*ret_handled) {
         /* There was no room for the frame: the kernel makes it a SIGSEGV, which kills, where the signal came.
          * One that the program's own instruction raised comes first, and does nothing more. */
-        if (recorder->delivering_place == SIGNAL_SYNCHRONOUS) {
-            TRY(append_signal(recorder, &recorder->delivering, SIGNAL_SYNCHRONOUS, SIGNAL_IGNORED,
-                              &recorder->delivering_at));
-            recorder->delivering_place = SIGNAL_AFTER_EVENT;
+        if (recorder->thread->delivering_place == SIGNAL_SYNCHRONOUS) {
+            TRY(append_signal(recorder, &recorder->thread->delivering, SIGNAL_SYNCHRONOUS, SIGNAL_IGNORED,
+                              &recorder->thread->delivering_at));
+            recorder->thread->delivering_place = SIGNAL_AFTER_EVENT;
         }
-        recorder->frame_failed = true;
-        recorder->last = regs;
+        recorder->thread->frame_failed = true;
+        recorder->thread->last = regs;
         return NULL;
     }
     TRY(append_handled(recorder, &regs));
     TRY(record_signal_changed(recorder));
-    recorder->last = regs;
-    return task_resume(recorder->task, RESUME_CONT, 0);
+    recorder->thread->last = regs;
+    return task_resume(recorder->thread->task, RESUME_CONT, 0);
 }
 
 /* Let the signal of this stop through and log what it does. */
@@ -170,13 +172,13 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
     TRY(find_disposition(recorder, info->si_signo, &disposition));
     switch (disposition) {
     case DISPOSITION_HANDLED:
-        recorder->delivering = *info;
-        recorder->delivering_place = place;
-        recorder->delivering_at = *at;
-        recorder->phase = PHASE_DELIVERING;
-        return task_resume(recorder->task, RESUME_STEP, info->si_signo);
+        recorder->thread->delivering = *info;
+        recorder->thread->delivering_place = place;
+        recorder->thread->delivering_at = *at;
+        recorder->thread->phase = PHASE_DELIVERING;
+        return task_resume(recorder->thread->task, RESUME_STEP, info->si_signo);
     case DISPOSITION_FATAL:
-        recorder->dying = true;
+        recorder->process->dying = true;
         TRY(record_end_memory(recorder));
         TRY(append_signal(recorder, info, place, SIGNAL_FATAL, at));
         break;
@@ -186,36 +188,37 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
     case DISPOSITION_STOPS:
         break;
     }
-    return task_resume(recorder->task, RESUME_CONT, info->si_signo);
+    return task_resume(recorder->thread->task, RESUME_CONT, info->si_signo);
 }
 
 /* ---- asynchronous signals ---- */
 
 static struct error *defer(struct recorder *recorder, const siginfo_t *info) {
-    if (recorder->deferred_count == DEFERRED_MAX) {
+    if (recorder->thread->deferred_count == DEFERRED_MAX) {
         recorder_stop(recorder, "more than %d signals came between two system calls", DEFERRED_MAX);
-        return task_resume(recorder->task, RESUME_CONT, info->si_signo);
+        return task_resume(recorder->thread->task, RESUME_CONT, info->si_signo);
     }
-    for (size_t i = 0; i < recorder->deferred_count; i++) /* ordinary signals do not queue */
-        if (info->si_signo < SIGRTMIN_KERNEL && recorder->deferred[i].signo == info->si_signo)
-            return task_resume(recorder->task, RESUME_CONT, 0);
-    if (!recorder->deferred_count)
-        recorder->deferred_ticks = 0;
-    recorder->deferred[recorder->deferred_count++] =
+    for (size_t i = 0; i < recorder->thread->deferred_count; i++) /* ordinary signals do not queue */
+        if (info->si_signo < SIGRTMIN_KERNEL && recorder->thread->deferred[i].signo == info->si_signo)
+            return task_resume(recorder->thread->task, RESUME_CONT, 0);
+    if (!recorder->thread->deferred_count)
+        recorder->thread->deferred_ticks = 0;
+    recorder->thread->deferred[recorder->thread->deferred_count++] =
         (struct deferred_signal){.signo = info->si_signo, .info = *info};
-    return task_resume(recorder->task, RESUME_CONT, 0);
+    return task_resume(recorder->thread->task, RESUME_CONT, 0);
 }
 
 static struct error *record_asynchronous(struct recorder *recorder, const siginfo_t *info,
                                          const struct user_regs_struct *regs) {
-    if (registers_compare(regs, &recorder->last) == REGISTER_COUNT && !recorder->deferred_count)
+    if (registers_compare(regs, &recorder->thread->last) == REGISTER_COUNT &&
+        !recorder->thread->deferred_count)
         return deliver(recorder, info, SIGNAL_AFTER_EVENT, regs);
     enum disposition disposition;
     TRY(find_disposition(recorder, info->si_signo, &disposition));
     if (disposition == DISPOSITION_HANDLED)
         return defer(recorder, info);
     /* nothing that replay would see, or the end at a moment that nobody can tell */
-    return task_resume(recorder->task, RESUME_CONT, info->si_signo);
+    return task_resume(recorder->thread->task, RESUME_CONT, info->si_signo);
 }
 
 /* A signal is put in by resuming the exit stop of the cancelled call with its number: the kernel then makes
@@ -227,9 +230,9 @@ static bool is_injected(const siginfo_t *info) {
 }
 
 static struct error *record_injected_signal(struct recorder *recorder, const struct user_regs_struct *regs) {
-    recorder->phase = PHASE_RUNNING;
-    TRY(trace_set_siginfo(recorder->task->tid, &recorder->delivering));
-    siginfo_t info = recorder->delivering;
+    recorder->thread->phase = PHASE_RUNNING;
+    TRY(trace_set_siginfo(recorder->thread->task->tid, &recorder->thread->delivering));
+    siginfo_t info = recorder->thread->delivering;
     return deliver(recorder, &info, SIGNAL_BEFORE_SYSCALL, regs);
 }
 
@@ -238,17 +241,17 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
     struct user_regs_struct regs;
     bool imitated = false;
     (void)stop;
-    TRY(trace_get_siginfo(recorder->task->tid, &info));
-    TRY(trace_get_registers(recorder->task->tid, &regs));
-    if (recorder->phase == PHASE_INJECTING && info.si_signo == recorder->delivering.si_signo)
+    TRY(trace_get_siginfo(recorder->thread->task->tid, &info));
+    TRY(trace_get_registers(recorder->thread->task->tid, &regs));
+    if (recorder->thread->phase == PHASE_INJECTING && info.si_signo == recorder->thread->delivering.si_signo)
         return is_injected(&info) ? record_injected_signal(recorder, &regs) : defer(recorder, &info);
     if (info.si_signo == SIGILL)
-        TRY(record_instruction(recorder, recorder->task, &recorder->sites, &imitated));
+        TRY(record_instruction(recorder, recorder->thread->task, &recorder->process->sites, &imitated));
     if (imitated)
-        return task_resume(recorder->task, RESUME_CONT, 0);
-    if (recorder->frame_failed) {
-        recorder->frame_failed = false;
-        return deliver(recorder, &info, recorder->delivering_place, &regs);
+        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+    if (recorder->thread->frame_failed) {
+        recorder->thread->frame_failed = false;
+        return deliver(recorder, &info, recorder->thread->delivering_place, &regs);
     }
     if (is_synchronous(&info))
         return deliver(recorder, &info, SIGNAL_SYNCHRONOUS, &regs);
@@ -258,9 +261,9 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
 /* The first deferred signal that the program does not block now (a handler's mask may), or deferred_count. */
 static struct error *first_deliverable(struct recorder *recorder, size_t *ret) {
     uint64_t mask;
-    TRY(trace_get_sigmask(recorder->task->tid, &mask));
-    for (*ret = 0; *ret < recorder->deferred_count; ++*ret)
-        if (!(mask & signal_bit(recorder->deferred[*ret].signo)))
+    TRY(trace_get_sigmask(recorder->thread->task->tid, &mask));
+    for (*ret = 0; *ret < recorder->thread->deferred_count; ++*ret)
+        if (!(mask & signal_bit(recorder->thread->deferred[*ret].signo)))
             break;
     return NULL;
 }
@@ -272,57 +275,58 @@ struct error *record_inject(struct recorder *recorder, bool *ret_done) {
     size_t index;
     *ret_done = false;
     TRY(first_deliverable(recorder, &index));
-    if (index == recorder->deferred_count)
+    if (index == recorder->thread->deferred_count)
         return NULL;
-    TRY(trace_get_registers(recorder->task->tid, &regs));
+    TRY(trace_get_registers(recorder->thread->task->tid, &regs));
     regs.rax = regs.orig_rax;
     regs.orig_rax = (unsigned long long)-1;
     regs.rip -= 2;
-    TRY(trace_set_registers(recorder->task->tid, &regs));
-    recorder->delivering = recorder->deferred[index].info;
-    recorder->deferred_count--;
-    memmove(recorder->deferred + index, recorder->deferred + index + 1,
-            (recorder->deferred_count - index) * sizeof(recorder->deferred[0]));
-    recorder->deferred_ticks = 0;
-    recorder->phase = PHASE_INJECTING;
+    TRY(trace_set_registers(recorder->thread->task->tid, &regs));
+    recorder->thread->delivering = recorder->thread->deferred[index].info;
+    recorder->thread->deferred_count--;
+    memmove(recorder->thread->deferred + index, recorder->thread->deferred + index + 1,
+            (recorder->thread->deferred_count - index) * sizeof(recorder->thread->deferred[0]));
+    recorder->thread->deferred_ticks = 0;
+    recorder->thread->phase = PHASE_INJECTING;
     *ret_done = true;
-    return task_resume(recorder->task, RESUME_SYSCALL, 0);
+    return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
 }
 
 struct error *record_injected(struct recorder *recorder) {
-    return task_resume(recorder->task, RESUME_CONT, recorder->delivering.si_signo);
+    return task_resume(recorder->thread->task, RESUME_CONT, recorder->thread->delivering.si_signo);
 }
 
 struct error *record_signal_tick(struct recorder *recorder) {
-    if (!recorder->deferred_count || ++recorder->deferred_ticks < DEFERRED_TICKS_MOST)
+    if (!recorder->thread->deferred_count || ++recorder->thread->deferred_ticks < DEFERRED_TICKS_MOST)
         return NULL;
     recorder_stop(recorder,
                   "%s came while the program computed without a system call, and such a place cannot be "
                   "found again yet",
-                  signal_name(recorder->deferred[0].signo));
+                  signal_name(recorder->thread->deferred[0].signo));
     return NULL;
 }
 
 /* Make the signals that wait come once more; record_late_signal() gives them their siginfo back. */
 void record_signal_release(struct recorder *recorder) {
-    if (recorder->phase == PHASE_INJECTING && recorder->deferred_count < DEFERRED_MAX)
-        recorder->deferred[recorder->deferred_count++] =
-            (struct deferred_signal){.signo = recorder->delivering.si_signo, .info = recorder->delivering};
-    for (size_t i = 0; i < recorder->deferred_count; i++)
-        syscall(SYS_tgkill, recorder->pid, recorder->pid, recorder->deferred[i].signo);
+    if (recorder->thread->phase == PHASE_INJECTING && recorder->thread->deferred_count < DEFERRED_MAX)
+        recorder->thread->deferred[recorder->thread->deferred_count++] = (struct deferred_signal){
+            .signo = recorder->thread->delivering.si_signo, .info = recorder->thread->delivering};
+    for (size_t i = 0; i < recorder->thread->deferred_count; i++)
+        syscall(SYS_tgkill, recorder->process->pid, recorder->process->pid,
+                recorder->thread->deferred[i].signo);
 }
 
-struct error *record_late_signal(struct recorder *recorder, struct task *task) {
+struct error *record_late_signal(struct thread *thread, struct task *task) {
     siginfo_t info;
     TRY(trace_get_siginfo(task->tid, &info));
     if (info.si_code != SI_TKILL || info.si_pid != getpid())
         return NULL;
-    for (size_t i = 0; i < recorder->deferred_count; i++) {
-        if (recorder->deferred[i].signo != info.si_signo)
+    for (size_t i = 0; i < thread->deferred_count; i++) {
+        if (thread->deferred[i].signo != info.si_signo)
             continue;
-        siginfo_t wanted = recorder->deferred[i].info;
-        memmove(recorder->deferred + i, recorder->deferred + i + 1,
-                (--recorder->deferred_count - i) * sizeof(recorder->deferred[0]));
+        siginfo_t wanted = thread->deferred[i].info;
+        memmove(thread->deferred + i, thread->deferred + i + 1,
+                (--thread->deferred_count - i) * sizeof(thread->deferred[0]));
         return trace_set_siginfo(task->tid, &wanted);
     }
     return NULL;
@@ -335,65 +339,69 @@ struct error *record_late_signal(struct recorder *recorder, struct task *task) {
  * recorder has noted. */
 
 struct error *record_signal_changed(struct recorder *recorder) {
-    TRY(trace_get_sigmask(recorder->task->tid, &recorder->sigmask));
-    const struct syscall_call *call = &recorder->call;
-    if (recorder->row && recorder->row->handler == HANDLER_SIGACTION && call->args[0] == SIGILL &&
-        call->args[1])
-        task_read(recorder->task, call->args[1], recorder->sigill_action, sizeof(recorder->sigill_action));
+    TRY(trace_get_sigmask(recorder->thread->task->tid, &recorder->thread->sigmask));
+    const struct syscall_call *call = &recorder->thread->call;
+    if (recorder->thread->row && recorder->thread->row->handler == HANDLER_SIGACTION &&
+        call->args[0] == SIGILL && call->args[1])
+        task_read(recorder->thread->task, call->args[1], recorder->process->sigill_action,
+                  sizeof(recorder->process->sigill_action));
     return NULL;
 }
 
 struct error *record_signal_reset(struct recorder *recorder) {
     enum disposition disposition;
-    memset(recorder->sigill_action, 0, sizeof(recorder->sigill_action));
+    if (recorder->forked) /* it has its parent's handlers */
+        return trace_get_sigmask(recorder->thread->task->tid, &recorder->thread->sigmask);
+    memset(recorder->process->sigill_action, 0, sizeof(recorder->process->sigill_action));
     TRY(find_disposition(recorder, SIGILL, &disposition));
     if (disposition == DISPOSITION_IGNORED) {
         uint64_t ignore = (uint64_t)SIG_IGN;
-        memcpy(recorder->sigill_action, &ignore, sizeof(ignore));
+        memcpy(recorder->process->sigill_action, &ignore, sizeof(ignore));
     }
-    return trace_get_sigmask(recorder->task->tid, &recorder->sigmask);
+    return trace_get_sigmask(recorder->thread->task->tid, &recorder->thread->sigmask);
 }
 
 static bool is_syscall(struct recorder *recorder, uint64_t address) {
     uint8_t code[2];
-    return address && task_read(recorder->task, address, code, sizeof(code)) == sizeof(code) &&
+    return address && task_read(recorder->thread->task, address, code, sizeof(code)) == sizeof(code) &&
            code[0] == 0x0f && code[1] == 0x05;
 }
 
 /* A syscall instruction in the program: in the vdso, or, when that is gone, where a call came from. 0 when
  * there is none. */
 static uint64_t find_syscall(struct recorder *recorder) {
-    if (is_syscall(recorder, recorder->vdso_syscall))
-        return recorder->vdso_syscall;
+    if (is_syscall(recorder, recorder->process->vdso_syscall))
+        return recorder->process->vdso_syscall;
     for (size_t i = 0; i < KNOWN_CALLS; i++)
-        if (recorder->known_calls[i] && is_syscall(recorder, recorder->known_calls[i] - 2))
-            return recorder->known_calls[i] - 2;
+        if (recorder->process->known_calls[i] && is_syscall(recorder, recorder->process->known_calls[i] - 2))
+            return recorder->process->known_calls[i] - 2;
     return 0;
 }
 
 /* Call rt_sigaction(SIGILL) in the program with the action that it had set. The struct goes below the red
  * zone for that moment. */
 static struct error *restore_action(struct recorder *recorder, uint64_t rsp) {
-    uint8_t saved[sizeof(recorder->sigill_action)];
+    uint8_t saved[sizeof(recorder->process->sigill_action)];
     uint64_t place = (rsp - 512) & ~15ull;
     int64_t result;
     uint64_t instruction = find_syscall(recorder);
     if (!instruction)
         return error_new(ERROR_UNSUPPORTED, "SIGILL is blocked or ignored, and its state cannot be put back");
-    TRY(task_read_exact(recorder->task, place, saved, sizeof(saved)));
-    TRY(task_write(recorder->task, place, recorder->sigill_action, sizeof(saved)));
-    TRY(REMOTE_SYSCALL(recorder->task, instruction, SYS_rt_sigaction, &result, SIGILL, place, 0, 8, 0, 0));
-    return task_write(recorder->task, place, saved, sizeof(saved));
+    TRY(task_read_exact(recorder->thread->task, place, saved, sizeof(saved)));
+    TRY(task_write(recorder->thread->task, place, recorder->process->sigill_action, sizeof(saved)));
+    TRY(REMOTE_SYSCALL(recorder->thread->task, instruction, SYS_rt_sigaction, &result, SIGILL, place, 0, 8, 0,
+                       0));
+    return task_write(recorder->thread->task, place, saved, sizeof(saved));
 }
 
 static struct error *undo_forced_signal(struct recorder *recorder, uint64_t rsp) {
     uint64_t handler;
-    memcpy(&handler, recorder->sigill_action, sizeof(handler));
-    bool blocked = recorder->sigmask & signal_bit(SIGILL), ignored = handler == (uint64_t)SIG_IGN;
+    memcpy(&handler, recorder->process->sigill_action, sizeof(handler));
+    bool blocked = recorder->thread->sigmask & signal_bit(SIGILL), ignored = handler == (uint64_t)SIG_IGN;
     if (ignored || (blocked && handler != (uint64_t)SIG_DFL))
         TRY(restore_action(recorder, rsp));
     if (blocked)
-        TRY(trace_set_sigmask(recorder->task->tid, recorder->sigmask));
+        TRY(trace_set_sigmask(recorder->thread->task->tid, recorder->thread->sigmask));
     return NULL;
 }
 
@@ -490,10 +498,10 @@ struct error *record_instruction(struct recorder *recorder, struct task *task, c
     insn_imitate(&site, &after);
     TRY(trace_set_registers(task->tid, &after));
     *ret_done = true;
-    if (task != recorder->task || recorder->mode != RECORDER_RECORDING)
+    if (!recorder || recorder->mode != RECORDER_RECORDING)
         return NULL;
     TRY(undo_forced_signal(recorder, after.rsp));
     TRY(append_instruction(recorder, &site, &before, &after));
-    recorder->last = after;
+    recorder->thread->last = after;
     return NULL;
 }

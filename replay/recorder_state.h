@@ -3,6 +3,7 @@
 #define REEL_REPLAY_RECORDER_STATE_H
 
 #include "base/registers.h"
+#include "replay/chaos.h"
 #include "replay/effects.h"
 #include "replay/image.h"
 #include "replay/recorder.h"
@@ -16,8 +17,12 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+struct code_cache;
+struct places;
+
 enum recorder_mode {
     RECORDER_RECORDING, /* every stop of the task becomes events */
+    RECORDER_STARTING,  /* the stop at which its first segment begins is due: see record_tree.c */
     RECORDER_PASSING,   /* the recording is over, the program is not: stops are let through */
     RECORDER_OVER,      /* the task has ended */
 };
@@ -54,29 +59,68 @@ struct deferred_signal {
 struct sharer {
     pid_t tid;
     struct insn_sites sites;
+    pid_t parent;
+    uint32_t origin_domain; /* whose event made it, 0: not known */
+    uint64_t origin_event;
 };
 
-struct recorder {
+/* A task that stands at its first stop, which came before its parent's stop that tells of it. */
+struct newborn {
+    struct task *task;
+    pid_t parent;
+    unsigned ticks; /* how long it has waited */
+};
+
+/* One `reel record`: what all its domains share. */
+struct session {
     const struct recorder_options *options;
     struct engine engine;
-    struct task *task;
-    pid_t pid; /* of the recorded process; outlives task */
-    enum recorder_mode mode;
-    enum recorder_phase phase;
-
     struct recording recording;
     struct recording_info info;
-    struct chunk_writer *log;
     struct file_store store;
-    uint32_t segment;
-    uint64_t events;        /* appended so far, in all segments */
-    uint64_t events_before; /* of them, in earlier segments */
-    bool dying;             /* the last event was a fatal signal */
-    int exit_status;        /* what reel exits with, once RECORDER_OVER */
-    struct effects effects;
-    struct buffer encoded;
+    struct chaos chaos;
+    int exit_status;             /* what reel exits with, once the first process has ended */
+    bool over;                   /* it has */
+    struct recorder **recorders; /* of all domains; owned */
+    size_t recorder_count;
+    uint32_t domain_count;  /* numbers given to domains so far */
+    struct sharer *sharing; /* unrecorded tasks, and what of the code that they run is patched */
+    size_t sharing_count;
+    struct newborn *newborns;
+    size_t newborn_count;
+    uint64_t shown;          /* outputs of all processes so far, see EFFECT_ORDER */
+    bool full;               /* nothing more can be written: no further process is recorded */
+    struct places *places;   /* record_place.c */
+    struct code_cache *code; /* record_code.c: what was found in mapped files */
 
-    /* The call that was entered last. */
+    struct stat own_output[2]; /* of reel's fd 1 and 2 */
+    bool has_output[2];
+};
+
+/* A recorded process: one address space. */
+struct process {
+    pid_t pid;
+    bool dying;                /* the last event was a fatal signal */
+    uint8_t sigill_action[32]; /* its struct kernel_sigaction for SIGILL */
+
+    struct insn_sites sites;
+    uint64_t brk_end;      /* where the heap ends, 0: it has not been asked for */
+    uint64_t vdso_syscall; /* address of a syscall instruction in the program, for injected calls */
+    struct mapped_file *mapped;
+    size_t mapped_count;
+#define KNOWN_CALLS 64
+    uint64_t
+        known_calls[KNOWN_CALLS]; /* rip behind syscall instructions that were seen to be such, by hash */
+    uint64_t check_cursor;        /* where the next memory check continues */
+};
+
+/* A recorded task, and the call that it entered last. */
+struct thread {
+    struct recorder *recorder;
+    struct process *process;
+    struct task *task; /* NULL: gone */
+    enum recorder_phase phase;
+
     struct syscall_call call;
     const struct syscall_row *row;
     struct user_regs_struct entry; /* registers at its entry, as the program made it */
@@ -90,7 +134,7 @@ struct recorder {
     struct maps maps_before;       /* its mappings then */
 
     struct user_regs_struct
-        last; /* registers after the last event: equal ones mean that no instruction ran since */
+        last; /* registers after its last event: equal ones mean that no instruction ran since */
 
     struct deferred_signal deferred[DEFERRED_MAX];
     size_t deferred_count;
@@ -99,28 +143,92 @@ struct recorder {
     enum signal_place delivering_place;
     struct user_regs_struct delivering_at;
     bool frame_failed; /* the signal delivered last found no room for its frame */
-
-    uint64_t sigmask;          /* of the program, as far as known: see record_signal.c */
-    uint8_t sigill_action[32]; /* its struct kernel_sigaction for SIGILL */
-
-    struct insn_sites sites;
-    uint64_t vdso_syscall;  /* address of a syscall instruction in the program, for injected calls */
-    struct sharer *sharing; /* unrecorded tasks that run patched code */
-    size_t sharing_count;
-
-    struct mapped_file *mapped;
-    size_t mapped_count;
-#define KNOWN_CALLS 64
-    uint64_t
-        known_calls[KNOWN_CALLS]; /* rip behind syscall instructions that were seen to be such, by hash */
-    unsigned calls_since_check;
-    uint64_t check_cursor; /* where the next memory check continues */
-
-    struct stat own_output[2]; /* of reel's fd 1 and 2 */
-    bool has_output[2];
+    uint64_t sigmask;  /* as far as known: see record_signal.c */
 };
 
-/* record_event: append one event with the gathered effects, which are then cleared. A failure to write ends
+/* The recorder of one domain, with its log. */
+struct recorder {
+    struct session *session;
+    enum recorder_mode mode;
+    struct recording_process info; /* whose recording it is; info.domain is its number */
+    int domainfd;                  /* its folder */
+    size_t place;                  /* record_place.c: which processor it runs on */
+    bool forked;                   /* its first segment begins in the middle of a program */
+    uint32_t *told; /* by id of a stored file, from 1: its generation as this log knows it; 0: it does not */
+    size_t told_count;
+    struct chunk_writer *log;
+    uint32_t segment;
+    uint64_t events;        /* appended so far, in all segments */
+    uint64_t events_before; /* of them, in earlier segments */
+    struct effects effects;
+    struct buffer encoded;
+    unsigned calls_since_check;
+
+    /* whose stop is being dealt with */
+    struct thread *thread;
+    struct process *process;
+};
+
+/* record_domain.c: a new domain with this one task, owned by the session; nothing is recorded yet. It gets
+ * the next number. */
+struct error *record_domain_new(struct session *session, struct task *task, struct recorder **ret);
+void record_domain_free(struct recorder *recorder);
+/* A stop of recorder->thread while the domain is recorded. Resumes the task. */
+struct error *record_domain_stop(struct recorder *recorder, const struct stop *stop);
+/* recorder->thread has ended. */
+struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop);
+struct error *record_domain_tick(struct recorder *recorder);
+
+/* record_place.c: spread processes over processors. Failure is no harm and is ignored. */
+void record_place_init(struct session *session);
+void record_place_deinit(struct session *session);
+/* A process begins to be recorded. */
+void record_place_new(struct recorder *recorder);
+/* One has ended, or time has passed. */
+void record_place_balance(struct session *session);
+
+/* record_host.c: signals to reel. */
+void record_prepare_signals(void);
+/* Pass on what somebody has sent to reel since the last time. */
+void record_forward_signals(struct session *session);
+/* The program has been stopped; stop with it if the terminal did that. */
+void record_stop_like_program(void);
+
+/* record_sharing.c: a stop of a task that is not recorded; thread is the one that was recorded before, or
+ * NULL. */
+struct error *record_pass(struct session *session, const struct stop *stop, struct thread *thread);
+/* Task `tid` runs code with these patches and is not recorded. */
+struct error *record_add_sharer(struct session *session, pid_t tid, const struct insn_sites *sites);
+struct sharer *record_find_sharer(const struct session *session, pid_t tid);
+void record_drop_sharer(struct session *session, pid_t tid);
+void record_sharing_deinit(struct session *session);
+
+/* record_tree.c: processes that begin and end. */
+/* Program and arguments of the process as they are now, for recorder->info. */
+void record_tree_describe(struct recorder *recorder);
+/* The current call of the recorded parent has made task `tid`. */
+struct error *record_tree_child(struct recorder *recorder, pid_t tid);
+/* A stop of a recorder in RECORDER_STARTING. */
+struct error *record_tree_start(struct recorder *recorder, const struct stop *stop);
+/* A task that is not recorded (thread is NULL), or no longer, has become another program: it is recorded from
+ * here on. Resumes it. */
+struct error *record_tree_exec(struct session *session, const struct stop *stop, struct thread *thread);
+/* Is this the first stop of a task that nobody has told of yet? Then it waits. */
+struct error *record_tree_hold(struct session *session, const struct stop *stop, bool *ret_held);
+/* The task `tid` is known now. *ret is its first stop, if that has come already (kind STOP_NONE: it has not).
+ */
+void record_tree_release(struct session *session, pid_t tid, struct stop *ret);
+/* The task of this stop has ended: children that it has not told of are known all the same (in *ret, one at a
+ * time; kind STOP_NONE: no more). */
+struct error *record_tree_orphan(struct session *session, const struct stop *stop, struct thread *thread,
+                                 struct stop *ret);
+/* The next newborn that waits in vain (its parent is gone) goes its way, unrecorded. */
+struct error *record_tree_tick(struct session *session);
+/* Forget the domains whose processes have ended; note them for recording.json. */
+struct error *record_tree_sweep(struct session *session);
+void record_tree_deinit(struct session *session);
+
+/* Append one event with the gathered effects, which are then cleared. A failure to write ends
  * the recording (recorder_stop()) and is no error. */
 struct error *recorder_append(struct recorder *recorder, struct event *event);
 /* The same for an EVENT_SYSCALL of the current call with this result. */
@@ -128,6 +236,11 @@ struct error *recorder_append_syscall(struct recorder *recorder, int64_t result,
 
 /* End the recording cleanly while the program goes on. The why is one clause for the user. */
 void recorder_stop(struct recorder *recorder, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same because of err, which is freed; when it says that nothing more can be written, no further process
+ * is recorded. */
+void recorder_stop_error(struct recorder *recorder, struct error *err);
+/* Does err say that? */
+void recorder_note_error(struct session *session, const struct error *err);
 
 /* Why a request about the task failed: ERROR_TASK_GONE instead of err when it has been killed meanwhile
  * (SIGKILL waits for nothing, and /proc then has nothing left to tell), else err. NULL stays NULL. */
@@ -138,13 +251,7 @@ struct error *record_entry(struct recorder *recorder);
 struct error *record_exit(struct recorder *recorder);
 /* The exit of a call that was under way when the recording stopped: undo what the entry has changed. */
 struct error *record_finish_call(struct recorder *recorder);
-/* record_output.c: hooks of the calls that write, and which of reel's outputs the current call has written
- * to. */
-struct error *record_exit_file_write(struct recorder *recorder);
-struct error *record_exit_open(struct recorder *recorder);
-struct error *record_exit_file_resize(struct recorder *recorder);
-struct error *record_entry_transfer(struct recorder *recorder);
-struct error *record_exit_transfer(struct recorder *recorder);
+/* record_output.c: which of reel's outputs the current call has written to. */
 enum event_stream record_output_stream(const struct recorder *recorder);
 
 /* Forget the image that was taken at the entry of a vfork or exec. */
@@ -168,22 +275,27 @@ struct error *record_signal_tick(struct recorder *recorder);
 struct error *record_signal_reset(struct recorder *recorder);
 /* A call has changed, or may have changed, the mask or SIGILL's action. */
 struct error *record_signal_changed(struct recorder *recorder);
-/* The task stands at a signal. If that is a trapped instruction of `sites`, imitate it; *ret_done says
- * whether it was one. It is logged when the task is the recorded one and the recording goes on. */
+/* The task (recorder->thread's, or not recorded: recorder is NULL) stands at a signal. If that is a trapped
+ * instruction of `sites`, imitate it; *ret_done says whether it was one. It is logged when the task is the
+ * recorded one and the recording goes on. */
 struct error *record_instruction(struct recorder *recorder, struct task *task, const struct insn_sites *sites,
                                  bool *ret_done);
 /* At the exit of rt_sigreturn: when the kernel found no sound frame there, a SIGSEGV comes right here. */
 struct error *record_bad_frame(struct recorder *recorder);
 /* A signal stop of the program when the recording has stopped: what waits from then is delivered with its
  * siginfo. */
-struct error *record_late_signal(struct recorder *recorder, struct task *task);
+struct error *record_late_signal(struct thread *thread, struct task *task);
 
 /* Keep the memory image of the end, if asked for. */
 struct error *record_end_memory(struct recorder *recorder);
 /* The same at an exec that has happened, of what was taken at its entry. */
 struct error *record_exec_memory(struct recorder *recorder);
 
+/* The flags of the current call of the fork family, as clone(2) takes them. */
+struct error *record_clone_flags(struct recorder *recorder, uint64_t *ret);
+
 /* record_code.c */
+void record_code_deinit(struct session *session);
 /* Search code mapped from the file open at fd: [address, address + size) shows it from offset on. Patches it
  * and adds the patches to the effects. */
 struct error *record_code(struct recorder *recorder, int fd, uint64_t address, uint64_t size,
@@ -197,6 +309,9 @@ struct error *record_patch_vdso(struct recorder *recorder, const struct maps *ma
  * left. */
 struct error *record_segment(struct recorder *recorder, uint32_t number);
 
+/* Files that the process has changed are stored anew by who maps them next: an exec, or a fork's copy. */
+void record_forget_changing(struct recorder *recorder);
+
 /* After a successful mmap of fd: store the file, log EVENT_FILE, add the effects for the mapping. */
 struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
                             int flags, int fd, uint64_t offset);
@@ -208,7 +323,19 @@ struct error *record_grown(struct recorder *recorder, uint64_t address, uint64_t
  * that reel can open, such as /proc/PID/fd/N. */
 struct error *record_file_written(struct recorder *recorder, const char *path, uint64_t offset,
                                   uint64_t size);
-/* Is there a shared writable mapping (which a child process would share)? */
+/* record_shared.c: what the processes of the recording do to each other's memory ends the recording of who
+ * suffers it. */
+/* The process maps [offset, offset + size) of a file; writable: shared, and it may write there. */
+struct error *record_shared_mapped(struct recorder *recorder, const struct stat *info, const char *path,
+                                   uint64_t offset, uint64_t size, bool writable);
+/* It has written to a file with a call. */
+struct error *record_shared_written(struct recorder *recorder, const struct stat *info, const char *path,
+                                    uint64_t offset, uint64_t size);
+/* It has attached a System V segment. */
+struct error *record_shared_attached(struct recorder *recorder, uint64_t id);
+/* It has written to the memory of process `pid`. */
+void record_shared_poked(struct recorder *recorder, pid_t pid);
+/* Is there a shared mapping that is writable, or could be made so (which a child process would share)? */
 struct error *record_has_shared_memory(struct recorder *recorder, bool *ret);
 /* Add EVENT_CHECK of the next piece of writable memory. */
 struct error *record_check(struct recorder *recorder);

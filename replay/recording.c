@@ -180,6 +180,26 @@ void recording_deinit(struct recording *recording) {
     *recording = (struct recording){.dirfd = -1, .domainfd = -1, .filesfd = -1};
 }
 
+/* ---- domains ---- */
+
+struct error *recording_enter(struct recording *recording, uint32_t number) {
+    char name[16];
+    int fd;
+    snprintf(name, sizeof(name), "d%" PRIu32, number);
+    if (faccessat(recording->dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
+        return error_new(ERROR_NOT_FOUND, "%s: the folder %s is missing", recording->path, name);
+    TRY(open_folder(recording, name, false, &fd));
+    close(recording->domainfd);
+    recording->domainfd = fd;
+    return NULL;
+}
+
+struct error *recording_make_domain(const struct recording *recording, uint32_t number, int *ret) {
+    char name[16];
+    snprintf(name, sizeof(name), "d%" PRIu32, number);
+    return open_folder(recording, name, true, ret);
+}
+
 /* ---- writing recording.json ---- */
 
 /* Create (or replace) a file of the recording with these bytes; it is removed again when that fails. */

@@ -2,6 +2,7 @@
  *
  *     recording.json        what, where, when, and how it ended; checksummed
  *     d1/1.snapshot 1.log   first segment of domain 1; 2.snapshot 2.log after its first exec, ...
+ *     d2/ ...               the same of each further process
  *     d1/1.memory           all writable memory at the end of segment 1 (--check-memory)
  *     files/1 ...           mapped files (replay/store.h)
  *
@@ -29,7 +30,46 @@ enum recording_end {
 };
 
 /* recording.json is not larger than this. */
-#define RECORDING_INFO_MAX (16u << 20)
+#define RECORDING_INFO_MAX (64u << 20)
+
+/* How a process of the recording came to be. */
+enum process_start {
+    START_LAUNCH, /* the first one */
+    START_FORK,   /* recorded from its first instruction on, a copy of its parent */
+    START_EXEC, /* recorded from an exec on: it shared its parent's memory before (vfork), or was not recorded
+                 */
+};
+
+/* A process of the recording: one domain, recorded in a folder of its own. Strings are owned. */
+struct recording_process {
+    uint32_t domain; /* its folder is dN */
+    int32_t pid, ppid;
+    enum process_start start;
+    uint32_t origin_domain; /* whose event ... */
+    uint64_t origin_event;  /* ... (the last before it) made it; 0: none */
+    char *program;          /* of its last exec, as are the arguments, which may be cut */
+    char **argv;
+    struct timespec started, ended;
+    enum recording_end end; /* of the process itself: END_UNKNOWN, END_EXITED, END_SIGNALED */
+    int32_t status;
+    bool core;
+    char *stopped;     /* why its recording ended before it did, or NULL */
+    uint32_t segments; /* 0: nothing of it was recorded */
+    uint64_t events;
+};
+
+struct recording_processes {
+    struct recording_process *list; /* sorted by domain */
+    size_t count;
+};
+
+void recording_process_deinit(struct recording_process *process);
+void recording_processes_deinit(struct recording_processes *processes);
+/* Append; the list owns the strings from then on, also when it fails. */
+struct error *recording_processes_add(struct recording_processes *processes,
+                                      struct recording_process *process);
+/* A copy with strings of its own. */
+struct error *recording_process_copy(const struct recording_process *process, struct recording_process *ret);
 
 /* The contents of recording.json. Strings are owned. */
 struct recording_info {
@@ -49,7 +89,10 @@ struct recording_info {
     char *why;
     uint32_t segments; /* of domain 1 */
     uint64_t events;   /* in all segments */
-    bool check_memory; /* *.memory files exist */
+    bool chaos;        /* the schedule was varied, from chaos_seed */
+    uint64_t chaos_seed;
+    bool check_memory;                    /* *.memory files exist */
+    struct recording_processes processes; /* all of them, once the recording is complete */
 };
 
 void recording_info_deinit(struct recording_info *info);
@@ -70,7 +113,7 @@ struct error *recording_info_parse(const void *text, size_t size, const char *wh
 struct recording {
     char *path;
     int dirfd;    /* NAME.reel */
-    int domainfd; /* NAME.reel/d1 */
+    int domainfd; /* NAME.reel/d1, or what recording_enter() has opened */
     int filesfd;  /* NAME.reel/files */
     struct size_budget budget;
 };
@@ -81,6 +124,11 @@ struct error *recording_create(const char *path, uint64_t max_size, struct recor
 /* Open an existing recording read-only and read its info. ERROR_NOT_FOUND, ERROR_BAD_DATA (checksum, syntax,
  * missing keys), ERROR_UNSUPPORTED (a newer format version or unknown feature bits): one clear line each. */
 struct error *recording_open(const char *path, struct recording *ret, struct recording_info *ret_info);
+
+/* Make domainfd that of domain `number`. ERROR_NOT_FOUND when the recording has no such folder. */
+struct error *recording_enter(struct recording *recording, uint32_t number);
+/* Make the folder of domain `number`; *ret is a descriptor of it. */
+struct error *recording_make_domain(const struct recording *recording, uint32_t number, int *ret);
 
 void recording_deinit(struct recording *recording);
 

@@ -22,18 +22,84 @@
 #define CHECKSUM_DIGITS 16
 static const char checksum_blank[] = "0000000000000000";
 
+static void free_texts(char **texts) {
+    for (char **text = texts; text && *text; text++)
+        free(*text);
+    free(texts);
+}
+
 void recording_info_deinit(struct recording_info *info) {
     char *texts[] = {info->reel_version, info->host,    info->kernel, info->cpu,
                      info->cwd,          info->program, info->why};
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
         free(texts[i]);
-    char **lists[] = {info->argv, info->env};
-    for (size_t i = 0; i < 2; i++) {
-        for (char **text = lists[i]; text && *text; text++)
-            free(*text);
-        free(lists[i]);
-    }
+    free_texts(info->argv);
+    free_texts(info->env);
+    recording_processes_deinit(&info->processes);
     memset(info, 0, sizeof(*info));
+}
+
+/* ---- processes ---- */
+
+void recording_process_deinit(struct recording_process *process) {
+    free(process->program);
+    free(process->stopped);
+    free_texts(process->argv);
+    memset(process, 0, sizeof(*process));
+}
+
+void recording_processes_deinit(struct recording_processes *processes) {
+    for (size_t i = 0; i < processes->count; i++)
+        recording_process_deinit(&processes->list[i]);
+    free(processes->list);
+    memset(processes, 0, sizeof(*processes));
+}
+
+/* Mostly they come in the order of their numbers, or nearly so. */
+struct error *recording_processes_add(struct recording_processes *processes,
+                                      struct recording_process *process) {
+    size_t at = processes->count;
+    struct recording_process *list = processes->list;
+    if ((at & (at - 1)) == 0) /* room for a power of two */
+        list = reallocarray(list, at ? at * 2 : 1, sizeof(*list));
+    if (!list) {
+        recording_process_deinit(process);
+        return &error_no_memory;
+    }
+    processes->list = list;
+    while (at && list[at - 1].domain > process->domain)
+        at--;
+    memmove(list + at + 1, list + at, (processes->count - at) * sizeof(*list));
+    list[at] = *process;
+    processes->count++;
+    memset(process, 0, sizeof(*process));
+    return NULL;
+}
+
+static char **copy_texts(char **texts) {
+    size_t count = 0;
+    while (texts && texts[count])
+        count++;
+    char **copy = calloc(count + 1, sizeof(*copy));
+    for (size_t i = 0; copy && i < count; i++)
+        if (!(copy[i] = strdup(texts[i]))) {
+            free_texts(copy);
+            return NULL;
+        }
+    return copy;
+}
+
+struct error *recording_process_copy(const struct recording_process *process, struct recording_process *ret) {
+    struct recording_process copy = *process;
+    copy.program = strdup(process->program ? process->program : "");
+    copy.argv = copy_texts(process->argv);
+    copy.stopped = process->stopped ? strdup(process->stopped) : NULL;
+    if (!copy.program || !copy.argv || (process->stopped && !copy.stopped)) {
+        recording_process_deinit(&copy);
+        return &error_no_memory;
+    }
+    *ret = copy;
+    return NULL;
 }
 
 /* ---- what this machine is ---- */
@@ -386,18 +452,137 @@ static bool read_end(const cJSON *item, void *field) {
     return cJSON_IsNull(why) || read_text(why, &info->why);
 }
 
-/* ---- the keys of recording.json, in their order ---- */
+static const char *const start_names[] = {
+    [START_LAUNCH] = "launch", [START_FORK] = "fork", [START_EXEC] = "exec"};
 
-#define FIELD(key, type, member, expected)                                                                   \
-    { key, offsetof(struct recording_info, member), write_##type, read_##type, expected }
+static cJSON *write_start(const void *field) {
+    return cJSON_CreateString(start_names[*(const enum process_start *)field]);
+}
 
-static const struct {
+static bool read_start(const cJSON *item, void *field) {
+    int start = read_name(item, start_names, START_EXEC + 1);
+    *(enum process_start *)field = start < 0 ? START_LAUNCH : (enum process_start)start;
+    return start >= 0;
+}
+
+static cJSON *write_how(const void *field) {
+    return cJSON_CreateString(end_names[*(const enum recording_end *)field]);
+}
+
+static bool read_how(const cJSON *item, void *field) {
+    int end = read_name(item, end_names, END_STOPPED);
+    *(enum recording_end *)field = end < 0 ? END_UNKNOWN : (enum recording_end)end;
+    return end >= 0;
+}
+
+static cJSON *write_optional(const void *field) {
+    const char *text = *(char *const *)field;
+    return text ? text_to_json(text) : cJSON_CreateNull();
+}
+
+static bool read_optional(const cJSON *item, void *field) {
+    *(char **)field = NULL;
+    return cJSON_IsNull(item) || read_text(item, field);
+}
+
+/* A key of an object, and the member of a struct that it holds. */
+struct field {
     const char *key;
     size_t offset;
     cJSON *(*write)(const void *field);
     bool (*read)(const cJSON *item, void *field);
     const char *expected; /* for errors */
-} fields[] = {
+};
+
+static cJSON *write_object(const struct field *fields, size_t count, const void *from) {
+    cJSON *object = cJSON_CreateObject();
+    for (size_t i = 0; object && i < count; i++) {
+        cJSON *item = fields[i].write((const char *)from + fields[i].offset);
+        if (!item || !cJSON_AddItemToObjectCS(object, fields[i].key, item)) {
+            cJSON_Delete(item);
+            cJSON_Delete(object);
+            return NULL;
+        }
+    }
+    return object;
+}
+
+/* ---- the keys of a process, in their order ---- */
+
+#define FIELD(key, type, member, expected)                                                                   \
+    { key, offsetof(struct recording_process, member), write_##type, read_##type, expected }
+
+static const struct field process_fields[] = {
+    FIELD("domain", u32, domain, ""),
+    FIELD("pid", i32, pid, ""),
+    FIELD("ppid", i32, ppid, ""),
+    FIELD("start", start, start, ""),
+    FIELD("origin_domain", u32, origin_domain, ""),
+    FIELD("origin_event", u64, origin_event, ""),
+    FIELD("program", text, program, ""),
+    FIELD("argv", texts, argv, ""),
+    FIELD("started", time, started, ""),
+    FIELD("ended", time, ended, ""),
+    FIELD("end", how, end, ""),
+    FIELD("status", i32, status, ""),
+    FIELD("core", bool, core, ""),
+    FIELD("stopped", optional, stopped, ""),
+    FIELD("segments", u32, segments, ""),
+    FIELD("events", u64, events, ""),
+};
+#undef FIELD
+
+#define PROCESS_FIELD_COUNT (sizeof(process_fields) / sizeof(*process_fields))
+
+static cJSON *write_processes(const void *field) {
+    const struct recording_processes *processes = field;
+    cJSON *array = cJSON_CreateArray();
+    for (size_t i = 0; array && i < processes->count; i++) {
+        cJSON *item = write_object(process_fields, PROCESS_FIELD_COUNT, &processes->list[i]);
+        if (!item || !cJSON_AddItemToArray(array, item)) {
+            cJSON_Delete(item);
+            cJSON_Delete(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static bool read_process(const cJSON *item, struct recording_process *ret) {
+    bool good = cJSON_IsObject(item);
+    for (size_t i = 0; good && i < PROCESS_FIELD_COUNT; i++) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(item, process_fields[i].key);
+        good = value && process_fields[i].read(value, (char *)ret + process_fields[i].offset);
+    }
+    return good && ret->domain;
+}
+
+/* In the order of their domains, none twice. */
+static bool read_processes(const cJSON *array, void *field) {
+    struct recording_processes *processes = field;
+    uint32_t last = 0;
+    const cJSON *item;
+    if (!cJSON_IsArray(array))
+        return false;
+    cJSON_ArrayForEach(item, array) {
+        struct recording_process process = {0};
+        if (!read_process(item, &process) || process.domain <= last) {
+            recording_process_deinit(&process);
+            return false;
+        }
+        last = process.domain;
+        if (recording_processes_add(processes, &process))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the keys of recording.json, in their order ---- */
+
+#define FIELD(key, type, member, expected)                                                                   \
+    { key, offsetof(struct recording_info, member), write_##type, read_##type, expected }
+
+static const struct field fields[] = {
     FIELD("format_version", u32, format_version, "a whole number"),
     FIELD("feature_mask", mask, features, "a hexadecimal number such as \"0x0\""),
     FIELD("state", state, state, "\"recording\" or \"complete\""),
@@ -413,11 +598,14 @@ static const struct {
     FIELD("end", end, state, "null or an object with \"how\", \"status\" and \"why\""),
     FIELD("segments", u32, segments, "a whole number"),
     FIELD("events", u64, events, "a whole number"),
+    FIELD("chaos", bool, chaos, "true or false"),
+    FIELD("chaos_seed", mask, chaos_seed, "a hexadecimal number such as \"0x0\""),
     FIELD("check_memory", bool, check_memory, "true or false"),
     FIELD("host", text, host, "a string"),
     FIELD("kernel", text, kernel, "a string"),
     FIELD("cpu", text, cpu, "a string"),
     FIELD("env", texts, env, "an array of strings"),
+    FIELD("processes", processes, processes, "an array of processes, in the order of their domains"),
 };
 _Static_assert(offsetof(struct recording_info, state) == 0, "see the row of \"end\"");
 
@@ -448,15 +636,8 @@ static size_t find_checksum(const char *text, size_t size) {
 }
 
 struct error *recording_info_format(const struct recording_info *info, struct buffer *ret) {
-    cJSON *root = cJSON_CreateObject();
-    bool good = root != NULL;
-    for (size_t i = 0; good && i < FIELD_COUNT; i++) {
-        cJSON *item = fields[i].write((const char *)info + fields[i].offset);
-        good = item && cJSON_AddItemToObjectCS(root, fields[i].key, item);
-        if (!good)
-            cJSON_Delete(item);
-    }
-    good = good && cJSON_AddStringToObject(root, CHECKSUM_KEY, checksum_blank);
+    cJSON *root = write_object(fields, FIELD_COUNT, info);
+    bool good = root && cJSON_AddStringToObject(root, CHECKSUM_KEY, checksum_blank);
     char *text = good ? cJSON_Print(root) : NULL;
     cJSON_Delete(root);
     if (!text)
@@ -516,6 +697,8 @@ static struct error *check_features(const struct recording_info *info, const cha
 static struct error *read_fields(const cJSON *root, const char *what, struct recording_info *info) {
     for (size_t i = 0; i < FIELD_COUNT; i++) {
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, fields[i].key);
+        if (!item && fields[i].read == read_processes && !(info->features & FEATURE_PROCESSES))
+            continue; /* recordings were of one process once */
         if (!item)
             return error_new(ERROR_BAD_DATA, "%s: \"%s\" is missing", what, fields[i].key);
         if (!fields[i].read(item, (char *)info + fields[i].offset))

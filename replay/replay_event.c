@@ -51,6 +51,7 @@ static struct error *apply(struct replayer *replayer, const struct effect *effec
     case EFFECT_MAP_FILE:
     case EFFECT_SHOW:
     case EFFECT_STACK:
+    case EFFECT_ORDER:
     case EFFECT_KIND_END:
         break;
     }
@@ -196,7 +197,7 @@ static struct error *replay_exec(struct replayer *replayer) {
     TRY(tape_next_segment(&replayer->tape, &more));
     if (more)
         return replay_begin_segment(replayer);
-    say_always("the recording ends here, at an exec (event %llu): the recorder was killed",
+    say_always("%sthe recording ends here, at an exec (event %llu): the recorder was killed", replayer->whose,
                (unsigned long long)replayer->tape.number);
     replayer->over = true;
     return NULL;
@@ -205,8 +206,8 @@ static struct error *replay_exec(struct replayer *replayer) {
 static void replay_exit(struct replayer *replayer, const struct event *event) {
     replayer->over = true;
     replayer->status = event->exit.how == EXIT_STATUS ? event->exit.status : 128 + event->exit.status;
-    if (event->exit.how == EXIT_KILLED)
-        say("the recorded program was killed by %s some time after event %llu",
+    if (event->exit.how == EXIT_KILLED && !replayer->options->brief)
+        say("%sthe recorded program was killed by %s some time after event %llu", replayer->whose,
             signal_name(event->exit.status), (unsigned long long)event->number - 1);
 }
 
@@ -226,8 +227,8 @@ struct error *replay_event(struct replayer *replayer, const struct event *event)
         replay_exit(replayer, event);
         return NULL;
     case EVENT_STOPPED:
-        say_always("the recording ends here, at event %llu: %.*s", (unsigned long long)event->number,
-                   (int)event->stopped.why_size, event->stopped.why);
+        say_always("%sthe recording ends here, at event %llu: %.*s", replayer->whose,
+                   (unsigned long long)event->number, (int)event->stopped.why_size, event->stopped.why);
         replayer->over = true;
         return NULL;
     case EVENT_FILE:

@@ -117,15 +117,24 @@ static struct error *observe(struct replayer *replayer, const struct event *even
     return replayer->options->observe(replayer->options->context, event, &memory);
 }
 
-static struct error *run_events(struct replayer *replayer) {
+/* Has the event shown output number `order`? */
+static bool shows(const struct event *event, uint64_t order) {
+    for (uint32_t i = 0; i < event->effect_count; i++)
+        if (event->effects[i].kind == EFFECT_ORDER && event->effects[i].address == order)
+            return true;
+    return false;
+}
+
+static struct error *run_events(struct replayer *replayer, uint64_t order) {
     while (!replayer->over) {
         struct event event;
         bool more;
         TRY(tape_next(&replayer->tape, &event, &more));
         if (!more) {
             say_always(
-                "the recording ends here, after event %llu: the recorder was killed, or is still at work",
-                (unsigned long long)replayer->tape.number);
+                "%sthe recording ends here, after event %llu: the recorder was killed, or is still at work",
+                replayer->whose, (unsigned long long)replayer->tape.number);
+            replayer->over = true;
             return NULL;
         }
         TRY(replay_event(replayer, &event));
@@ -135,13 +144,15 @@ static struct error *run_events(struct replayer *replayer) {
             describe_place(replayer, replayer->regs.rip, place, sizeof(place));
             say("stopped after event %llu (%s) of %llu, at %s", (unsigned long long)event.number,
                 event_name(&event), (unsigned long long)replayer->tape.events, place);
-            return NULL;
+            replayer->over = true;
         }
+        if (shows(&event, order))
+            return NULL;
     }
     return NULL;
 }
 
-static struct error *run(struct replayer *replayer) {
+static struct error *begin(struct replayer *replayer) {
     if (replayer->options->check_memory && !replayer->tape.info.check_memory)
         return error_hint(error_new(ERROR_USAGE, "%s: holds no image of its memory", replayer->options->path),
                           "record it with --check-memory");
@@ -149,24 +160,64 @@ static struct error *run(struct replayer *replayer) {
         return error_new(ERROR_USAGE, "--to %llu: the recording has %llu events",
                          (unsigned long long)replayer->options->to,
                          (unsigned long long)replayer->tape.events);
-    TRY(replay_begin_segment(replayer));
-    return run_events(replayer);
+    return replay_begin_segment(replayer);
 }
 
-struct error *replayer_run(const struct replayer_options *options, int *ret_status) {
-    struct replayer replayer = {.options = options};
+struct error *replayer_open(const struct replayer_options *options, struct replayer **ret) {
     TRY(engine_check_proc());
     engine_pin();
     if (!options->quiet)
         signal(SIGPIPE, SIG_IGN); /* who reads the output may go; the replay goes on */
-    TRY(tape_open(options->path, &replayer.tape));
-    struct error *err =
-        options->hooks ? options->hooks->opened(options->hooks->context, &replayer.tape) : NULL;
+    struct replayer *replayer = calloc(1, sizeof(*replayer));
+    if (!replayer)
+        return &error_no_memory;
+    replayer->options = options;
+    struct error *err = tape_open(options->path, options->domain ? options->domain : 1, &replayer->tape);
+    if (err) {
+        free(replayer);
+        return err;
+    }
+    if (options->domain > 1)
+        snprintf(replayer->whose, sizeof(replayer->whose), "process %d: ", replayer->tape.process.pid);
+    if (options->hooks)
+        err = options->hooks->opened(options->hooks->context, &replayer->tape);
     if (!err)
-        err = run(&replayer);
-    puppet_destroy(&replayer.puppet);
-    tape_close(&replayer.tape);
+        err = begin(replayer);
+    if (err) {
+        replayer_close(replayer);
+        return err;
+    }
+    *ret = replayer;
+    return NULL;
+}
+
+struct error *replayer_go_on(struct replayer *replayer, uint64_t order, bool *ret_over) {
+    struct error *err = run_events(replayer, order);
+    if (err && replayer->whose[0])
+        err = error_context(err, "process %d", replayer->tape.process.pid);
+    *ret_over = replayer->over;
+    return err;
+}
+
+int replayer_status(const struct replayer *replayer) {
+    return replayer->status;
+}
+
+void replayer_close(struct replayer *replayer) {
+    if (!replayer)
+        return;
+    puppet_destroy(&replayer->puppet);
+    tape_close(&replayer->tape);
+    free(replayer);
+}
+
+struct error *replayer_run(const struct replayer_options *options, int *ret_status) {
+    struct replayer *replayer;
+    bool over;
+    TRY(replayer_open(options, &replayer));
+    struct error *err = replayer_go_on(replayer, UINT64_MAX, &over);
     if (!err)
-        *ret_status = replayer.status;
+        *ret_status = replayer_status(replayer);
+    replayer_close(replayer);
     return err;
 }

@@ -26,6 +26,8 @@ struct replay_hooks {
 
 struct replayer_options {
     const char *path;  /* of the recording */
+    uint32_t domain;   /* which of its processes, from 1 */
+    bool brief;        /* how it ended is not worth a word: one process of many */
     bool quiet;        /* do not show the program's output again */
     bool check_memory; /* compare all writable memory at the end with what the recording kept */
     uint64_t to;       /* stop after this event, 0: run to the end */
@@ -40,5 +42,18 @@ struct replayer_options {
  * when the recording, or --to, ends before the program does (stderr says so). ERROR_DIVERGED at the first
  * difference: event number, expected, found, place. */
 struct error *replayer_run(const struct replayer_options *options, int *ret_status);
+
+/* Replay all processes of the recording, whose outputs are shown in the order in which they came. *ret_status
+ * is that of the first process. The first divergence ends it. */
+struct error *replayer_run_all(const struct replayer_options *options, int *ret_status);
+
+/* The same in steps, so that several processes of a recording can take turns. */
+struct replayer;
+struct error *replayer_open(const struct replayer_options *options, struct replayer **ret);
+/* Replay up to the event that has shown output number `order` (EFFECT_ORDER), or to the end; *ret_over says
+ * whether it has come. */
+struct error *replayer_go_on(struct replayer *replayer, uint64_t order, bool *ret_over);
+int replayer_status(const struct replayer *replayer);
+void replayer_close(struct replayer *replayer);
 
 #endif

@@ -18,6 +18,7 @@ struct attachment {
 struct replayer {
     const struct replayer_options *options;
     struct tape tape;
+    char whose[32]; /* "process 123: ", for messages; empty for the first one */
     struct puppet puppet;
     struct user_regs_struct regs; /* of the puppet, as they are now */
     bool restarting; /* the last call was interrupted and the registers are already those of its restart */

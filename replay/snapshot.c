@@ -18,6 +18,7 @@ void snapshot_deinit(struct snapshot *snapshot) {
     free(snapshot->files);
     free(snapshot->mappings);
     free(snapshot->xstate);
+    recording_process_deinit(&snapshot->process);
     memset(snapshot, 0, sizeof(*snapshot));
 }
 
@@ -103,7 +104,23 @@ struct error *snapshot_take_task(struct snapshot *snapshot, struct task *task) {
 
 /* ---- writing ---- */
 
-enum snapshot_record { SNAPSHOT_TASK = 1, SNAPSHOT_FILE, SNAPSHOT_MAPPING, SNAPSHOT_PAGES, SNAPSHOT_END };
+enum snapshot_record {
+    SNAPSHOT_TASK = 1,
+    SNAPSHOT_FILE,
+    SNAPSHOT_MAPPING,
+    SNAPSHOT_PAGES,
+    SNAPSHOT_END,
+    SNAPSHOT_PROCESS, /* right behind the task */
+};
+
+/* Their order in the file; 0: no such kind. */
+static unsigned record_rank(unsigned kind) {
+    static const uint8_t ranks[] = {
+        [SNAPSHOT_TASK] = 1,    [SNAPSHOT_PROCESS] = 2, [SNAPSHOT_FILE] = 3,
+        [SNAPSHOT_MAPPING] = 4, [SNAPSHOT_PAGES] = 5,   [SNAPSHOT_END] = 6,
+    };
+    return kind < sizeof(ranks) ? ranks[kind] : 0;
+}
 
 static struct error *append(struct chunk_writer *writer, struct buffer *record) {
     TRY(buffer_check(record));
@@ -120,6 +137,31 @@ static struct error *write_task(const struct snapshot *snapshot, struct chunk_wr
     buffer_put_varint(record, snapshot->stack_limit);
     buffer_put_blob(record, &snapshot->registers, sizeof(snapshot->registers));
     buffer_put_blob(record, snapshot->xstate, snapshot->xstate_size);
+    return append(writer, record);
+}
+
+static struct error *write_process(const struct snapshot *snapshot, struct chunk_writer *writer,
+                                   struct buffer *record) {
+    const struct recording_process *process = &snapshot->process;
+    size_t count = 0;
+    if (!process->domain)
+        return NULL;
+    while (process->argv && process->argv[count])
+        count++;
+    buffer_put_u8(record, SNAPSHOT_PROCESS);
+    buffer_put_varint(record, snapshot->brk_end);
+    buffer_put_varint(record, process->domain);
+    buffer_put_varint(record, (uint32_t)process->pid);
+    buffer_put_varint(record, (uint32_t)process->ppid);
+    buffer_put_u8(record, (uint8_t)process->start);
+    buffer_put_varint(record, process->origin_domain);
+    buffer_put_varint(record, process->origin_event);
+    buffer_put_u64(record, (uint64_t)process->started.tv_sec);
+    buffer_put_u32(record, (uint32_t)process->started.tv_nsec);
+    buffer_put_string(record, process->program ? process->program : "");
+    buffer_put_varint(record, count);
+    for (size_t i = 0; i < count; i++)
+        buffer_put_string(record, process->argv[i]);
     return append(writer, record);
 }
 
@@ -182,6 +224,7 @@ static struct error *write_pages(const struct snapshot_mapping *mapping, struct 
 static struct error *write_all(const struct snapshot *snapshot, struct task *task,
                                struct chunk_writer *writer, struct buffer *record) {
     TRY(write_task(snapshot, writer, record));
+    TRY(write_process(snapshot, writer, record));
     for (size_t i = 0; i < snapshot->file_count; i++)
         TRY(write_file(&snapshot->files[i], writer, record));
     for (size_t i = 0; i < snapshot->mapping_count; i++)
@@ -232,12 +275,53 @@ static void read_task(struct cursor *cursor, struct snapshot *ret) {
     ret->xstate_size = size;
 }
 
-/* A file id; 0 stands for no file where there may be none. */
+static int32_t read_pid(struct cursor *cursor) {
+    uint64_t pid = cursor_varint(cursor);
+    if (pid > INT32_MAX)
+        cursor_fail(cursor);
+    return (int32_t)pid;
+}
+
+/* What a file id may be; 0 stands for no file where there may be none. */
 static uint32_t read_id(struct cursor *cursor) {
     uint64_t id = cursor_varint(cursor);
     if (id > UINT32_MAX)
         cursor_fail(cursor);
     return (uint32_t)id;
+}
+
+#define ARGUMENTS_MOST 65536u
+
+static void read_arguments(struct cursor *cursor, struct recording_process *ret) {
+    uint64_t count = cursor_varint(cursor);
+    if (count > ARGUMENTS_MOST || count > cursor_left(cursor)) {
+        cursor_fail(cursor);
+        return;
+    }
+    ret->argv = calloc(count + 1, sizeof(*ret->argv));
+    for (size_t i = 0; ret->argv && i < count; i++)
+        if (!(ret->argv[i] = cursor_string(cursor)))
+            return;
+}
+
+static struct error *read_process(struct cursor *cursor, struct snapshot *ret) {
+    struct recording_process *process = &ret->process;
+    ret->brk_end = cursor_varint(cursor);
+    process->domain = read_id(cursor);
+    process->pid = read_pid(cursor);
+    process->ppid = read_pid(cursor);
+    process->start = (enum process_start)cursor_u8(cursor);
+    process->origin_domain = read_id(cursor);
+    process->origin_event = cursor_varint(cursor);
+    process->started.tv_sec = (time_t)cursor_u64(cursor);
+    process->started.tv_nsec = cursor_u32(cursor);
+    process->program = cursor_string(cursor);
+    read_arguments(cursor, process);
+    bool heap = !ret->brk_end || (ret->brk_end >= ret->brk_start && ret->brk_end < USER_END);
+    if (!heap || !process->domain || (unsigned)process->start > START_EXEC || !process->argv ||
+        process->started.tv_nsec >= 1000000000)
+        cursor_fail(cursor);
+    return cursor_check(cursor);
 }
 
 static struct error *read_file(struct cursor *cursor, struct snapshot *ret) {
@@ -298,8 +382,9 @@ static struct error *read_pages(struct cursor *cursor, struct snapshot *ret, sna
 static struct error *read_record(struct cursor *cursor, struct snapshot *ret, enum snapshot_record *ret_last,
                                  snapshot_pages *pages, void *context) {
     enum snapshot_record kind = cursor_u8(cursor);
-    bool single = kind == SNAPSHOT_TASK || kind == SNAPSHOT_END;
-    if (kind < *ret_last || (single && kind == *ret_last) || (kind != SNAPSHOT_TASK && *ret_last == 0))
+    bool single = kind == SNAPSHOT_TASK || kind == SNAPSHOT_PROCESS || kind == SNAPSHOT_END;
+    unsigned rank = record_rank(kind), last = record_rank(*ret_last);
+    if (rank < last || !rank || (single && rank == last) || (kind != SNAPSHOT_TASK && last == 0))
         cursor_fail(cursor);
     TRY(cursor_check(cursor));
     *ret_last = kind;
@@ -307,6 +392,8 @@ static struct error *read_record(struct cursor *cursor, struct snapshot *ret, en
     case SNAPSHOT_TASK:
         read_task(cursor, ret);
         return cursor_check(cursor);
+    case SNAPSHOT_PROCESS:
+        return read_process(cursor, ret);
     case SNAPSHOT_FILE:
         return read_file(cursor, ret);
     case SNAPSHOT_MAPPING:
@@ -350,5 +437,31 @@ struct error *snapshot_read(int dirfd, const char *name, snapshot_pages *pages, 
     chunk_reader_close(reader);
     if (err)
         snapshot_deinit(ret);
+    return err;
+}
+
+struct error *snapshot_read_process(int dirfd, const char *name, struct recording_process *ret) {
+    struct snapshot snapshot = {0};
+    struct chunk_reader *reader;
+    enum snapshot_record last = 0;
+    TRY(chunk_reader_open(dirfd, name, CHUNK_FILE_SNAPSHOT, &reader));
+    struct error *err = NULL;
+    for (size_t i = 0; !err && i < 2; i++) {
+        const uint8_t *record = NULL;
+        size_t size = 0;
+        struct cursor cursor;
+        err = chunk_reader_next(reader, &record, &size);
+        if (err || !record)
+            break;
+        cursor_init(&cursor, record, size, name);
+        err = read_record(&cursor, &snapshot, &last, NULL, NULL);
+    }
+    chunk_reader_close(reader);
+    *ret = (struct recording_process){0};
+    if (!err && snapshot.process.domain) {
+        *ret = snapshot.process;
+        memset(&snapshot.process, 0, sizeof(snapshot.process));
+    }
+    snapshot_deinit(&snapshot);
     return err;
 }

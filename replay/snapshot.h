@@ -7,6 +7,7 @@
 #define REEL_REPLAY_SNAPSHOT_H
 
 #include "replay/chunk.h"
+#include "replay/recording.h"
 #include "replay/store.h"
 #include "tracer/maps.h"
 #include "tracer/task.h"
@@ -34,8 +35,10 @@ struct snapshot {
     struct user_regs_struct registers;
     uint8_t *xstate; /* owned: too large for a small stack */
     size_t xstate_size;
-    uint64_t brk_start;   /* where the heap begins (mm->start_brk) */
-    uint64_t stack_limit; /* RLIMIT_STACK, bytes */
+    uint64_t brk_start;               /* where the heap begins (mm->start_brk) */
+    uint64_t stack_limit;             /* RLIMIT_STACK, bytes */
+    uint64_t brk_end;                 /* where the heap ends; 0: it has none yet */
+    struct recording_process process; /* whose it is, as far as known by then; domain 0: not told */
     struct snapshot_mapping *mappings;
     size_t mapping_count;
     struct snapshot_file *files;
@@ -55,6 +58,9 @@ struct error *snapshot_take_task(struct snapshot *snapshot, struct task *task);
  * all), as they are now. */
 struct error *snapshot_write(const struct snapshot *snapshot, struct task *task, int dirfd, const char *name,
                              struct size_budget *budget);
+
+/* Read whose snapshot it is, and no more. ERROR_NOT_FOUND, ERROR_BAD_DATA. */
+struct error *snapshot_read_process(int dirfd, const char *name, struct recording_process *ret);
 
 /* Read a snapshot. For each run of pages `page` is called, after everything else has been read: ret is then
  * complete. The values are checked for sense (aligned, ordered, disjoint, in user space). */

@@ -331,6 +331,8 @@ static struct error *add_new(struct file_store *store, struct copy *copy, const 
         return err;
     }
     add_range(file, range);
+    file->domain = store->domain;
+    file->generation = 1;
     store->files[store->count++] = file;
     *ret = file;
     return NULL;
@@ -354,6 +356,8 @@ static struct error *extend(struct file_store *store, struct copy *copy, struct 
         uncopy_missing(copy, file, range);
     else
         add_range(file, range);
+    file->hashed = false;
+    file->generation++;
     return err;
 }
 
@@ -369,10 +373,16 @@ struct error *file_store_add(struct file_store *store, int fd, const char *path,
     if (offset < file_end && size < file_end - offset)
         range.end = page_up(offset + size);
     struct stored_file *file = find_file(store, &status);
+    if (file && file->domain != store->domain)
+        file->shared = true;
     if (file && holds_range(file, range)) {
         *ret = file;
         *ret_changed = false;
         return NULL;
+    }
+    if (file && file->shared) {
+        file->forgotten = true;
+        file = NULL;
     }
     int own = reopen(fd);
     struct copy copy = {.from = own >= 0 ? own : fd,
@@ -497,6 +507,14 @@ struct error *file_store_hash(int filesfd, uint32_t id, uint64_t *ret) {
     struct error *err = hash_file(fd, id, size, ret);
     close(fd);
     return err;
+}
+
+struct error *file_store_file_hash(struct file_store *store, struct stored_file *file, uint64_t *ret) {
+    if (!file->hashed)
+        TRY(file_store_hash(store->filesfd, file->id, &file->hash));
+    file->hashed = true;
+    *ret = file->hash;
+    return NULL;
 }
 
 static struct error *check_stored(int fd, uint32_t id, uint64_t found_size, uint64_t size, uint64_t hash) {

@@ -27,7 +27,12 @@ struct stored_file {
         uint64_t start, end;
     } * ranges; /* copied so far, sorted, disjoint, page aligned */
     size_t range_count;
-    bool forgotten; /* see file_store_forget() */
+    bool forgotten;  /* see file_store_forget() */
+    uint32_t domain; /* that it was stored for first */
+    bool shared; /* another one knows it, too: it must not grow, or the hash in the other's log is wrong */
+    bool hashed;
+    uint64_t hash;       /* when hashed */
+    uint32_t generation; /* counts how often it has grown, from 1 */
 };
 
 struct file_store {
@@ -35,6 +40,7 @@ struct file_store {
     struct size_budget *budget;
     struct stored_file **files;
     size_t count;
+    uint32_t domain; /* set by the user: on whose behalf files are added */
 };
 
 void file_store_init(struct file_store *store, int filesfd, struct size_budget *budget);
@@ -42,14 +48,18 @@ void file_store_deinit(struct file_store *store);
 
 /* Make sure that bytes [offset, offset + size) of the file open at fd (readable or not: it is reopened
  * through /proc/self/fd) are in the store. *ret is owned by the store. *ret_changed says whether anything was
- * copied now, so that a new EVENT_FILE with the new hash must be logged. Disk full and limits as ERROR_SYSTEM
- * / ERROR_LIMIT; a file that is partly copied then does not matter, no event refers to it. */
+ * copied now, so that a new EVENT_FILE with the new hash must be logged. A file that another domain knows
+ * does not grow: what more is wanted of it becomes a new one. Disk full and limits as ERROR_SYSTEM /
+ * ERROR_LIMIT; a file that is partly copied then does not matter, no event refers to it. */
 struct error *file_store_add(struct file_store *store, int fd, const char *path, uint64_t offset,
                              uint64_t size, struct stored_file **ret, bool *ret_changed);
 
 /* File `id` was written to in ways that its time stamps need not show (through a mapping, on a file system
  * such as tmpfs): when it is added again it is a new one. */
 void file_store_forget(struct file_store *store, uint32_t id);
+
+/* The same as file_store_hash() of a file of this store, computed once. */
+struct error *file_store_file_hash(struct file_store *store, struct stored_file *file, uint64_t *ret);
 
 /* Hash of a stored file: XXH3 64 over (page index as u64, 4096 bytes, zero-filled at the end) of every 4 KiB
  * page that is not all zeros, then the file size as u64. Holes are skipped with SEEK_DATA. */

@@ -4,8 +4,10 @@
 #include "replay/store.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct error *open_segment(struct tape *tape, uint32_t segment) {
@@ -74,11 +76,31 @@ static struct error *survey_snapshot(struct tape *tape, uint32_t segment) {
     recording_segment_name(segment, "snapshot", name);
     TRY(snapshot_read(tape->recording.domainfd, name, NULL, NULL, &snapshot));
     struct error *err = NULL;
+    if (snapshot.process.domain) { /* each exec makes it another program */
+        recording_process_deinit(&tape->process);
+        tape->process = snapshot.process;
+        memset(&snapshot.process, 0, sizeof(snapshot.process));
+    }
     for (size_t i = 0; !err && i < snapshot.file_count; i++)
         err = note_file(tape, snapshot.files[i].id, snapshot.files[i].size, snapshot.files[i].hash,
                         snapshot.files[i].path, strlen(snapshot.files[i].path));
     snapshot_deinit(&snapshot);
     return err;
+}
+
+/* How the process ended, which recording.json does not say when the recorder was killed. */
+static struct error *note_end(struct tape *tape, const struct event *event) {
+    struct recording_process *process = &tape->process;
+    if (event->kind == EVENT_EXIT) {
+        process->end = event->exit.how == EXIT_STATUS ? END_EXITED : END_SIGNALED;
+        process->status = event->exit.status;
+        process->core = event->exit.core;
+    } else if (event->kind == EVENT_STOPPED) {
+        free(process->stopped);
+        process->stopped = strndup(event->stopped.why, event->stopped.why_size);
+        return process->stopped ? NULL : &error_no_memory;
+    }
+    return NULL;
 }
 
 /* Files that events write to. */
@@ -104,6 +126,7 @@ static struct error *survey_log(struct tape *tape, uint32_t segment, bool *ret_e
         if (!more)
             break;
         *ret_exec = event.kind == EVENT_EXEC;
+        TRY(note_end(tape, &event));
         note_changes(tape, &event);
         if (event.kind == EVENT_FILE)
             TRY(note_file(tape, event.file.file, event.file.size, event.file.hash, event.file.path,
@@ -117,6 +140,25 @@ static struct error *survey_log(struct tape *tape, uint32_t segment, bool *ret_e
 static struct error *cut_short(const struct tape *tape, const char *what) {
     return error_hint(error_new(ERROR_BAD_DATA, "%s: %s", tape->recording.path, what),
                       "the recording is damaged");
+}
+
+/* The process in recording.json, or NULL. */
+static const struct recording_process *find_told(const struct tape *tape) {
+    const struct recording_processes *processes = &tape->info.processes;
+    for (size_t i = 0; i < processes->count; i++)
+        if (processes->list[i].domain == tape->domain)
+            return &processes->list[i];
+    return NULL;
+}
+
+static uint64_t told_events(const struct tape *tape) {
+    const struct recording_process *told = tape->domain > 1 ? find_told(tape) : NULL;
+    return told ? told->events : tape->info.events;
+}
+
+static uint32_t told_segments(const struct tape *tape) {
+    const struct recording_process *told = tape->domain > 1 ? find_told(tape) : NULL;
+    return told ? told->segments : tape->info.segments;
 }
 
 /* The log of a segment is made when its snapshot is complete. */
@@ -151,33 +193,98 @@ static struct error *survey(struct tape *tape) {
     tape->events = tape->number;
     if (!complete)
         return NULL;
-    if (tape->cut || tape->events != tape->info.events || tape->segments != tape->info.segments)
+    if (tape->cut || tape->events != told_events(tape) || tape->segments != told_segments(tape))
         return cut_short(tape, "less (or more) is in the log than recording.json says");
     return NULL;
 }
 
-static struct error *check_files(struct tape *tape) {
-    for (size_t i = 0; i < tape->file_count; i++) {
-        int fd;
-        TRY(file_store_open(tape->recording.filesfd, tape->files[i].id, tape->files[i].size,
-                            tape->files[i].hash, &fd));
-        close(fd);
-    }
+/* Stored files that were found sound, by what they are: the processes of a recording have most in common. */
+static struct checked_file {
+    dev_t device;
+    ino_t inode;
+    struct timespec changed;
+    uint64_t size, hash;
+} * checked;
+static size_t checked_count;
+
+static bool is_checked(const struct checked_file *file) {
+    for (size_t i = 0; i < checked_count; i++)
+        if (checked[i].device == file->device && checked[i].inode == file->inode &&
+            checked[i].changed.tv_sec == file->changed.tv_sec &&
+            checked[i].changed.tv_nsec == file->changed.tv_nsec && checked[i].size == file->size &&
+            checked[i].hash == file->hash)
+            return true;
+    return false;
+}
+
+static void note_checked(const struct checked_file *file) {
+    struct checked_file *more = reallocarray(checked, checked_count + 1, sizeof(*more));
+    if (!more)
+        return;
+    checked = more;
+    checked[checked_count++] = *file;
+}
+
+static struct error *check_file(struct tape *tape, const struct tape_file *file) {
+    char name[16];
+    struct stat info;
+    int fd;
+    snprintf(name, sizeof(name), "%u", file->id);
+    bool found = fstatat(tape->recording.filesfd, name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    const struct checked_file this = {.device = found ? info.st_dev : 0,
+                                      .inode = found ? info.st_ino : 0,
+                                      .changed = found ? info.st_ctim : (struct timespec){0},
+                                      .size = file->size,
+                                      .hash = file->hash};
+    if (found && is_checked(&this))
+        return NULL;
+    TRY(file_store_open(tape->recording.filesfd, file->id, file->size, file->hash, &fd));
+    close(fd);
+    if (found)
+        note_checked(&this);
     return NULL;
 }
 
-struct error *tape_open(const char *path, struct tape *ret) {
+static struct error *check_files(struct tape *tape) {
+    for (size_t i = 0; i < tape->file_count; i++)
+        TRY(check_file(tape, &tape->files[i]));
+    return NULL;
+}
+
+static struct error *open_domain(const char *path, uint32_t domain, struct tape *ret) {
     memset(ret, 0, sizeof(*ret));
     TRY(recording_open(path, &ret->recording, &ret->info));
-    struct error *err = survey(ret);
+    ret->domain = domain;
+    struct error *err = domain > 1 ? recording_enter(&ret->recording, domain) : NULL;
+    if (!err)
+        err = survey(ret);
     if (!err && ret->segments == 0)
         err = cut_short(ret, "the recorder was killed before the program began");
-    if (!err)
-        err = check_files(ret);
+    if (err)
+        tape_close(ret);
+    return err;
+}
+
+struct error *tape_open(const char *path, uint32_t domain, struct tape *ret) {
+    TRY(open_domain(path, domain, ret));
+    struct error *err = check_files(ret);
     if (!err)
         err = tape_rewind(ret);
     if (err)
         tape_close(ret);
+    return err;
+}
+
+struct error *tape_survey(const char *path, uint32_t domain, struct recording_process *ret) {
+    struct tape tape;
+    TRY(open_domain(path, domain, &tape));
+    struct error *err = recording_process_copy(&tape.process, ret);
+    if (!err) {
+        ret->domain = domain;
+        ret->segments = tape.segments;
+        ret->events = tape.events;
+    }
+    tape_close(&tape);
     return err;
 }
 
@@ -187,6 +294,7 @@ void tape_close(struct tape *tape) {
         free(tape->files[i].path);
     free(tape->files);
     free(tape->effects);
+    recording_process_deinit(&tape->process);
     recording_info_deinit(&tape->info);
     recording_deinit(&tape->recording);
     memset(tape, 0, sizeof(*tape));

@@ -21,11 +21,13 @@ struct tape_file {
 };
 
 struct tape {
+    uint32_t domain;
     struct recording recording;
     struct recording_info info;
-    uint64_t events;   /* in all segments */
-    uint32_t segments; /* that have a snapshot */
-    bool cut;          /* the recorder was killed: the end is the last whole chunk */
+    struct recording_process process; /* whose it is: a recording is a tape for each process */
+    uint64_t events;                  /* in all segments */
+    uint32_t segments;                /* that have a snapshot */
+    bool cut;                         /* the recorder was killed: the end is the last whole chunk */
     struct tape_file *files;
     size_t file_count;
     /* the reading position */
@@ -36,9 +38,13 @@ struct tape {
     size_t effects_room;
 };
 
-/* Open and verify the recording at path. The tape then stands before the first event of segment 1. */
-struct error *tape_open(const char *path, struct tape *ret);
+/* Open and verify the recording at path, of one of its processes (domain, from 1). The tape then stands
+ * before the first event of segment 1. */
+struct error *tape_open(const char *path, uint32_t domain, struct tape *ret);
 void tape_close(struct tape *tape);
+
+/* What the tape tells of its process: for recordings whose recorder was killed. */
+struct error *tape_survey(const char *path, uint32_t domain, struct recording_process *ret);
 
 /* The next event of the current segment; *ret_more is false at its end. What ret points to is valid until the
  * next call. */

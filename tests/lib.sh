@@ -68,7 +68,7 @@ fail() {
     if [ -n "${RECORDING:-}" ] && [ -d "$RECORDING" ]; then
         mkdir -p "$BUILD/failed"
         rm -rf "$kept"
-        cp -r --sparse=always "$RECORDING" "$kept" && text+=$'\n'"     replay it: $REEL_SHOWN replay --check-memory $kept"
+        cp -r --sparse=always "$RECORDING" "$kept" && text+=$'\n'"     replay it: $REEL_SHOWN replay --all --check-memory $kept"
     fi
     for line in "$@"; do
         [ -z "$line" ] || text+=$'\n'"     $line"
@@ -203,7 +203,7 @@ throw_away() {
 # Where a and b differ, in a few words.
 difference() { cmp "$1" "$2" 2>&1 | sed 's/.*differ: //' | cut -c 1-200; }
 
-# replays_alike RECORDING TO N [PREFIX...]: replay N times in an empty directory and compare with TO.out, TO.err and
+# replays_alike RECORDING TO N [PREFIX...]: replay all processes N times in an empty directory and compare with TO.out, TO.err and
 # status $RECORDED. Returns with a REASON on the first difference.
 replays_alike() {
     local recording=$1 to=$2 count=$3 i
@@ -212,7 +212,7 @@ replays_alike() {
     chmod 777 "$T/empty"
     cd "$T/empty" || return 1
     for ((i = 1; i <= count; i++)); do
-        step "$T/replay" "$@" "$REEL" replay --check-memory "$recording"
+        step "$T/replay" "$@" "$REEL" replay --all --check-memory "$recording"
         REASON=''
         # nobody knows at which instruction SIGKILL struck, and the replay says so
         [ "$RECORDED" != 137 ] || sed -i '/^reel: the recorded program was killed by SIGKILL/d' "$T/replay.err"

@@ -129,6 +129,16 @@ struct trace_event *calltrace_event(struct calltrace *calltrace, const struct tr
     return event;
 }
 
+void calltrace_put_inlined(struct trace_event *event, const struct traced_function *function, int inlined,
+                           const char *file) {
+    const char *name = traced_inlined_name(function, inlined), *slash = file ? strrchr(file, '/') : NULL;
+    if (!name)
+        return;
+    trace_data_string(&event->data, "inlined", name);
+    if (file)
+        trace_data_string(&event->data, "file", slash ? slash + 1 : file);
+}
+
 struct error *calltrace_write(struct calltrace *calltrace, struct traced_process *process) {
     if (!process->writer)
         return NULL;

@@ -2,9 +2,18 @@
 
 #include "dwarf/cfi.h"
 #include "dwarf/encoding.h"
+#include "dwarf/line.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+void site_forget_places(struct site *site) {
+    for (struct place_probe *place = site->places, *next; place; place = next) {
+        next = place->next;
+        free(place);
+    }
+    site->places = NULL;
+}
 
 void traced_function_destroy(struct traced_function *function) {
     if (!function)
@@ -12,6 +21,7 @@ void traced_function_destroy(struct traced_function *function) {
     for (size_t i = 0; i < function->site_count; i++) {
         plan_deinit(&function->sites[i].plan);
         free(function->sites[i].stored);
+        site_forget_places(&function->sites[i]);
     }
     free(function->sites);
     if (function->has_abi)
@@ -140,6 +150,22 @@ uint32_t traced_variable_size(const struct traced_function *function, size_t ind
     return type->size < PLAN_VALUE_MOST ? (uint32_t)type->size : PLAN_VALUE_MOST;
 }
 
+bool traced_variable_is_counted(const struct traced_function *function, size_t index) {
+    const struct type *type = function->variable_types[index];
+    if (!type || !*function->variables.variables[index].name)
+        return false;
+    type = type_strip(type);
+    if (type->kind == TYPE_STRING)
+        return !type->has_size && type->string_length.kind != BOUND_NONE;
+    if (type->kind != TYPE_ARRAY || type->has_size || type->data_location.size || !type->dimension_count ||
+        !type->target->has_size)
+        return false;
+    for (size_t i = 0; i < type->dimension_count; i++)
+        if (!type->dimensions[i].known && type->dimensions[i].upper.kind == BOUND_NONE)
+            return false;
+    return true;
+}
+
 /* ---- plans: from location expressions to steps ----
  *
  * Opcodes: DWARF 5, section 7.7.1. */
@@ -205,12 +231,6 @@ static bool rsp_distance(const struct traced_function *function, uint64_t vaddr,
     return known;
 }
 
-/* Is rsp as low as it is in the body, behind the prologue and before the epilogue? */
-static bool rsp_is_low(const struct traced_function *function, uint64_t vaddr) {
-    int64_t distance;
-    return !rsp_distance(function, vaddr, &distance) || distance >= function->rsp_most;
-}
-
 /* The farthest that rsp is from the CFA at any row. */
 static int64_t farthest_rsp(const struct traced_function *function) {
     int64_t each, most = 0;
@@ -218,6 +238,13 @@ static int64_t farthest_rsp(const struct traced_function *function) {
         if (rsp_distance(function, function->rows.rows[i].address, &each) && each > most)
             most = each;
     return most;
+}
+
+/* Is rsp as low as it is in the body, behind the prologue and before the epilogue? */
+static bool rsp_is_low(const struct traced_function *function, uint64_t vaddr) {
+    int64_t distance;
+    return !rsp_distance(function, vaddr, &distance) ||
+           distance >= (function->rsp_most ? function->rsp_most : farthest_rsp(function));
 }
 
 /* Does the expression say something true at this address? Compilers let locations that are relative to rbp or
@@ -281,12 +308,25 @@ static bool is_untracked(const struct traced_function *function, size_t index,
            location->expression[0] <= OP_REG31;
 }
 
+bool traced_variable_holds(const struct traced_function *function, size_t index, uint64_t vaddr) {
+    const struct variable *variable = &function->variables.variables[index];
+    const struct variable_location *location = variable_location_at(variable, vaddr);
+    const struct function *f = function->function;
+    if (!location || variable->is_static)
+        return true;
+    bool everywhere = !location->low && location->high == UINT64_MAX;
+    if (everywhere && vaddr >= f->entry && vaddr < function_body(function->module->module, f))
+        return false;
+    return is_frame_made(function, location, vaddr) && !is_untracked(function, index, location);
+}
+
 static struct plan_step step_for(const struct traced_function *function, size_t index, uint64_t vaddr) {
     const struct variable *variable = &function->variables.variables[index];
     const struct variable_location *location = variable_location_at(variable, vaddr);
-    uint32_t size = traced_variable_size(function, index);
+    bool counted = traced_variable_is_counted(function, index);
+    uint32_t size = traced_look_size(function, index);
     struct plan_step step = {.operation = PLAN_NOTHING};
-    if (location && (!is_frame_made(function, location, vaddr) || is_untracked(function, index, location)))
+    if (!traced_variable_holds(function, index, vaddr))
         step.operation = PLAN_NOTHING;
     else if (location)
         step = step_of(function, location, vaddr);
@@ -297,7 +337,7 @@ static struct plan_step step_for(const struct traced_function *function, size_t 
                variable->constant_size < size ? variable->constant_size : size);
     if (step.operation == PLAN_CONSTANT && size > sizeof(step.value))
         step.operation = PLAN_ASK;
-    if (step.operation == PLAN_REGISTER && size > 16)
+    if ((step.operation == PLAN_REGISTER && size > 16) || (step.operation != PLAN_NOTHING && counted))
         step.operation = PLAN_ASK;
     step.item = (uint32_t)index;
     step.size = size;
@@ -321,9 +361,12 @@ struct error *variables_plan(const struct traced_function *function, uint64_t va
 /* Is this one seen there: in scope, and not hidden by one of the same name further inside? */
 static bool visible(const struct traced_function *function, size_t index, uint64_t vaddr) {
     const struct variable *variable = &function->variables.variables[index];
-    if (!*variable->name || variable->artificial || !traced_variable_size(function, index) ||
+    if (!*variable->name || variable->artificial || !traced_look_size(function, index) ||
         !variable_in_scope(variable, vaddr))
         return false;
+    if (variable->parameter && traced_variable_is_counted(function, index) &&
+        type_strip(function->variable_types[index])->kind == TYPE_ARRAY)
+        return false; /* Fortran: its bounds are worked out on the way, nothing says where */
     for (size_t i = function->namesakes[index]; i != index; i = function->namesakes[i]) {
         const struct variable *other = &function->variables.variables[i];
         if (other->depth > variable->depth && variable_in_scope(other, vaddr))
@@ -402,11 +445,16 @@ static struct error *add_transfers(const struct traced_function *function, struc
 }
 
 /* The innermost inlined instance around the address, or -1. */
-static int inlined_at(const struct inlined *inlined, size_t count, uint64_t vaddr) {
-    for (size_t i = count; i--;) /* inner ones come last */
+static int inlined_at(const struct traced_function *function, uint64_t vaddr) {
+    const struct inlined *inlined = function->inlined;
+    for (size_t i = function->inlined_count; i--;) /* inner ones come last */
         if (ranges_contain(inlined[i].ranges, inlined[i].range_count, vaddr))
             return (int)i;
     return -1;
+}
+
+const char *traced_inlined_name(const struct traced_function *function, int index) {
+    return index >= 0 && (size_t)index < function->inlined_count ? function->inlined[index].name : NULL;
 }
 
 /* The statements behind the prologue: each address where the line table begins one. */
@@ -420,18 +468,6 @@ static struct error *add_statements(const struct traced_function *function, stru
             !function_code_is_start(&function->code, row->address))
             continue;
         TRY(mention(ret, row->address, SITE_STATEMENT, row));
-    }
-    return NULL;
-}
-
-static struct error *note_inlined(struct traced_function *function) {
-    const struct inlined *inlined = NULL;
-    size_t count = 0;
-    TRY(function_inlined(function->module->module, function->function, &inlined, &count));
-    for (size_t i = 0; i < function->site_count; i++) {
-        struct site *site = &function->sites[i];
-        if (site->kinds & SITE_STATEMENT)
-            site->inlined = inlined_at(inlined, count, site->vaddr);
     }
     return NULL;
 }
@@ -537,10 +573,11 @@ static struct error *find_sites(struct traced_function *function, const struct t
         err = make_sites(function, &mentions);
     free(mentions.mentions);
     TRY(err);
-    if (options->trace_variables || options->trace_control_flow)
-        TRY(note_inlined(function));
-    for (size_t i = 0; i < function->site_count; i++)
-        function->sites[i].branch = branches_at(&function->branches, function->sites[i].vaddr);
+    for (size_t i = 0; i < function->site_count; i++) {
+        struct site *site = &function->sites[i];
+        site->branch = branches_at(&function->branches, site->vaddr);
+        site->inlined = inlined_at(function, site->vaddr);
+    }
     return options->trace_variables ? make_plans(function) : NULL;
 }
 
@@ -553,6 +590,7 @@ static struct error *read_function(struct traced_function *function) {
         return error_new(ERROR_BAD_DATA, "code at 0x%llx: no instruction begins there",
                          (unsigned long long)f->entry);
     TRY(function_lines(module, f, &function->rows));
+    TRY(function_inlined(module, f, &function->inlined, &function->inlined_count));
     TRY(function_variables(module, f, &function->variables));
     TRY(load_types(function));
     function->optimized = is_optimized(function);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -27,6 +28,18 @@ void launch_save_signals(void) {
     setitimer(ITIMER_REAL, &none, &saved_timer); /* an alarm survives exec: it is meant for the program */
     sigprocmask(SIG_SETMASK, &nothing, &saved_mask);
     signals_saved = true;
+}
+
+static struct rlimit saved_files;
+static bool files_raised;
+
+void launch_raise_files(void) {
+    struct rlimit most;
+    if (getrlimit(RLIMIT_NOFILE, &saved_files) < 0)
+        return;
+    most = saved_files;
+    most.rlim_cur = most.rlim_max;
+    files_raised = setrlimit(RLIMIT_NOFILE, &most) == 0;
 }
 
 static void restore_signals(void) {
@@ -65,6 +78,8 @@ static void child_main(char *const argv[], bool filter, int go_fd, int failure_f
         _exit(126);
     close(go_fd);
     restore_signals();
+    if (files_raised)
+        setrlimit(RLIMIT_NOFILE, &saved_files);
     struct child_failure failure = {0};
     if (!filter || install_filter() == 0) {
         execvp(argv[0], argv);

@@ -42,6 +42,7 @@ static struct error *on_branch(struct hit_context *context) {
     trace_data_bool(&event->data, "taken", outcome.taken);
     trace_data_unsigned(&event->data, "line", outcome.line);
     trace_data_unsigned(&event->data, "to_line", outcome.to_line);
+    calltrace_put_inlined(event, site->function, site->inlined, NULL);
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
@@ -82,6 +83,7 @@ static struct error *on_hit(struct traced_thread *thread, const struct trap_hit 
     struct error *err = thread_frames_stack(&thread->frames, thread->tid, hit->regs.rsp, &context.stack);
     if (!err)
         err = dispatch(&context);
+    trace_counted_deinit(&context);
     free(context.xstate);
     return err;
 }

@@ -34,8 +34,9 @@ static struct effect any_effect(void) {
         effect.kind == EFFECT_FILE || effect.kind == EFFECT_FILE_SIZE || effect.kind == EFFECT_MAP_FILE;
     bool has_address = effect.kind == EFFECT_MEMORY || effect.kind == EFFECT_FILE ||
                        effect.kind == EFFECT_PATCH || effect.kind == EFFECT_FILE_SIZE ||
-                       effect.kind == EFFECT_STACK;
-    if (effect.kind != EFFECT_FILE_SIZE && effect.kind != EFFECT_MAP_FILE && effect.kind != EFFECT_STACK) {
+                       effect.kind == EFFECT_STACK || effect.kind == EFFECT_ORDER;
+    if (effect.kind != EFFECT_FILE_SIZE && effect.kind != EFFECT_MAP_FILE && effect.kind != EFFECT_STACK &&
+        effect.kind != EFFECT_ORDER) {
         effect.size = effect.kind == EFFECT_REGISTERS ? sizeof(struct user_regs_struct) : below(BYTES_MAX);
         effect.bytes = pool;
     }
@@ -283,7 +284,7 @@ START_TEST(test_bad_values) {
         ROW("\6\1\xff\xff\xff\xff\x0f"),                          /* 2^32 - 1 effects */
         ROW("\6\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"),        /* 2^64 - 1 effects */
         ROW("\6\1\1\0\0"),                                        /* effect of no kind */
-        ROW("\6\1\1\x0a\0"),                                      /* EFFECT_KIND_END */
+        ROW("\6\1\1\x0b\0"),                                      /* EFFECT_KIND_END */
         ROW("\6\1\1\4\0"),                                        /* registers of 0 bytes */
         ROW("\6\1\1\7\0"),                                        /* file 0 */
         ROW("\6\1\1\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\1x"), /* memory that wraps */

@@ -1,0 +1,316 @@
+/* record_domain: the stops of one domain's tasks, and its log. */
+#include "replay/recorder_state.h"
+
+#include "base/say.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- the log ---- */
+
+static struct error *close_log(struct recorder *recorder) {
+    if (!recorder->log)
+        return NULL;
+    struct chunk_writer *log = recorder->log;
+    recorder->log = NULL;
+    return chunk_writer_close(log);
+}
+
+/* ---- the end ---- */
+
+void recorder_stop(struct recorder *recorder, const char *format, ...) {
+    if (recorder->mode != RECORDER_RECORDING)
+        return;
+    char why[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+    recorder->mode = RECORDER_PASSING;
+    error_free(record_add_sharer(recorder->session, recorder->process->pid,
+                                 &recorder->process->sites)); /* its code is still patched */
+    record_signal_release(recorder);
+    recorder->thread->phase = PHASE_RUNNING;
+    if (recorder->log) {
+        struct event event = {.kind = EVENT_STOPPED, .tid = recorder->process->pid};
+        event.stopped.why = why;
+        event.stopped.why_size = (uint32_t)strlen(why);
+        buffer_clear(&recorder->encoded);
+        event_encode(&event, &recorder->encoded);
+        struct error *err =
+            chunk_writer_append(recorder->log, recorder->encoded.data, recorder->encoded.size);
+        if (!err)
+            err = chunk_writer_flush(recorder->log);
+        recorder_note_error(recorder->session, err);
+        error_free(err); /* what was pending is lost with it: the recording ends at its last whole chunk */
+        recorder->events = recorder->events_before + chunk_writer_records(recorder->log);
+        error_free(close_log(recorder));
+    }
+    recorder->info.stopped = strdup(why);
+    if (recorder->info.domain == 1)
+        say_always(
+            "recording stopped at event %llu: %s (the program runs on unrecorded; what was recorded replays)",
+            (unsigned long long)recorder->events, why);
+    else
+        say_always("recording of process %d (%s) stopped at event %llu: %s (it runs on unrecorded; what was "
+                   "recorded replays)",
+                   recorder->process->pid, recorder->info.program ? recorder->info.program : "?",
+                   (unsigned long long)recorder->events, why);
+}
+
+/* Not the record's fault, but the disk's or the limit's: it holds for all that would be written. */
+void recorder_note_error(struct session *session, const struct error *err) {
+    if (!err)
+        return;
+    int number = err->errnum;
+    if (error_is(err, ERROR_LIMIT) || number == ENOSPC || number == EDQUOT || number == EFBIG ||
+        number == EIO)
+        session->full = true;
+}
+
+void recorder_stop_error(struct recorder *recorder, struct error *err) {
+    recorder_note_error(recorder->session, err);
+    recorder_stop(recorder, "%s", err->message);
+    error_free(err);
+}
+
+struct error *recorder_cause(const struct recorder *recorder, struct error *err) {
+    struct user_regs_struct regs;
+    if (!err || !recorder->thread->task)
+        return err;
+    struct error *gone = trace_get_registers(recorder->thread->task->tid, &regs);
+    if (!error_is(gone, ERROR_TASK_GONE)) {
+        error_free(gone);
+        return err;
+    }
+    error_free(err);
+    return gone;
+}
+
+struct error *recorder_append(struct recorder *recorder, struct event *event) {
+    if (recorder->mode != RECORDER_RECORDING) {
+        effects_clear(&recorder->effects);
+        return NULL;
+    }
+    event->tid = recorder->thread->task->tid;
+    effects_finish(&recorder->effects, event);
+    buffer_clear(&recorder->encoded);
+    event_encode(event, &recorder->encoded);
+    effects_clear(&recorder->effects);
+    struct error *err = buffer_check(&recorder->encoded);
+    if (!err)
+        err = chunk_writer_append(recorder->log, recorder->encoded.data, recorder->encoded.size);
+    if (err) {
+        recorder_stop_error(recorder, err);
+        return NULL;
+    }
+    recorder->events++;
+    return NULL;
+}
+
+struct error *recorder_append_syscall(struct recorder *recorder, int64_t result, enum event_stream stream) {
+    struct event event = {.kind = EVENT_SYSCALL};
+    event.syscall.number = recorder->thread->call.number;
+    event.syscall.rip = recorder->thread->entry.rip;
+    memcpy(event.syscall.args, recorder->thread->call.args, sizeof(event.syscall.args));
+    event.syscall.result = result;
+    event.syscall.registers_hash = registers_hash(&recorder->thread->entry);
+    event.syscall.stream = stream;
+    return recorder_append(recorder, &event);
+}
+
+/* ---- stops ---- */
+
+struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop) {
+    bool exited = stop->kind == STOP_EXITED;
+    struct event event = {.kind = EVENT_EXIT};
+    event.exit.how = exited ? EXIT_STATUS : recorder->process->dying ? EXIT_SIGNAL : EXIT_KILLED;
+    event.exit.status = stop->status;
+    event.exit.core = stop->core;
+    effects_clear(&recorder->effects);
+    TRY(recorder_append(recorder, &event));
+    if (recorder->mode == RECORDER_RECORDING) {
+        struct error *err = close_log(recorder);
+        if (err)
+            recorder_stop_error(recorder, err);
+    }
+    recorder->info.end = exited ? END_EXITED : END_SIGNALED;
+    recorder->info.status = stop->status;
+    recorder->info.core = stop->core;
+    clock_gettime(CLOCK_REALTIME, &recorder->info.ended);
+    recorder->mode = RECORDER_OVER;
+    recorder->thread->task = NULL;
+    return NULL;
+}
+
+static struct error *on_new_task(struct recorder *recorder, const struct stop *stop) {
+    TRY(record_tree_child(recorder, (pid_t)stop->message));
+    return task_resume(stop->task, RESUME_SYSCALL, 0);
+}
+
+/* The new segment can be recorded: the old log ends with EVENT_EXEC. */
+static struct error *end_segment(struct recorder *recorder, struct chunk_writer *old_log) {
+    struct chunk_writer *new_log = recorder->log;
+    struct event event = {.kind = EVENT_EXEC};
+    recorder->log = old_log;
+    struct error *err = recorder_append(recorder, &event);
+    if (!err && recorder->mode == RECORDER_RECORDING)
+        err = chunk_writer_flush(recorder->log);
+    if (err)
+        recorder_stop_error(recorder, err);
+    if (recorder->mode != RECORDER_RECORDING) {
+        error_free(chunk_writer_close(new_log));
+        return NULL;
+    }
+    error_free(close_log(recorder)); /* flushed: nothing is left to fail */
+    recorder->log = new_log;
+    recorder->segment++;
+    recorder->events_before = recorder->events;
+    return NULL;
+}
+
+/* After execve. Only when the new program can be recorded does the old log say that another segment follows.
+ */
+static struct error *on_exec_done(struct recorder *recorder) {
+    TRY(recorder_append_syscall(recorder, 0, STREAM_NONE));
+    TRY(record_exec_memory(recorder)); /* also when the recording ends here */
+    if (recorder->mode == RECORDER_RECORDING) {
+        struct chunk_writer *old_log = recorder->log;
+        recorder->log = NULL;
+        recorder->forked = false;
+        struct error *err = record_segment(recorder, recorder->segment + 1);
+        if (!err) {
+            err = end_segment(recorder, old_log);
+        } else {
+            recorder->log = old_log;
+            err = recorder_cause(recorder, err);
+            if (!error_is(err, ERROR_TASK_GONE)) {
+                recorder_stop_error(recorder, err);
+                err = NULL;
+            }
+        }
+        TRY(err);
+    }
+    record_drop_before(recorder);
+    return task_resume(recorder->thread->task, RESUME_CONT, 0);
+}
+
+static struct error *on_syscall_exit(struct recorder *recorder) {
+    if (recorder->thread->phase == PHASE_INJECTING)
+        return record_injected(recorder);
+    if (recorder->thread->phase != PHASE_EXEC)
+        return record_exit(recorder);
+    recorder->thread->phase = PHASE_RUNNING;
+    return on_exec_done(recorder);
+}
+
+static struct error *on_signal_stop(struct recorder *recorder, const struct stop *stop) {
+    if (recorder->thread->phase == PHASE_DELIVERING) {
+        bool handled;
+        TRY(record_delivered(recorder, stop, &handled));
+        if (handled)
+            return NULL;
+    }
+    return record_signal(recorder, stop);
+}
+
+struct error *record_domain_stop(struct recorder *recorder, const struct stop *stop) {
+    switch (stop->kind) {
+    case STOP_SECCOMP:
+    case STOP_SYSCALL_ENTRY:
+        return record_entry(recorder);
+    case STOP_SYSCALL_EXIT:
+        return on_syscall_exit(recorder);
+    case STOP_EXEC:
+        task_memory_reset(stop->task);
+        recorder->thread->phase = PHASE_EXEC;
+        return task_resume(stop->task, RESUME_SYSCALL, 0);
+    case STOP_NEW_TASK:
+        return on_new_task(recorder, stop);
+    case STOP_VFORK_DONE:
+        return task_resume(stop->task, RESUME_SYSCALL, 0);
+    case STOP_SIGNAL:
+        return on_signal_stop(recorder, stop);
+    case STOP_GROUP: {
+        struct error *err = task_resume(stop->task, RESUME_LISTEN, 0);
+        if (!err)
+            record_stop_like_program();
+        return err;
+    }
+    case STOP_EXITED:
+    case STOP_KILLED:
+        return record_domain_gone(recorder, stop);
+    case STOP_BORN: /* continued after a group stop */
+    case STOP_TICK:
+    case STOP_NONE:
+        return engine_pass(stop);
+    }
+    return NULL;
+}
+
+struct error *record_domain_tick(struct recorder *recorder) {
+    if (recorder->mode != RECORDER_RECORDING || !recorder->log)
+        return NULL;
+    struct error *err = chunk_writer_flush(recorder->log);
+    if (err) {
+        recorder_stop_error(recorder, err);
+        return NULL;
+    }
+    return record_signal_tick(recorder);
+}
+
+/* ---- its life ---- */
+
+struct error *record_domain_new(struct session *session, struct task *task, struct recorder **ret) {
+    struct recorder *recorder = calloc(1, sizeof(*recorder));
+    struct process *process = calloc(1, sizeof(*process));
+    struct thread *thread = calloc(1, sizeof(*thread));
+    struct recorder **recorders =
+        realloc(session->recorders, (session->recorder_count + 1) * sizeof(struct recorder *));
+    if (recorders)
+        session->recorders = recorders;
+    if (!recorder || !process || !thread || !recorders) {
+        free(recorder);
+        free(process);
+        free(thread);
+        return &error_no_memory;
+    }
+    process->pid = task->tid;
+    const struct recording_process info = {.domain = ++session->domain_count, .pid = task->tid};
+    *thread = (struct thread){.recorder = recorder, .process = process, .task = task};
+    *recorder = (struct recorder){
+        .session = session, .info = info, .domainfd = -1, .thread = thread, .process = process};
+    session->recorders[session->recorder_count++] = recorder;
+    *ret = recorder;
+    return NULL;
+}
+
+static void thread_free(struct thread *thread) {
+    record_drop_before(thread->recorder);
+    memory_ranges_deinit(&thread->vectors);
+    buffer_deinit(&thread->vector_bytes);
+    free(thread);
+}
+
+static void process_free(struct process *process) {
+    insn_sites_deinit(&process->sites);
+    free(process->mapped);
+    free(process);
+}
+
+void record_domain_free(struct recorder *recorder) {
+    thread_free(recorder->thread);
+    process_free(recorder->process);
+    error_free(close_log(recorder));
+    if (recorder->domainfd >= 0 && recorder->domainfd != recorder->session->recording.domainfd)
+        close(recorder->domainfd);
+    recording_process_deinit(&recorder->info);
+    free(recorder->told);
+    effects_deinit(&recorder->effects);
+    buffer_deinit(&recorder->encoded);
+    free(recorder);
+}

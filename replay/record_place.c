@@ -1,0 +1,119 @@
+/* record_place: which processor each process runs on.
+ *
+ * A process and its tracer on one processor cost each other a third less a stop, and a program that sees one
+ * processor mostly starts no worker threads; so the first process shares reel's. Others that have work to do
+ * while it has (or while another has) are spread over the processors that reel may use, each still bound to
+ * one. */
+#include "replay/recorder_state.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROCESSORS_MOST 64
+
+struct places {
+    int processors[PROCESSORS_MOST]; /* that reel may use */
+    size_t count;
+};
+
+void record_place_init(struct session *session) {
+    cpu_set_t allowed;
+    struct places *places = calloc(1, sizeof(*places));
+    session->places = places;
+    if (places && !session->options->serial && sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+        for (int i = 0; i < CPU_SETSIZE && places->count < PROCESSORS_MOST; i++)
+            if (CPU_ISSET(i, &allowed))
+                places->processors[places->count++] = i;
+    engine_pin();
+}
+
+void record_place_deinit(struct session *session) {
+    free(session->places);
+}
+
+/* The processor that a process is bound to, as an index; places->count when it is not bound to one of ours.
+ */
+static size_t place_of(const struct places *places, pid_t pid) {
+    cpu_set_t set;
+    if (sched_getaffinity(pid, sizeof(set), &set) < 0 || CPU_COUNT(&set) != 1)
+        return places->count;
+    for (size_t i = 0; i < places->count; i++)
+        if (CPU_ISSET(places->processors[i], &set))
+            return i;
+    return places->count;
+}
+
+static void move(const struct places *places, struct recorder *recorder, size_t place) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(places->processors[place], &set);
+    if (sched_setaffinity(recorder->process->pid, sizeof(set), &set) == 0)
+        recorder->place = place;
+}
+
+/* Is it computing, as far as reel knows? */
+static bool is_busy(const struct recorder *recorder) {
+    return recorder->mode == RECORDER_RECORDING && recorder->thread->task && !recorder->thread->in_call;
+}
+
+static void count_busy(const struct session *session, const struct recorder *but,
+                       size_t busy[PROCESSORS_MOST]) {
+    memset(busy, 0, PROCESSORS_MOST * sizeof(*busy));
+    for (size_t i = 0; i < session->recorder_count; i++) {
+        const struct recorder *recorder = session->recorders[i];
+        if (recorder != but && is_busy(recorder) && recorder->place < session->places->count)
+            busy[recorder->place]++;
+    }
+}
+
+static size_t least_busy(const struct places *places, const size_t busy[PROCESSORS_MOST], size_t preferred) {
+    size_t best = preferred < places->count ? preferred : 0;
+    for (size_t i = 0; i < places->count; i++)
+        if (busy[i] < busy[best])
+            best = i;
+    return best;
+}
+
+/* A program that has chosen its processors itself (taskset) keeps them, and so do its children. */
+void record_place_new(struct recorder *recorder) {
+    const struct places *places = recorder->session->places;
+    size_t busy[PROCESSORS_MOST];
+    if (!places || places->count < 2)
+        return;
+    if (getenv("REEL_FREE")) {
+        cpu_set_t all;
+        CPU_ZERO(&all);
+        for (size_t i = 0; i < places->count; i++)
+            CPU_SET(places->processors[i], &all);
+        sched_setaffinity(0, sizeof(all), &all);
+    }
+    recorder->place = place_of(places, recorder->process->pid);
+    if (recorder->place == places->count)
+        return;
+    count_busy(recorder->session, recorder, busy);
+    size_t best = least_busy(places, busy, recorder->place);
+    if (best != recorder->place)
+        move(places, recorder, best);
+}
+
+void record_place_balance(struct session *session) {
+    const struct places *places = session->places;
+    size_t busy[PROCESSORS_MOST];
+    if (!places || places->count < 2 || session->recorder_count < 2)
+        return;
+    count_busy(session, NULL, busy);
+    for (size_t i = 0; i < session->recorder_count; i++) {
+        struct recorder *recorder = session->recorders[i];
+        size_t from = recorder->place, to = least_busy(places, busy, 0);
+        if (!is_busy(recorder) || from >= places->count || busy[from] < busy[to] + 2)
+            continue;
+        if (place_of(places, recorder->process->pid) != from) { /* it has other plans */
+            recorder->place = places->count;
+            continue;
+        }
+        move(places, recorder, to);
+        busy[from]--;
+        busy[to]++;
+    }
+}

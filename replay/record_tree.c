@@ -1,0 +1,307 @@
+/* record_tree: how the processes of a recording begin and end.
+ *
+ * A forked child is a copy of its parent, patches included: its first segment is a snapshot of it at its
+ * first stop, before it has executed anything. A child that shares its parent's memory (vfork) belongs to its
+ * parent until it executes a program; so does, in its way, the child of a program that is no longer recorded.
+ * What is executed is recorded from the exit stop of that execve on.
+ *
+ * The stop that tells of a child and the child's own first stop come in any order. */
+#include "replay/recorder_state.h"
+
+#include "base/say.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- what is said of a process ---- */
+
+/* Arguments are kept up to here: there may be thousands of processes, and all of them are in recording.json.
+ */
+#define ARGUMENTS_SIZE 4096
+
+static char **split_arguments(const char *text, size_t size) {
+    size_t count = 0, used = 0;
+    for (size_t i = 0; i < size; i++)
+        count += text[i] == 0;
+    char **ret = calloc(count + 2, sizeof(*ret));
+    for (size_t at = 0; ret && at < size; at += strlen(text + at) + 1)
+        if (!(ret[used++] = strdup(text + at)))
+            break;
+    return ret;
+}
+
+static void free_arguments(char **argv) {
+    for (char **at = argv; at && *at; at++)
+        free(*at);
+    free(argv);
+}
+
+void record_tree_describe(struct recorder *recorder) {
+    struct recording_process *info = &recorder->info;
+    char path[64], text[ARGUMENTS_SIZE];
+    snprintf(path, sizeof(path), "/proc/%d/exe", recorder->process->pid);
+    ssize_t size = readlink(path, text, sizeof(text) - 1);
+    text[size > 0 ? size : 0] = 0;
+    free(info->program);
+    info->program = strdup(text);
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", recorder->process->pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size = fd >= 0 ? read(fd, text, sizeof(text) - 4) : -1;
+    if (fd >= 0)
+        close(fd);
+    if (size < 0)
+        size = 0;
+    if (size == sizeof(text) - 4) /* there is more */
+        size += snprintf(text + size, 4, "...") + 1;
+    else if (size && text[size - 1])
+        text[size++] = 0; /* a program may write what it likes there */
+    free_arguments(info->argv);
+    info->argv = split_arguments(text, (size_t)size);
+}
+
+static const char *short_name(const struct recorder *recorder) {
+    const char *program = recorder->info.program ? recorder->info.program : "?";
+    const char *slash = strrchr(program, '/');
+    return slash ? slash + 1 : program;
+}
+
+/* ---- beginnings ---- */
+
+static struct error *add(struct session *session, struct task *task, enum process_start start, pid_t parent,
+                         uint32_t origin_domain, uint64_t origin_event, struct recorder **ret) {
+    struct recorder *recorder;
+    TRY(record_domain_new(session, task, &recorder));
+    recorder->mode = RECORDER_STARTING;
+    recorder->forked = start == START_FORK;
+    recorder->info.start = start;
+    recorder->info.ppid = parent;
+    recorder->info.origin_domain = origin_domain;
+    recorder->info.origin_event = origin_event;
+    clock_gettime(CLOCK_REALTIME, &recorder->info.started);
+    recorder->info.started.tv_nsec -= recorder->info.started.tv_nsec % 1000;
+    *ret = recorder;
+    return NULL;
+}
+
+/* What a fork has copied and the recorder knows of. */
+static struct error *copy_process(const struct process *from, struct process *to) {
+    struct insn_site *sites = malloc((from->sites.count + 1) * sizeof(*sites));
+    if (!sites)
+        return &error_no_memory;
+    if (from->sites.count)
+        memcpy(sites, from->sites.sites, from->sites.count * sizeof(*sites));
+    to->sites =
+        (struct insn_sites){.sites = sites, .count = from->sites.count, .room = from->sites.count + 1};
+    memcpy(to->sigill_action, from->sigill_action, sizeof(to->sigill_action));
+    memcpy(to->known_calls, from->known_calls, sizeof(to->known_calls));
+    to->vdso_syscall = from->vdso_syscall;
+    to->brk_end = from->brk_end;
+    return NULL;
+}
+
+struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
+    struct session *session = recorder->session;
+    uint64_t flags;
+    if (!engine_traces(&session->engine, tid)) /* it is gone already */
+        return NULL;
+    TRY(record_clone_flags(recorder, &flags));
+    if (flags & CLONE_VM || session->full) {
+        TRY(record_add_sharer(session, tid, &recorder->process->sites));
+        struct sharer *sharer = record_find_sharer(session, tid);
+        sharer->parent = recorder->process->pid;
+        sharer->origin_domain = recorder->info.domain;
+        sharer->origin_event = recorder->events;
+        return NULL;
+    }
+    struct task *task = engine_task(&session->engine, tid);
+    struct recorder *child;
+    if (!task)
+        return &error_no_memory;
+    TRY(add(session, task, START_FORK, recorder->process->pid, recorder->info.domain, recorder->events,
+            &child));
+    record_forget_changing(recorder);
+    return copy_process(recorder->process, child->process);
+}
+
+/* Its recording cannot begin: it runs unrecorded, in code that may be patched. */
+static struct error *refuse(struct recorder *recorder, struct error *err) {
+    char name[16];
+    recorder_note_error(recorder->session, err);
+    say_always("process %d (%s) is not recorded: %s", recorder->process->pid, short_name(recorder),
+               err->message);
+    recorder->mode = RECORDER_PASSING;
+    recorder->info.stopped = strdup(err->message);
+    error_free(err);
+    snprintf(name, sizeof(name), "d%u", recorder->info.domain);
+    unlinkat(recorder->session->recording.dirfd, name, AT_REMOVEDIR);
+    return record_add_sharer(recorder->session, recorder->process->pid, &recorder->process->sites);
+}
+
+static struct error *begin(struct recorder *recorder) {
+    recorder->thread->phase = PHASE_RUNNING;
+    struct error *err =
+        recording_make_domain(&recorder->session->recording, recorder->info.domain, &recorder->domainfd);
+    if (!err)
+        err = record_segment(recorder, 1);
+    if (err) {
+        err = recorder_cause(recorder, err);
+        return error_is(err, ERROR_TASK_GONE) ? err : refuse(recorder, err);
+    }
+    recorder->segment = 1;
+    recorder->mode = RECORDER_RECORDING;
+    record_place_new(recorder);
+    return NULL;
+}
+
+struct error *record_tree_start(struct recorder *recorder, const struct stop *stop) {
+    if (stop->kind != (recorder->forked ? STOP_BORN : STOP_SYSCALL_EXIT))
+        return engine_pass(stop);
+    TRY(begin(recorder));
+    return task_resume(stop->task, RESUME_CONT, 0);
+}
+
+struct error *record_tree_exec(struct session *session, const struct stop *stop, struct thread *thread) {
+    const struct sharer *sharer = record_find_sharer(session, stop->task->tid);
+    struct sharer origin = sharer ? *sharer : (struct sharer){0};
+    struct recorder *recorder;
+    record_drop_sharer(session, stop->task->tid);
+    if (session->full) {
+        const struct insn_sites none = {0};
+        TRY(record_add_sharer(session, stop->task->tid, &none));
+        return engine_pass(stop);
+    }
+    if (thread) { /* what was recorded of it before is one thing, this is another */
+        origin.parent = thread->recorder->info.ppid;
+        origin.origin_domain = thread->recorder->info.domain;
+        origin.origin_event = thread->recorder->events;
+        thread->recorder->mode = RECORDER_OVER;
+        thread->task = NULL;
+    }
+    TRY(add(session, stop->task, START_EXEC, origin.parent, origin.origin_domain, origin.origin_event,
+            &recorder));
+    return task_resume(stop->task, RESUME_SYSCALL, 0);
+}
+
+/* ---- children whose first stop comes first ---- */
+
+/* Field 4 of /proc/PID/stat. */
+static pid_t parent_of(pid_t pid) {
+    char path[64], text[512];
+    int parent = 0;
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    size_t size = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[size] = 0;
+    const char *at = strrchr(text, ')');
+    return at && sscanf(at, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+static void drop_newborn(struct session *session, size_t index) {
+    session->newborns[index] = session->newborns[--session->newborn_count];
+}
+
+struct error *record_tree_hold(struct session *session, const struct stop *stop, bool *ret_held) {
+    *ret_held = false;
+    for (size_t i = 0; i < session->newborn_count; i++)
+        if (session->newborns[i].task == stop->task) { /* its end, while it waited */
+            drop_newborn(session, i);
+            return NULL;
+        }
+    if (stop->kind != STOP_BORN || record_find_sharer(session, stop->task->tid))
+        return NULL;
+    struct newborn *newborns =
+        reallocarray(session->newborns, session->newborn_count + 1, sizeof(*session->newborns));
+    if (!newborns)
+        return &error_no_memory;
+    session->newborns = newborns;
+    newborns[session->newborn_count++] =
+        (struct newborn){.task = stop->task, .parent = parent_of(stop->task->tid)};
+    *ret_held = true;
+    return NULL;
+}
+
+void record_tree_release(struct session *session, pid_t tid, struct stop *ret) {
+    *ret = (struct stop){.kind = STOP_NONE};
+    for (size_t i = 0; i < session->newborn_count; i++) {
+        if (session->newborns[i].task->tid != tid)
+            continue;
+        *ret = (struct stop){.kind = STOP_BORN, .task = session->newborns[i].task};
+        drop_newborn(session, i);
+        return;
+    }
+}
+
+/* Killed in the middle of its fork, a parent tells nothing; but what it was is still known. */
+struct error *record_tree_orphan(struct session *session, const struct stop *stop, struct thread *thread,
+                                 struct stop *ret) {
+    pid_t tid = 0;
+    *ret = (struct stop){.kind = STOP_NONE};
+    for (size_t i = 0; i < session->newborn_count; i++)
+        if (session->newborns[i].parent == stop->task->tid)
+            tid = session->newborns[i].task->tid;
+    if (!tid)
+        return NULL;
+    const struct sharer *sharer = record_find_sharer(session, stop->task->tid);
+    const struct insn_sites none = {0};
+    struct insn_sites sites = sharer ? sharer->sites : none;
+    if (thread && thread->recorder->mode == RECORDER_RECORDING) {
+        thread->recorder->thread = thread;
+        thread->recorder->process = thread->process;
+        TRY(record_tree_child(thread->recorder, tid));
+    } else {
+        TRY(record_add_sharer(session, tid, &sites));
+    }
+    record_tree_release(session, tid, ret);
+    return NULL;
+}
+
+/* One that has ended before its child's first stop was seen. */
+struct error *record_tree_tick(struct session *session) {
+    enum { TICKS_MOST = 4 };
+    for (size_t i = session->newborn_count; i-- > 0;) {
+        if (++session->newborns[i].ticks < TICKS_MOST)
+            continue;
+        const struct stop born = {.kind = STOP_BORN, .task = session->newborns[i].task};
+        const struct insn_sites none = {0};
+        drop_newborn(session, i);
+        TRY(record_add_sharer(session, born.task->tid, &none));
+        say_always("process %d is not recorded: its parent was killed before it told of it", born.task->tid);
+        TRY(engine_pass(&born));
+    }
+    return NULL;
+}
+
+/* ---- ends ---- */
+
+struct error *record_tree_sweep(struct session *session) {
+    struct error *err = NULL;
+    size_t before = session->recorder_count;
+    for (size_t i = 0; i < session->recorder_count;) {
+        struct recorder *recorder = session->recorders[i];
+        if (recorder->mode != RECORDER_OVER) {
+            i++;
+            continue;
+        }
+        recorder->info.segments = recorder->segment;
+        recorder->info.events = recorder->events;
+        if (!err)
+            err = recording_processes_add(&session->info.processes, &recorder->info);
+        record_domain_free(recorder);
+        session->recorders[i] = session->recorders[--session->recorder_count];
+    }
+    if (session->recorder_count < before)
+        record_place_balance(session);
+    return err;
+}
+
+void record_tree_deinit(struct session *session) {
+    free(session->newborns);
+}
