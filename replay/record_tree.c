@@ -9,6 +9,7 @@
 #include "replay/recorder_state.h"
 
 #include "base/say.h"
+#include "tracer/process.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -189,10 +190,15 @@ struct error *record_tree_exec(struct session *session, const struct stop *stop,
 
 /* ---- children whose first stop comes first ---- */
 
-/* Field 4 of /proc/PID/stat. */
+/* Field 4 of /proc/PID/stat; of a thread its own process. */
 static pid_t parent_of(pid_t pid) {
     char path[64], text[512];
+    struct process_status status;
     int parent = 0;
+    struct error *err = process_status(pid, &status);
+    if (!err && status.tgid != pid)
+        return status.tgid;
+    error_free(err);
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     FILE *file = fopen(path, "re");
     if (!file)

@@ -3,9 +3,11 @@
 #define REEL_REPLAY_RECORDER_STATE_H
 
 #include "base/registers.h"
+#include "base/table.h"
 #include "replay/chaos.h"
 #include "replay/effects.h"
 #include "replay/image.h"
+#include "replay/point.h"
 #include "replay/recorder.h"
 #include "replay/recording.h"
 #include "replay/store.h"
@@ -78,11 +80,15 @@ struct session {
     struct recording recording;
     struct recording_info info;
     struct file_store store;
+    bool hurried; /* ticks come faster: a signal waits */
     struct chaos chaos;
     int exit_status;             /* what reel exits with, once the first process has ended */
     bool over;                   /* it has */
     struct recorder **recorders; /* of all domains; owned */
     size_t recorder_count;
+    struct table threads;   /* recorded tasks, by tid */
+    bool short_ticks;       /* a domain has several threads: see record_turn.c */
+    uint64_t long_tick;     /* record_now() at the last one that was not too short */
     uint32_t domain_count;  /* numbers given to domains so far */
     struct sharer *sharing; /* unrecorded tasks, and what of the code that they run is patched */
     size_t sharing_count;
@@ -112,6 +118,7 @@ struct process {
     uint64_t
         known_calls[KNOWN_CALLS]; /* rip behind syscall instructions that were seen to be such, by hash */
     uint64_t check_cursor;        /* where the next memory check continues */
+    uint64_t point_cursor;        /* where the hash of the next point continues */
 };
 
 /* A recorded task, and the call that it entered last. */
@@ -119,7 +126,24 @@ struct thread {
     struct recorder *recorder;
     struct process *process;
     struct task *task; /* NULL: gone */
+    pid_t tid;         /* as in the log */
     enum recorder_phase phase;
+    struct thread *next, *previous; /* all threads of the domain */
+
+    /* waiting for its turn, see record_turn.c */
+    struct thread *next_ready;
+    bool is_ready;
+    bool has_waiting;    /* it stands at this stop, which is still to be dealt with; */
+    struct stop waiting; /* else it is only to be resumed */
+    bool blocked;        /* the entry of its call has been logged */
+
+    /* its beginning and end, see record_thread.c */
+    uint64_t clone_flags;         /* of the call that it has entered */
+    struct thread *child;         /* that this call has made; its event is still to be logged */
+    uint64_t clear_tid;           /* the kernel clears this word when it ends */
+    struct memory_ranges at_exit; /* words of robust mutexes that it holds, once it has called exit */
+    bool ending;                  /* it has called exit, and others live on */
+    bool ended;                   /* a leader that is a zombie until the last thread has ended */
 
     struct syscall_call call;
     const struct syscall_row *row;
@@ -133,17 +157,22 @@ struct thread {
     struct image *before;          /* memory before a vfork child shares it; owned */
     struct maps maps_before;       /* its mappings then */
 
-    struct user_regs_struct
-        last; /* registers after its last event: equal ones mean that no instruction ran since */
+    struct user_regs_struct last; /* registers after its last event */
+    bool last_is_call;  /* that was a system call: with equal registers no instruction ran since. Anywhere
+                           else the program may have come by once more */
+    uint64_t last_time; /* nanoseconds, CLOCK_MONOTONIC: of its last event */
+    uint64_t call_time; /* and of its last system call, but for rt_sigreturn */
 
     struct deferred_signal deferred[DEFERRED_MAX];
     size_t deferred_count;
-    unsigned deferred_ticks; /* how long the first has waited */
+    uint64_t deferred_since; /* as last_time: when the first began to wait */
+    bool interrupted;        /* it was asked to stop, so that the first can be delivered where it is */
     siginfo_t delivering;    /* in PHASE_DELIVERING and PHASE_INJECTING */
     enum signal_place delivering_place;
     struct user_regs_struct delivering_at;
-    bool frame_failed; /* the signal delivered last found no room for its frame */
-    uint64_t sigmask;  /* as far as known: see record_signal.c */
+    struct buffer point; /* SIGNAL_AT_POINT: what point_encode() made of the place */
+    bool frame_failed;   /* the signal delivered last found no room for its frame */
+    uint64_t sigmask;    /* as far as known: see record_signal.c */
 };
 
 /* The recorder of one domain, with its log. */
@@ -163,22 +192,90 @@ struct recorder {
     struct effects effects;
     struct buffer encoded;
     unsigned calls_since_check;
+    uint64_t flushed;    /* as last_time: when the log was, by a tick */
+    struct point *point; /* NULL as long as none was needed; owned */
 
     /* whose stop is being dealt with */
     struct thread *thread;
     struct process *process;
+
+    struct thread *threads; /* all of them, owned; the leader of the process is there until the end */
+    struct thread *leader;
+    size_t thread_count;               /* that have not ended */
+    struct thread *turn;               /* the one thread that may run the program's code, or NULL */
+    uint64_t turn_since;               /* nanoseconds, as turn_now() counts; */
+    uint64_t call_since;               /* since when it is in its call */
+    struct thread *ready, *last_ready; /* those that wait for their turn, the first comes next */
+    bool ending;   /* the process ends: exit_group, the last exit, or a fatal signal has been logged */
+    bool released; /* after the recording has stopped: nobody waits for a turn any more */
 };
+
+/* A tid through which /proc shows the process: that of its leader is empty when the leader has ended. */
+static inline pid_t record_tid(const struct recorder *recorder) {
+    return recorder->thread->task->tid;
+}
+/* The same of a process whose stop is not dealt with now; its pid when all is over. record_thread.c */
+pid_t record_living_tid(const struct recorder *recorder);
 
 /* record_domain.c: a new domain with this one task, owned by the session; nothing is recorded yet. It gets
  * the next number. */
 struct error *record_domain_new(struct session *session, struct task *task, struct recorder **ret);
 void record_domain_free(struct recorder *recorder);
-/* A stop of recorder->thread while the domain is recorded. Resumes the task. */
+/* A stop of recorder->thread while the domain is recorded. Resumes the task, or makes it wait for its turn.
+ */
 struct error *record_domain_stop(struct recorder *recorder, const struct stop *stop);
 /* recorder->thread has ended. */
 struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop);
 struct error *record_domain_tick(struct recorder *recorder);
+/* Deal with a stop whose turn it is; failures end the recording. record_turn.c calls it. */
+struct error *record_domain_deal(struct recorder *recorder, const struct stop *stop);
 
+/* record_turn.c: one thread of a domain at a time runs. */
+/* A stop of recorder->thread has come: is it to be dealt with now? Else it is kept until its turn. */
+bool record_turn_arrived(struct recorder *recorder, const struct stop *stop);
+/* After each stop and tick: when nobody runs, or the one whose turn it is waits for something, the next one
+ * goes on. */
+struct error *record_turn_next(struct recorder *recorder);
+/* recorder->thread has entered a call. */
+void record_turn_entered(struct recorder *recorder);
+/* Log that recorder->thread has entered its call, with the gathered effects: its exit is logged by itself. */
+struct error *record_turn_blocked(struct recorder *recorder);
+/* Let recorder->thread go on after an event, or others first when its time is over. */
+struct error *record_turn_resume(struct recorder *recorder);
+/* thread stands still after its last event and waits for its turn. */
+void record_turn_wait(struct thread *thread);
+/* It does not wait any more. */
+void record_turn_forget(struct thread *thread);
+/* A short tick: is time over for who runs? */
+struct error *record_turn_tick(struct recorder *recorder);
+/* The recording has stopped: all that stand still go on by themselves. */
+struct error *record_turn_release(struct recorder *recorder);
+/* Add what the kernel may have written for calls of other threads whose exits are not in the log yet. */
+struct error *record_turn_add_outputs(struct recorder *recorder);
+/* Is another thread in a call that writes memory? */
+bool record_turn_writes(struct recorder *recorder);
+
+/* record_thread.c: threads begin and end. */
+struct error *record_thread_new(struct recorder *recorder, struct process *process, struct task *task,
+                                struct thread **ret);
+void record_thread_free(struct thread *thread);
+/* PTRACE_EVENT_CLONE of a thread: its first stop is waited for. */
+struct error *record_thread_made(struct recorder *recorder, pid_t tid);
+/* The clone call has been logged: EVENT_THREAD follows. */
+struct error *record_thread_begin(struct recorder *recorder);
+/* At the entry of exit, while others live on. */
+struct error *record_thread_note_end(struct recorder *recorder);
+/* recorder->thread has called exit: wait until it has gone. */
+struct error *record_thread_await_end(struct recorder *recorder);
+/* recorder->thread is gone, and is not the leader. */
+struct error *record_thread_gone(struct recorder *recorder, const struct stop *stop);
+/* PTRACE_EVENT_EXEC of task: the thread `former` has become the only one, under the leader's tid. */
+struct error *record_thread_exec(struct session *session, struct task *task, pid_t former);
+
+/* recorder.c: let ticks come every few milliseconds until no signal waits any more. */
+struct error *record_hurry(struct session *session);
+/* There are threads: ticks are short from now on. */
+struct error *record_short_ticks(struct session *session);
 /* record_place.c: spread processes over processors. Failure is no harm and is ignored. */
 void record_place_init(struct session *session);
 void record_place_deinit(struct session *session);
@@ -269,8 +366,10 @@ struct error *record_injected(struct recorder *recorder);
 struct error *record_delivered(struct recorder *recorder, const struct stop *stop, bool *ret_handled);
 /* Send deferred signals once more, to be delivered anywhere: the recording is over. */
 void record_signal_release(struct recorder *recorder);
-/* A tick has passed: signals that have waited too long. */
-struct error *record_signal_tick(struct recorder *recorder);
+/* A tick has passed: interrupt the thread if its signals have waited for long enough. */
+struct error *record_signal_tick(struct thread *thread);
+/* The answer to that. Resumes the task. */
+struct error *record_interrupted(struct recorder *recorder);
 /* A new program begins: mask inherited, handlers gone. */
 struct error *record_signal_reset(struct recorder *recorder);
 /* A call has changed, or may have changed, the mask or SIGILL's action. */
@@ -285,6 +384,19 @@ struct error *record_bad_frame(struct recorder *recorder);
 /* A signal stop of the program when the recording has stopped: what waits from then is delivered with its
  * siginfo. */
 struct error *record_late_signal(struct thread *thread, struct task *task);
+
+/* record_point.c */
+/* The thread is stopped somewhere in its computation. Bring it, by a few instructions at the most and by one
+ * at least if `moving`, to a place that a replay finds easily. *ret_settled is false when there is none: the
+ * task is then stopped still if thread->task->stopped, and otherwise its next stop is to be waited for. */
+struct error *record_settle(struct recorder *recorder, bool moving, bool *ret_settled);
+/* Describe the place where it stands into thread->point. */
+struct error *record_take_point(struct recorder *recorder);
+/* Nanoseconds, CLOCK_MONOTONIC. */
+uint64_t record_now(void);
+
+/* record_signal.c: does the program ignore this signal? */
+struct error *record_is_ignored(struct recorder *recorder, int signo, bool *ret);
 
 /* Keep the memory image of the end, if asked for. */
 struct error *record_end_memory(struct recorder *recorder);

@@ -169,6 +169,21 @@ struct error *recording_open(const char *path, struct recording *ret, struct rec
     return NULL;
 }
 
+struct error *recording_open_folders(const char *path, struct recording *ret) {
+    struct recording recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1};
+    recording.path = strdup(path);
+    if (!recording.path)
+        return &error_no_memory;
+    struct error *err = open_directory(&recording);
+    if (!err)
+        err = open_folders(&recording, false);
+    if (err)
+        recording_deinit(&recording);
+    else
+        *ret = recording;
+    return err;
+}
+
 void recording_deinit(struct recording *recording) {
     /* A zeroed struct holds no descriptors, whatever 0 means elsewhere. */
     int fds[] = {recording->dirfd, recording->domainfd, recording->filesfd};

@@ -17,6 +17,7 @@ static struct error *open_segment(struct tape *tape, uint32_t segment) {
     recording_segment_name(segment, "log", name);
     TRY(chunk_reader_open(tape->recording.domainfd, name, CHUNK_FILE_LOG, &tape->reader));
     tape->segment = segment;
+    tape->number_before = tape->number;
     return NULL;
 }
 
@@ -42,6 +43,16 @@ struct error *tape_next(struct tape *tape, struct event *ret, bool *ret_more) {
 struct error *tape_next_segment(struct tape *tape, bool *ret_more) {
     *ret_more = tape->segment < tape->segments;
     return *ret_more ? open_segment(tape, tape->segment + 1) : NULL;
+}
+
+struct error *tape_seek(struct tape *tape, uint64_t number) {
+    struct event event;
+    bool more = true;
+    tape->number = tape->number_before;
+    TRY(open_segment(tape, tape->segment));
+    while (more && tape->number < number)
+        TRY(tape_next(tape, &event, &more));
+    return NULL;
 }
 
 struct error *tape_rewind(struct tape *tape) {
@@ -128,6 +139,7 @@ static struct error *survey_log(struct tape *tape, uint32_t segment, bool *ret_e
         *ret_exec = event.kind == EVENT_EXEC;
         TRY(note_end(tape, &event));
         note_changes(tape, &event);
+        tape->points += event.kind == EVENT_SIGNAL && event.signal.place == SIGNAL_AT_POINT;
         if (event.kind == EVENT_FILE)
             TRY(note_file(tape, event.file.file, event.file.size, event.file.hash, event.file.path,
                           event.file.path_size));
@@ -251,9 +263,14 @@ static struct error *check_files(struct tape *tape) {
     return NULL;
 }
 
-static struct error *open_domain(const char *path, uint32_t domain, struct tape *ret) {
+static struct error *open_domain(const char *path, const struct recording_info *info, uint32_t domain,
+                                 struct tape *ret) {
     memset(ret, 0, sizeof(*ret));
-    TRY(recording_open(path, &ret->recording, &ret->info));
+    TRY(info ? recording_open_folders(path, &ret->recording)
+             : recording_open(path, &ret->recording, &ret->info));
+    if (info)
+        ret->info = *info;
+    ret->info_borrowed = info != NULL;
     ret->domain = domain;
     struct error *err = domain > 1 ? recording_enter(&ret->recording, domain) : NULL;
     if (!err)
@@ -265,8 +282,9 @@ static struct error *open_domain(const char *path, uint32_t domain, struct tape 
     return err;
 }
 
-struct error *tape_open(const char *path, uint32_t domain, struct tape *ret) {
-    TRY(open_domain(path, domain, ret));
+struct error *tape_open(const char *path, const struct recording_info *info, uint32_t domain,
+                        struct tape *ret) {
+    TRY(open_domain(path, info, domain, ret));
     struct error *err = check_files(ret);
     if (!err)
         err = tape_rewind(ret);
@@ -275,9 +293,10 @@ struct error *tape_open(const char *path, uint32_t domain, struct tape *ret) {
     return err;
 }
 
-struct error *tape_survey(const char *path, uint32_t domain, struct recording_process *ret) {
+struct error *tape_survey(const char *path, const struct recording_info *info, uint32_t domain,
+                          struct recording_process *ret) {
     struct tape tape;
-    TRY(open_domain(path, domain, &tape));
+    TRY(open_domain(path, info, domain, &tape));
     struct error *err = recording_process_copy(&tape.process, ret);
     if (!err) {
         ret->domain = domain;
@@ -295,7 +314,8 @@ void tape_close(struct tape *tape) {
     free(tape->files);
     free(tape->effects);
     recording_process_deinit(&tape->process);
-    recording_info_deinit(&tape->info);
+    if (!tape->info_borrowed)
+        recording_info_deinit(&tape->info);
     recording_deinit(&tape->recording);
     memset(tape, 0, sizeof(*tape));
     tape->recording.dirfd = tape->recording.domainfd = tape->recording.filesfd = -1;

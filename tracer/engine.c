@@ -25,31 +25,14 @@ void engine_deinit(struct engine *engine) {
         task_destroy(engine->tasks[i]);
     task_destroy(engine->gone);
     free(engine->tasks);
+    table_deinit(&engine->by_tid);
     memset(engine, 0, sizeof(*engine));
 }
 
-/* The place of the task with this tid, or where it would go. */
-static size_t place_of(const struct engine *engine, pid_t tid) {
-    size_t low = 0, high = engine->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (engine->tasks[middle]->tid < tid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-bool engine_traces(const struct engine *engine, pid_t tid) {
-    size_t place = place_of(engine, tid);
-    return place < engine->count && engine->tasks[place]->tid == tid;
-}
-
 struct task *engine_task(struct engine *engine, pid_t tid) {
-    size_t place = place_of(engine, tid);
-    if (engine_traces(engine, tid))
-        return engine->tasks[place];
+    struct task *task = table_find(&engine->by_tid, (uint32_t)tid);
+    if (task)
+        return task;
     if (engine->count == engine->room) {
         size_t room = engine->room ? engine->room * 2 : 16;
         struct task **tasks = realloc(engine->tasks, room * sizeof(*tasks));
@@ -58,29 +41,28 @@ struct task *engine_task(struct engine *engine, pid_t tid) {
         engine->tasks = tasks;
         engine->room = room;
     }
-    struct task *task = calloc(1, sizeof(*task));
-    if (!task)
+    task = calloc(1, sizeof(*task));
+    struct error *err = task ? table_put(&engine->by_tid, (uint32_t)tid, task) : NULL;
+    if (!task || err) {
+        error_free(err);
+        free(task);
         return NULL;
+    }
     task_init(task, tid);
-    memmove(engine->tasks + place + 1, engine->tasks + place,
-            (engine->count - place) * sizeof(*engine->tasks));
-    engine->tasks[place] = task;
-    engine->count++;
+    task->index = engine->count;
+    engine->tasks[engine->count++] = task;
     return task;
 }
 
 static void forget(struct engine *engine, struct task *task) {
-    size_t place = place_of(engine, task->tid);
-    if (place < engine->count && engine->tasks[place] == task) {
-        engine->count--;
-        memmove(engine->tasks + place, engine->tasks + place + 1,
-                (engine->count - place) * sizeof(*engine->tasks));
-    }
+    engine->tasks[task->index] = engine->tasks[--engine->count];
+    engine->tasks[task->index]->index = task->index;
+    table_remove(&engine->by_tid, (uint32_t)task->tid);
+    task_destroy(engine->gone);
     engine->gone = task;
 }
 
 void engine_forget(struct engine *engine, struct task *task) {
-    task_destroy(engine->gone);
     forget(engine, task);
     task_destroy(engine->gone);
     engine->gone = NULL;
@@ -93,6 +75,14 @@ static volatile sig_atomic_t ticked;
 static void on_tick(int signo) {
     (void)signo;
     ticked = 1;
+}
+
+static bool knows(const struct engine *engine, pid_t tid) {
+    return table_find(&engine->by_tid, (uint32_t)tid) != NULL;
+}
+
+bool engine_traces(const struct engine *engine, pid_t tid) {
+    return knows(engine, tid);
 }
 
 /* A task that its parent's stop speaks of counts as traced from then on, unless its end has been reported
@@ -110,7 +100,7 @@ static struct error *expect(struct engine *engine, pid_t tid) {
  * background job before an exec): they are no concern of the engine. */
 static struct error *take_status(struct engine *engine, pid_t tid, int status, struct stop *ret,
                                  bool *ret_mine) {
-    *ret_mine = WIFSTOPPED(status) || engine_traces(engine, tid);
+    *ret_mine = WIFSTOPPED(status) || knows(engine, tid);
     if (!*ret_mine) {
         engine->ended[engine->ended_next++ % ENGINE_ENDED] = tid;
         return NULL;
@@ -149,6 +139,18 @@ struct error *engine_next(struct engine *engine, struct stop *ret) {
         TRY(take_status(engine, tid, status, ret, &mine));
     }
     return NULL;
+}
+
+struct error *engine_next_of(struct engine *engine, struct task *task, bool wait, struct stop *ret) {
+    int status;
+    bool mine;
+    pid_t tid;
+    while ((tid = waitpid(task->tid, &status, __WALL | (wait ? 0 : WNOHANG))) < 0 && errno == EINTR)
+        ;
+    *ret = (struct stop){.kind = STOP_NONE};
+    if (tid < 0)
+        return error_system(errno == ECHILD ? ESRCH : errno, "waiting for task %d", task->tid);
+    return tid ? take_status(engine, tid, status, ret, &mine) : NULL;
 }
 
 struct error *engine_set_tick(unsigned milliseconds) {

@@ -29,7 +29,7 @@ static const char *level_name(const struct trace_options *options) {
 struct error *trace_output_open(struct traced_process *process) {
     struct calltrace *calltrace = process->calltrace;
     const struct trace_options *options = calltrace->options;
-    bool first = calltrace->totals.files == 0;
+    bool first = calltrace->totals.files == 0 && !calltrace->host.one_of_many;
     char *path, *extra = NULL;
     TRY(output_path(calltrace, process, first, &path));
     if (asprintf(&extra, "\"source\": \"%s\"", calltrace->host.source) < 0)
@@ -49,7 +49,7 @@ struct error *trace_output_open(struct traced_process *process) {
     };
     struct error *err = trace_writer_create(&writer, &process->writer);
     free(extra);
-    if (err || !first) {
+    if (err || calltrace->totals.files) {
         free(path);
     } else {
         free(calltrace->path);

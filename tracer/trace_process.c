@@ -51,7 +51,9 @@ static uint64_t entry_of_process(pid_t pid) {
 static struct error *find_program(struct traced_process *process, struct task *task, bool begins) {
     struct calltrace *calltrace = process->calltrace;
     struct maps maps;
-    process->entry = begins ? entry_on_stack(task) : entry_of_process(process->pid);
+    process->entry = begins                  ? entry_on_stack(task)
+                     : calltrace->host.entry ? calltrace->host.entry(calltrace->host.context)
+                                             : entry_of_process(process->pid);
     TRY(maps_read(task->tid, &maps));
     const struct mapping *mapping = maps_find(&maps, process->entry);
     char *name = NULL;

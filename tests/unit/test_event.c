@@ -55,11 +55,22 @@ static void fill_syscall(struct event *event) {
     event->syscall.result = (int64_t)any();
     event->syscall.registers_hash = (uint32_t)any();
     event->syscall.stream = below(STREAM_STDERR + 1);
+    event->syscall.written_hash = (uint32_t)any();
+}
+
+/* The smallest: point_encode() has its own tests. */
+static const void *any_point(uint32_t *ret_size) {
+    static uint8_t bytes[1 + sizeof(struct user_regs_struct) + 1 + 1 + 8 + 1];
+    *ret_size = sizeof(bytes);
+    bytes[1] = pool[0];
+    return bytes;
 }
 
 static void fill_signal(struct event *event) {
     event->signal.signo = 1 + (int32_t)below(64);
-    event->signal.place = SIGNAL_SYNCHRONOUS + below(3);
+    event->signal.place = SIGNAL_SYNCHRONOUS + below(4);
+    if (event->signal.place == SIGNAL_AT_POINT)
+        event->signal.point = any_point(&event->signal.point_size);
     event->signal.outcome = SIGNAL_HANDLED + below(3);
     event->signal.rip = any();
     event->signal.registers_hash = (uint32_t)any();
@@ -95,6 +106,15 @@ static struct event any_event(enum event_kind kind, struct effect effects[EFFECT
         event.exit.status = event.exit.how == EXIT_STATUS ? (int32_t)below(256) : 1 + (int32_t)below(64);
         event.exit.core = below(2);
     }
+    if (kind == EVENT_BLOCKED) {
+        fill_syscall(&event);
+        event.syscall.result = 0;
+        event.syscall.stream = STREAM_NONE;
+    }
+    if (kind == EVENT_THREAD) {
+        event.tid |= 1;
+        event.thread.parent = (event.tid ^ 2) & INT32_MAX;
+    }
     if (kind == EVENT_STOPPED) {
         event.stopped.why = (const char *)pool;
         event.stopped.why_size = below(BYTES_MAX);
@@ -109,12 +129,14 @@ static struct event any_event(enum event_kind kind, struct effect effects[EFFECT
 static void same_fields(const struct event *a, const struct event *b) {
     switch (a->kind) {
     case EVENT_SYSCALL:
+    case EVENT_BLOCKED:
         ck_assert_uint_eq(a->syscall.number, b->syscall.number);
         ck_assert_uint_eq(a->syscall.rip, b->syscall.rip);
         ck_assert_mem_eq(a->syscall.args, b->syscall.args, sizeof(a->syscall.args));
         ck_assert_int_eq(a->syscall.result, b->syscall.result);
         ck_assert_uint_eq(a->syscall.registers_hash, b->syscall.registers_hash);
         ck_assert_int_eq(a->syscall.stream, b->syscall.stream);
+        ck_assert_uint_eq(a->syscall.written_hash, b->syscall.written_hash);
         break;
     case EVENT_SIGNAL:
         ck_assert_int_eq(a->signal.signo, b->signal.signo);
@@ -123,6 +145,9 @@ static void same_fields(const struct event *a, const struct event *b) {
         ck_assert_uint_eq(a->signal.rip, b->signal.rip);
         ck_assert_uint_eq(a->signal.registers_hash, b->signal.registers_hash);
         ck_assert_mem_eq(a->signal.info, b->signal.info, SIGINFO_SIZE);
+        ck_assert_uint_eq(a->signal.point_size, b->signal.point_size);
+        ck_assert(!a->signal.point_size ||
+                  memcmp(a->signal.point, b->signal.point, a->signal.point_size) == 0);
         break;
     case EVENT_INSTRUCTION:
         ck_assert_uint_eq(a->instruction.instruction, b->instruction.instruction);
@@ -147,12 +172,15 @@ static void same_fields(const struct event *a, const struct event *b) {
         ck_assert_int_eq(a->exit.status, b->exit.status);
         ck_assert(a->exit.core == b->exit.core);
         break;
+    case EVENT_THREAD:
+        ck_assert_int_eq(a->thread.parent, b->thread.parent);
+        break;
     case EVENT_STOPPED:
         ck_assert_uint_eq(a->stopped.why_size, b->stopped.why_size);
         ck_assert(memcmp(a->stopped.why, b->stopped.why, a->stopped.why_size) == 0);
         break;
     default:
-        ck_assert_int_eq(a->kind, EVENT_EXEC);
+        ck_assert(a->kind == EVENT_EXEC || a->kind == EVENT_THREAD_EXIT);
     }
 }
 
@@ -279,7 +307,10 @@ START_TEST(test_bad_values) {
 #define ROW(text) {text, sizeof(text) - 1}
         ROW(""),
         ROW("\0\1\0"),                                            /* no such kind */
-        ROW("\x09\1\0"),                                          /* EVENT_KIND_END */
+        ROW("\x0a\0\1\0"),                                        /* a thread without a tid, */
+        ROW("\x0a\1\1\0"),                                        /* made by itself, */
+        ROW("\x0a\1\0\0"),                                        /* or by nobody */
+        ROW("\x0c\1\0"),                                          /* EVENT_KIND_END */
         ROW("\6\x80\x80\x80\x80\x08\0"),                          /* tid 2^31 */
         ROW("\6\1\xff\xff\xff\xff\x0f"),                          /* 2^32 - 1 effects */
         ROW("\6\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"),        /* 2^64 - 1 effects */
@@ -332,9 +363,9 @@ END_TEST
 
 /* The bytes are a format that recordings on disk have: this must only change with the format version. */
 START_TEST(test_bytes_stay) {
-    static const uint8_t expected[] = {1,    7,    1,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
-                                       0xc7, 0x01, 0x02, 0,    0,    0,    0,    0x0a, 0xef, 0xbe, 0xad,
-                                       0xde, 1,    1,    1,    0x80, 0x20, 2,    'h',  'i'};
+    static const uint8_t expected[] = {1,    7,    1,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0xc7,
+                                       0x01, 0x02, 0,    0,    0,    0,    0x0a, 0xef, 0xbe, 0xad, 0xde, 1,
+                                       0x44, 0x33, 0x22, 0x11, 1,    1,    0x80, 0x20, 2,    'h',  'i'};
     const struct effect effect = {.kind = EFFECT_MEMORY, .address = 0x1000, .size = 2, .bytes = "hi"};
     const struct event event = {.kind = EVENT_SYSCALL,
                                 .tid = 7,
@@ -343,7 +374,8 @@ START_TEST(test_bytes_stay) {
                                             .args = {(uint64_t)-100, 1, 0, 0, 0, 0},
                                             .result = 5,
                                             .registers_hash = 0xdeadbeef,
-                                            .stream = STREAM_STDOUT},
+                                            .stream = STREAM_STDOUT,
+                                            .written_hash = 0x11223344},
                                 .effect_count = 1,
                                 .effects = &effect};
     struct buffer buffer = {0};
