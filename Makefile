@@ -24,7 +24,8 @@ LDLIBS := -lzstd -lz -lxxhash -lZydis -lelf -lcjson -ldwarf -liberty -ldl -lm -l
 # Debian 12 packages: to build, and to test.
 PACKAGES := gcc libc6-dev make libzydis-dev libzstd-dev zlib1g-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev \
             libiberty-dev
-TEST_PACKAGES := $(PACKAGES) g++ check pkg-config python3 strace binutils util-linux procps \
+TEST_PACKAGES := $(PACKAGES) g++ gfortran check pkg-config python3 python3.11-dbg strace binutils util-linux procps tcl \
+                 libc++-14-dev libc++abi-14-dev dwz llvm \
                  $(shell cat tests/programs/packages 2>/dev/null)
 LINT_PACKAGES := clang clang-format cppcheck shellcheck
 
@@ -34,7 +35,8 @@ LIBRARY_ROOMS := $(foreach room,$(filter-out cmd,$(ROOMS)),$(if $(call room_sour
 LIBRARIES := $(foreach room,$(LIBRARY_ROOMS),$(BUILD)/lib$(room).a)
 ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS)))
 ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS)))
-TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c tests/victims/*.c tests/victims/*.cc)
+TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c tests/victims/*.c tests/victims/*.cc tests/tracing/*.c \
+          tests/tracing/*.cc)
 
 .PHONY: all setup setup-tests demo check bench soak layers lint format help install uninstall clean unit-tests fuzzers
 
@@ -46,7 +48,7 @@ help:
 	@echo 'make demo       set up, build, record a real program, delete its inputs, replay it'
 	@echo 'make check      set up, build and run all tests (under half an hour)'
 	@echo 'make soak       the long versions of the tests'
-	@echo 'make bench      what recording and replaying cost, against native and strace'
+	@echo 'make bench      what recording, replaying and tracing cost, against native, strace and gdb'
 	@echo 'make layers     check that imports run downwards only'
 	@echo 'make lint       layers, clang-format, cppcheck, shellcheck, a build with clang'
 	@echo 'make format     run clang-format over the sources'
@@ -131,6 +133,7 @@ soak: setup-tests all unit-tests
 
 bench: setup-tests all
 	@tests/bench/bench.sh
+	@tests/bench/trace.sh
 
 demo: setup
 	@$(MAKE) --no-print-directory all

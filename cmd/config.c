@@ -82,8 +82,9 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     bool template = false, list = false, help;
     const char *path = NULL;
     int first;
-    const struct verb_option rows[] = {
-        {"template", 't', false, &template}, {"check", 'c', true, &path}, {"list", 'l', false, &list}};
+    const struct verb_option rows[] = {{"template", 't', VERB_FLAG, &template},
+                                       {"check", 'c', VERB_VALUE, &path},
+                                       {"list", 'l', VERB_FLAG, &list}};
     TRY(verb_options(&verb_config, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
     if (help)
         return NULL;

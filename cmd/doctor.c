@@ -246,7 +246,7 @@ static struct error *print_json(const struct examination *examination) {
 static struct error *run(int argc, char **argv, int *ret_status) {
     bool json = false, help;
     int first;
-    const struct verb_option rows[] = {{"json", 0, false, &json}};
+    const struct verb_option rows[] = {{"json", 0, VERB_FLAG, &json}};
     TRY(verb_options(&verb_doctor, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
     if (help)
         return NULL;

@@ -12,7 +12,8 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     const char *format = NULL;
     struct trace_writer_options options = {.async_write = true};
     struct trace_totals totals = {0};
-    const struct verb_option rows[] = {{"output", 'o', true, &options.path}, {"format", 'f', true, &format}};
+    const struct verb_option rows[] = {{"output", 'o', VERB_VALUE, &options.path},
+                                       {"format", 'f', VERB_VALUE, &format}};
     TRY(verb_options(&verb_merge, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
     if (help)
         return NULL;

@@ -13,8 +13,8 @@ enum { WIDTH = 80, DEPTH_MOST = 12 };
 
 /* ---- the tree ---- */
 
-/* Whose child is process `index`: the index of the last process before it that has its parent's ID and had begun
- * by then; -1: nobody's here. */
+/* Whose child is process `index`: the index of the last process before it that has its parent's ID and had
+ * begun by then; -1: nobody's here. */
 static long parent_of(const struct recording_processes *processes, size_t index) {
     const struct recording_process *child = &processes->list[index];
     for (size_t i = index; i-- > 0;)
@@ -69,8 +69,8 @@ static void print_process(const struct recording_process *process, unsigned dept
         printf("%27s%s: %s\n", "", process->segments ? "recorded in part" : "not recorded", process->stopped);
 }
 
-static void print_from(const struct recording_processes *processes, const long *parents, long root, unsigned depth,
-                       bool complete) {
+static void print_from(const struct recording_processes *processes, const long *parents, long root,
+                       unsigned depth, bool complete) {
     for (size_t i = 0; i < processes->count; i++) {
         if (parents[i] != root)
             continue;
@@ -149,7 +149,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     bool help, json = false, complete;
     char *path;
     struct recording_processes processes;
-    const struct verb_option rows[] = {{"json", 'j', false, &json}};
+    const struct verb_option rows[] = {{"json", 'j', VERB_FLAG, &json}};
     TRY(verb_options(&verb_ps, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
     if (help)
         return NULL;
@@ -170,12 +170,12 @@ const struct verb verb_ps = {
     .name = "ps",
     .arguments = "[--json] [RECORDING]",
     .summary = "list the processes of a recording",
-    .help =
-        "Lists the processes of RECORDING (default: the newest in the current folder) as a tree: process ID,\n"
-        "parent, recorded events, how it ended, and its command line. Any of them can be replayed:\n"
-        "`reel replay --pid PID`.\n"
-        "\n"
-        "  -j, --json         one JSON object a line, nothing cut\n"
-        "  -q, --quiet        say nothing but failures\n",
+    .help = "Lists the processes of RECORDING (default: the newest in the current folder) as a tree: process "
+            "ID,\n"
+            "parent, recorded events, how it ended, and its command line. Any of them can be replayed:\n"
+            "`reel replay --pid PID`.\n"
+            "\n"
+            "  -j, --json         one JSON object a line, nothing cut\n"
+            "  -q, --quiet        say nothing but failures\n",
     .run = run,
 };

@@ -13,10 +13,10 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     bool help, all = false;
     char *path;
     const struct verb_option rows[] = {
-        {"to", 0, true, &to},
-        {"pid", 'p', true, &who},
-        {"all", 'a', false, &all},
-        {"check-memory", 0, false, &options.check_memory},
+        {"to", 0, VERB_VALUE, &to},
+        {"pid", 'p', VERB_VALUE, &who},
+        {"all", 'a', VERB_FLAG, &all},
+        {"check-memory", 0, VERB_FLAG, &options.check_memory},
     };
     TRY(verb_options(&verb_replay, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
     if (help)
@@ -46,14 +46,16 @@ const struct verb verb_replay = {
         "Runs RECORDING (default: the newest in the current folder) again. Nothing outside the recording is\n"
         "read, nothing on this machine is changed; what the program wrote to its output is shown again.\n"
         "\n"
-        "  -p, --pid PID      the process PID (the last one with that number), or dN, the Nth (default: the first)\n"
+        "  -p, --pid PID      the process PID (the last one with that number), or dN, the Nth (default: the "
+        "first)\n"
         "  -a, --all          every process, with all output in the order in which it came\n"
         "      --to EVENT     stop after this event (`reel dump` numbers them)\n"
         "      --check-memory compare all writable memory at the end (needs `reel record --check-memory`)\n"
         "  -q, --quiet        do not show the program's output, say nothing but failures\n"
         "  -v, --verbose      say more\n"
         "\n"
-        "Exits as the recorded program did (with --all: the first process); 125 when the replay differs from the recording, or the\n"
+        "Exits as the recorded program did (with --all: the first process); 125 when the replay differs from "
+        "the recording, or the\n"
         "recording is damaged.\n",
     .run = run,
 };

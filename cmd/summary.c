@@ -94,7 +94,8 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     bool help, json = false;
     const char *top_text = NULL, *who = NULL;
     uint64_t top = 0;
-    const struct verb_option rows[] = {{"json", 'j', false, &json}, {"top", 'n', true, &top_text}, {"pid", 'p', true, &who}};
+    const struct verb_option rows[] = {
+        {"json", 'j', VERB_FLAG, &json}, {"top", 'n', VERB_VALUE, &top_text}, {"pid", 'p', VERB_VALUE, &who}};
     TRY(verb_options(&verb_summary, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
     if (help)
         return NULL;

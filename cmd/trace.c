@@ -70,7 +70,8 @@ static struct error *trace(const struct source *source, const struct trace_optio
 static struct error *run_with(struct option_arguments *arguments, int argc, char **argv, int *ret_status) {
     struct source source = {0};
     struct trace_options options;
-    const struct verb_option rows[] = {{"pid", 'p', true, &source.pid}, {"all", 0, false, &source.all}};
+    const struct verb_option rows[] = {{"pid", 'p', VERB_VALUE, &source.pid},
+                                       {"all", 0, VERB_FLAG, &source.all}};
     const char *swallowed_by;
     int first;
     bool help;
@@ -101,14 +102,15 @@ const struct verb verb_trace = {
     .name = "trace",
     .arguments = "[OPTION...] {[--] PROGRAM [ARGUMENT...] | -p PID | [-p PID | --all] [RECORDING]}",
     .summary = "write calls, variables and branches of a program or recording",
-    .help = "Traces PROGRAM, the running process PID (until Ctrl-C), or a recording (the newest in\n"
-            "this folder), and writes a JSON trace: trace.json, or what --output says.\n"
-            "A program is traced as it runs; its output and exit status are its own.\n"
-            "\n"
-            "  -p, --pid PID      attach to a running process; of a recording: the process PID, or dN, the Nth\n"
-            "      --all          of a recording: every process, each into a file of its own\n"
-            "  -q, --quiet        say nothing but failures\n"
-            "  -v, --verbose      say more\n"
-            "\n",
+    .help =
+        "Traces PROGRAM, the running process PID (until Ctrl-C), or a recording (the newest in\n"
+        "this folder), and writes a JSON trace: trace.json, or what --output says.\n"
+        "A program is traced as it runs; its output and exit status are its own.\n"
+        "\n"
+        "  -p, --pid PID      attach to a running process; of a recording: the process PID, or dN, the Nth\n"
+        "      --all          of a recording: every process, each into a file of its own\n"
+        "  -q, --quiet        say nothing but failures\n"
+        "  -v, --verbose      say more\n"
+        "\n",
     .run = run,
 };

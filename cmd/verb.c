@@ -48,9 +48,9 @@ static void add_own(struct parse *parse) {
     add_long(parse, "verbose", false, 'v');
     for (size_t i = 0; i < parse->count; i++) {
         const struct verb_option *option = &parse->options[i];
-        add_long(parse, option->name, option->takes_value, LONG_ONLY + (int)i);
+        add_long(parse, option->name, option->takes != VERB_FLAG, LONG_ONLY + (int)i);
         if (option->letter)
-            add_short(parse, option->letter, option->takes_value);
+            add_short(parse, option->letter, option->takes != VERB_FLAG);
     }
 }
 
@@ -126,6 +126,14 @@ static struct error *take_of_table(struct parse *parse, const char *name, int ar
     return NULL;
 }
 
+static struct error *take_another(const struct verb *verb, const struct verb_option *option) {
+    struct verb_values *all = option->ret;
+    if (all->count == VERB_VALUES_MOST)
+        return usage_error(verb, "too many of option", option->name);
+    all->values[all->count++] = optarg;
+    return NULL;
+}
+
 static struct error *take(struct parse *parse, int code, int long_index, int argc, char **argv) {
     const struct verb_option *option = find_own(parse, code);
     const char *of_table = option ? NULL : find_in_table(parse, code, long_index);
@@ -139,7 +147,9 @@ static struct error *take(struct parse *parse, int code, int long_index, int arg
         return take_of_table(parse, of_table, argc, argv);
     else if (!option)
         return unknown_option(parse, argv[optind - 1]);
-    else if (option->takes_value)
+    else if (option->takes == VERB_VALUES)
+        return take_another(parse->verb, option);
+    else if (option->takes == VERB_VALUE)
         *(const char **)option->ret = optarg;
     else
         *(bool *)option->ret = true;

@@ -21,14 +21,26 @@ struct verb {
 };
 
 extern const struct verb verb_record, verb_replay, verb_trace, verb_summary, verb_merge, verb_config,
-    verb_dump, verb_ps, verb_doctor;
+    verb_dump, verb_ps, verb_doctor, verb_hunt;
+
+enum verb_takes {
+    VERB_FLAG,   /* nothing; ret is a bool * */
+    VERB_VALUE,  /* a value, the last one counts; ret is a const char ** */
+    VERB_VALUES, /* a value each time; ret is a struct verb_values * */
+};
 
 /* An option of a verb, as a row. `--help`, `--quiet` and `--verbose` are understood everywhere. */
 struct verb_option {
     const char *name; /* without the dashes */
     char letter;      /* or 0 */
-    bool takes_value;
-    void *ret; /* const char ** when takes_value, else bool * */
+    enum verb_takes takes;
+    void *ret;
+};
+
+#define VERB_VALUES_MOST 16
+struct verb_values {
+    const char *values[VERB_VALUES_MOST]; /* point into argv */
+    size_t count;
 };
 
 /* Parse the options of a verb; the index of the first argument that is none is put into *ret_first.

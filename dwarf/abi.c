@@ -170,8 +170,9 @@ static bool place_fortran_argument(const struct type_parameter *parameter, const
         return false;
     place_address(classes, used, ret);
     ret->known = true;
-    if (!classes->size) { /* the register is used; how much is there is not known */
-        unknown(ret, "Fortran: its length stands elsewhere");
+    if (!classes->size) { /* where it begins is known, how much is there is not */
+        ret->known = false;
+        ret->why = "Fortran: its length stands elsewhere";
     }
     return true;
 }

@@ -41,7 +41,7 @@ struct abi_piece {
  * has no bytes (an empty class, void). */
 struct abi_place {
     bool known;
-    const char *why; /* not known: the reason, a static text */
+    const char *why; /* not known: the reason, a static text. A piece of size 0: it begins there */
     struct abi_piece pieces[ABI_PIECES_MAX];
     size_t piece_count;
     uint64_t size; /* of the value, bytes */

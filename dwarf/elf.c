@@ -26,7 +26,7 @@ static struct error *read_segments(struct elf_image *image, struct cursor *curso
         cursor_u64(cursor); /* physical address */
         segment->filesz = cursor_u64(cursor);
         segment->memsz = cursor_u64(cursor);
-        cursor_u64(cursor); /* alignment */
+        segment->align = cursor_u64(cursor);
     }
     image->segments = segments;
     image->segment_count = count;

@@ -12,7 +12,7 @@
 
 struct elf_segment {
     uint32_t type, flags; /* PT_*, PF_* */
-    uint64_t offset, vaddr, filesz, memsz;
+    uint64_t offset, vaddr, filesz, memsz, align;
 };
 
 /* An ELF file or memory image; initialise with elf_image_init(), the bytes are not owned and must outlive it.

@@ -116,7 +116,7 @@ struct error *evaluation_init(struct evaluation *ret, struct module *module, con
                                              .call = call};
     if (callbacks && callbacks->tls_address)
         ret->context.tls_address = tls_address;
-    if (function->unit)
+    if (function && function->unit)
         evaluation_set_unit(ret, function->unit);
     unwind(ret);
     find_frame_base(ret);
@@ -162,4 +162,10 @@ struct error *variable_locate(struct evaluation *evaluation, const struct variab
         return made_up(NULL, 0, ret);
     evaluation_set_unit(evaluation, variable->unit);
     return location_evaluate(location->expression, location->size, &evaluation->context, ret);
+}
+
+struct error *variable_number(struct evaluation *evaluation, const struct variable *variable,
+                              const uint8_t *expression, size_t size, uint64_t *ret) {
+    evaluation_set_unit(evaluation, variable->unit);
+    return location_evaluate_address(expression, size, &evaluation->context, NULL, ret);
 }

@@ -32,9 +32,9 @@ struct evaluation {
     struct location_context context; /* for location_read() and type sizes */
 };
 
-/* Prepare for a frame. All pointers must stay valid while it is used; callbacks may be NULL. The canonical
- * frame address and frame base are worked out where they can be; without them only what needs them fails.
- * ERROR_NOT_FOUND: the frame has no pc. */
+/* Prepare for a frame; function NULL: for globals only. All pointers must stay valid while it is used;
+ * callbacks may be NULL. The canonical frame address and frame base are worked out where they can be; without
+ * them only what needs them fails. ERROR_NOT_FOUND: the frame has no pc. */
 struct error *evaluation_init(struct evaluation *ret, struct module *module, const struct function *function,
                               uint64_t bias, const struct frame_registers *registers,
                               const struct memory_reader *memory,
@@ -45,5 +45,10 @@ struct error *evaluation_init(struct evaluation *ret, struct module *module, con
  * location_deinit(). */
 struct error *variable_locate(struct evaluation *evaluation, const struct variable *variable,
                               struct location *ret);
+
+/* The number that an expression of the variable's unit gives in this frame, such as a bound of its type.
+ * Errors as location_evaluate_address(). */
+struct error *variable_number(struct evaluation *evaluation, const struct variable *variable,
+                              const uint8_t *expression, size_t size, uint64_t *ret);
 
 #endif

@@ -49,7 +49,13 @@ const char *expression_text(const struct expression *expression);
 
 /* ---- evaluation ---- */
 
-enum operand_state { OPERAND_OK, OPERAND_NOT_FOUND, OPERAND_OPTIMIZED_OUT, OPERAND_UNREADABLE };
+enum operand_state {
+    OPERAND_OK,
+    OPERAND_NOT_FOUND,
+    OPERAND_OPTIMIZED_OUT,
+    OPERAND_UNREADABLE,
+    OPERAND_NOT_ALLOCATED, /* thread-local, and the thread has not used it yet */
+};
 
 /* A variable, as the scope resolves it. */
 struct expression_operand {
@@ -71,7 +77,7 @@ struct expression_scope {
 };
 
 enum expression_cause {
-    CAUSE_NOT_FOUND,     /* no such variable, member or type at this place */
+    CAUSE_NOT_FOUND,     /* no such variable, member or type at this place, or not yet */
     CAUSE_OPTIMIZED_OUT, /* a variable that has no value here */
     CAUSE_UNREADABLE,    /* memory that is not there */
     CAUSE_IMPOSSIBLE,    /* the types do not allow it, a division by zero, ... */

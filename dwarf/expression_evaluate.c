@@ -40,6 +40,8 @@ static bool resolve(struct evaluation *evaluation, const struct node *node, cons
         unknown(evaluation, node, CAUSE_NOT_FOUND, "no variable '%s' here", name);
     else if (state == OPERAND_OPTIMIZED_OUT)
         unknown(evaluation, node, CAUSE_OPTIMIZED_OUT, "'%s' is optimized out", name);
+    else if (state == OPERAND_NOT_ALLOCATED)
+        unknown(evaluation, node, CAUSE_NOT_FOUND, "'%s' is not allocated in this thread yet", name);
     else if (state == OPERAND_UNREADABLE)
         unknown(evaluation, node, CAUSE_UNREADABLE, "'%s' cannot be read", name);
     else if (found.in_memory) {

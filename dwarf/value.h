@@ -54,8 +54,10 @@ struct value_options {
 extern const struct value_options value_default_options;
 
 /* Append one JSON value to ret (buffer_check() tells whether memory ran out). bytes are the value's own, size
- * of them; fewer than type->size show as "<unreadable>", and so does NULL. Types without a size of their own
- * (Fortran strings of any length) take all of size. memory is for what the value leads to. */
+ * of them. With fewer than type->size, what lies in them whole is shown as ever, and "<unreadable>" stands
+ * for each scalar, member or element that does not; strings end with "...". NULL is "<unreadable>" as a
+ * whole. Types without a size of their own (Fortran strings of any length) take all of size. memory is for
+ * what the value leads to. */
 void value_render(const struct type *type, const void *bytes, size_t size, const struct memory_reader *memory,
                   const struct value_options *options, struct buffer *ret);
 

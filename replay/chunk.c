@@ -63,8 +63,8 @@ struct error *size_budget_take(struct size_budget *budget, uint64_t size) {
 
 /* ---- writer ---- */
 
-/* What all writers compress with, one after the other: a recording of many processes has many, most of them short-lived, and
- * the memory of these is dear to get. */
+/* What all writers compress with, one after the other: a recording of many processes has many, most of them
+ * short-lived, and the memory of these is dear to get. */
 static struct {
     ZSTD_CCtx *zstd;
     struct buffer out; /* a chunk as it is written */

@@ -18,8 +18,10 @@ enum chunk_file_kind { CHUNK_FILE_LOG = 1, CHUNK_FILE_SNAPSHOT, CHUNK_FILE_MEMOR
 
 #define RECORDING_FORMAT_VERSION 1
 /* Bits that a reader must know to read the file; unknown bits are refused. */
-#define RECORDING_FEATURES FEATURE_PROCESSES
-#define FEATURE_PROCESSES  1ull /* more than one process; a snapshot says whose it is and where the heap ends */
+#define FEATURE_PROCESSES                                                                                    \
+    1ull /* more than one process; a snapshot says whose it is and where the heap ends */
+#define FEATURE_THREADS    2ull /* events of threads, and of calls that block */
+#define RECORDING_FEATURES (FEATURE_PROCESSES | FEATURE_THREADS)
 
 /* Bytes of a recording are counted here and refused beyond the limit (--max-size): shared by all writers of
  * one recording. */

@@ -16,7 +16,8 @@
 static uint32_t domain_number(const char *name) {
     char *end;
     errno = 0;
-    unsigned long number = name[0] == 'd' && name[1] >= '1' && name[1] <= '9' ? strtoul(name + 1, &end, 10) : 0;
+    unsigned long number =
+        name[0] == 'd' && name[1] >= '1' && name[1] <= '9' ? strtoul(name + 1, &end, 10) : 0;
     return number && !errno && !*end && number <= UINT32_MAX ? (uint32_t)number : 0;
 }
 

@@ -30,7 +30,9 @@ struct puppet_file {
 };
 
 struct puppet {
-    struct task task;
+    struct task *task;   /* the one that acts: memory is reached, and calls are made, through it */
+    struct task **tasks; /* all that live, owned; the first one ends last */
+    size_t task_count, task_room;
     bool alive;
     int filesfd; /* of the recording; not owned */
     struct puppet_file *files;
@@ -49,6 +51,12 @@ void puppet_destroy(struct puppet *puppet);
 /* Give it memory and registers of the snapshot `name` in dirfd; *ret_tid is the recorded tid. Once per
  * puppet. */
 struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, int32_t *ret_tid);
+
+/* One more thread of the puppet, made by puppet->task, with its registers and all signals unblocked; it
+ * stands still. Owned by the puppet. */
+struct error *puppet_add_task(struct puppet *puppet, struct task **ret);
+/* The thread ends, unless it is the first one, which just stays where it is. It must not be puppet->task. */
+struct error *puppet_end_task(struct puppet *puppet, struct task *task);
 
 /* A file of the store, with the size that it has at the recording's end; the tape has checked it. A file that
  * `changes` while it is mapped (events write to it) is mapped from a copy in memory, by shared and private

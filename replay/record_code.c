@@ -191,7 +191,8 @@ static struct error *search_file(int fd, const struct stat *info, struct file_co
                                .size = (uint64_t)info->st_size,
                                .mtime = info->st_mtim,
                                .ctime = info->st_ctim};
-    void *bytes = info->st_size ? mmap(NULL, (size_t)info->st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    void *bytes =
+        info->st_size ? mmap(NULL, (size_t)info->st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
     if (bytes == MAP_FAILED)
         return NULL;
     struct error *err = search_bytes(bytes, (size_t)info->st_size, code);

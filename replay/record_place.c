@@ -18,7 +18,8 @@ struct places {
     size_t own; /* which one reel is bound to; count: to all of them */
 };
 
-/* The processor that a process is bound to, as an index; places->count when it is not bound to one of ours. */
+/* The processor that a process is bound to, as an index; places->count when it is not bound to one of ours.
+ */
 static size_t place_of(const struct places *places, pid_t pid) {
     cpu_set_t set;
     if (sched_getaffinity(pid, sizeof(set), &set) < 0 || CPU_COUNT(&set) != 1)
@@ -60,8 +61,9 @@ static void move(struct places *places, struct recorder *recorder, size_t place)
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(places->processors[place], &set);
-    if (sched_setaffinity(recorder->process->pid, sizeof(set), &set) < 0)
-        return;
+    for (const struct thread *thread = recorder->threads; thread; thread = thread->next)
+        if (!thread->ended && thread->task && sched_setaffinity(thread->tid, sizeof(set), &set) < 0)
+            return;
     recorder->place = place;
     if (places->own < places->count)
         follow(places, places->own = places->count);
@@ -69,7 +71,8 @@ static void move(struct places *places, struct recorder *recorder, size_t place)
 
 /* Is it computing, as far as reel knows? */
 static bool is_busy(const struct recorder *recorder) {
-    return recorder->mode == RECORDER_RECORDING && recorder->thread->task && !recorder->thread->in_call;
+    return recorder->mode == RECORDER_RECORDING && recorder->turn && recorder->turn->task &&
+           !recorder->turn->in_call;
 }
 
 static void count_busy(const struct session *session, const struct recorder *but,
@@ -96,7 +99,7 @@ void record_place_new(struct recorder *recorder) {
     size_t busy[PROCESSORS_MOST];
     if (!places || places->count < 2)
         return;
-    recorder->place = place_of(places, recorder->process->pid);
+    recorder->place = place_of(places, record_living_tid(recorder));
     if (recorder->place == places->count)
         return;
     count_busy(recorder->session, recorder, busy);
@@ -128,7 +131,7 @@ void record_place_balance(struct session *session) {
         size_t from = recorder->place, to = least_busy(places, busy, 0);
         if (!is_busy(recorder) || from >= places->count || busy[from] < busy[to] + 2)
             continue;
-        if (place_of(places, recorder->process->pid) != from) { /* it has other plans */
+        if (place_of(places, record_living_tid(recorder)) != from) { /* it has other plans */
             recorder->place = places->count;
             continue;
         }

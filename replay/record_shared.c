@@ -1,8 +1,9 @@
 /* record_shared: files that several processes of the recording have mapped.
  *
- * What another process changes in a mapping comes to no log: not as a call, not at a known moment. So a process
- * is recorded no further once another one of the recording can write to what it has mapped, or has done so
- * with a call. Its own writes do no harm to its own recording. (What strangers write, nobody sees.) */
+ * What another process changes in a mapping comes to no log: not as a call, not at a known moment. So a
+ * process is recorded no further once another one of the recording can write to what it has mapped, or has
+ * done so with a call. Its own writes do no harm to its own recording. (What strangers write, nobody sees.)
+ */
 #include "replay/recorder_state.h"
 
 #include "base/say.h"
@@ -25,8 +26,8 @@ static bool shows(const struct mapping *mapping, uint64_t offset, uint64_t size)
     return mapping->offset < offset + size && offset < end;
 }
 
-/* Mappings of the file that the process has now. Its device need not be what stat(2) says (overlays): the inode
- * and the name have to do. */
+/* Mappings of the file that the process has now. Its device need not be what stat(2) says (overlays): the
+ * inode and the name have to do. */
 struct found {
     bool any, writable; /* writable: shared, and it may be written or made so */
 };
@@ -38,7 +39,7 @@ static struct error *find_mappings(const struct recorder *recorder, const struct
     *ret = (struct found){0};
     if (!file)
         return NULL;
-    struct error *err = maps_read(recorder->process->pid, &maps);
+    struct error *err = maps_read(record_living_tid(recorder), &maps);
     if (err) { /* it is about to end */
         error_free(err);
         return NULL;
@@ -106,14 +107,15 @@ struct error *record_shared_attached(struct recorder *recorder, uint64_t id) {
         struct maps maps;
         if (!is_other(other, recorder) || other->mode != RECORDER_RECORDING)
             continue;
-        struct error *err = maps_read(other->process->pid, &maps);
+        struct error *err = maps_read(record_living_tid(other), &maps);
         if (err) {
             error_free(err);
             continue;
         }
         bool attached = false;
         for (size_t k = 0; k < maps.count; k++)
-            attached = attached || (maps.mappings[k].inode == id && strncmp(maps.mappings[k].name, "/SYSV", 5) == 0);
+            attached =
+                attached || (maps.mappings[k].inode == id && strncmp(maps.mappings[k].name, "/SYSV", 5) == 0);
         maps_deinit(&maps);
         if (attached)
             recorder_stop(other, "process %d of the recording attaches the System V segment %llu, too",

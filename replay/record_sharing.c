@@ -1,5 +1,6 @@
 /* record_sharing: tasks that run unrecorded, in code that was patched for recording: children of vfork, and a
- * program whose recording has stopped, with its children. What they execute is recorded again. Their stops are let through; only a trapped instruction is imitated.
+ * program whose recording has stopped, with its children. What they execute is recorded again. Their stops
+ * are let through; only a trapped instruction is imitated.
  */
 #include "replay/recorder_state.h"
 
@@ -53,7 +54,8 @@ static struct error *pass_signal(const struct stop *stop, struct thread *thread,
 static struct error *add_child(struct session *session, const struct sharer *sharer,
                                const struct stop *stop) {
     const struct insn_sites none = {0};
-    struct insn_sites sites = sharer ? sharer->sites : none; /* the array stays where it is when the table grows */
+    struct insn_sites sites =
+        sharer ? sharer->sites : none; /* the array stays where it is when the table grows */
     TRY(record_add_sharer(session, (pid_t)stop->message, &sites));
     record_find_sharer(session, (pid_t)stop->message)->parent = stop->task->tid;
     return NULL;

@@ -179,6 +179,9 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
         return task_resume(recorder->thread->task, RESUME_STEP, info->si_signo);
     case DISPOSITION_FATAL:
         recorder->process->dying = true;
+        recorder->ending = recorder->thread_count > 1;
+        effects_clear(&recorder->effects);
+        TRY(record_turn_add_outputs(recorder));
         TRY(record_end_memory(recorder));
         TRY(append_signal(recorder, info, place, SIGNAL_FATAL, at));
         break;
@@ -186,6 +189,9 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
         TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
         break;
     case DISPOSITION_STOPS:
+        if (place ==
+            SIGNAL_BEFORE_SYSCALL) /* others will go on meanwhile: the log must say how far it came */
+            TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
         break;
     }
     return task_resume(recorder->thread->task, RESUME_CONT, info->si_signo);
@@ -215,7 +221,8 @@ static struct error *record_asynchronous(struct recorder *recorder, const siginf
         return deliver(recorder, info, SIGNAL_AFTER_EVENT, regs);
     enum disposition disposition;
     TRY(find_disposition(recorder, info->si_signo, &disposition));
-    if (disposition == DISPOSITION_HANDLED)
+    if (disposition == DISPOSITION_HANDLED ||
+        (disposition == DISPOSITION_STOPS && recorder->thread_count > 1))
         return defer(recorder, info);
     /* nothing that replay would see, or the end at a moment that nobody can tell */
     return task_resume(recorder->thread->task, RESUME_CONT, info->si_signo);
@@ -248,7 +255,7 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
     if (info.si_signo == SIGILL)
         TRY(record_instruction(recorder, recorder->thread->task, &recorder->process->sites, &imitated));
     if (imitated)
-        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+        return record_turn_resume(recorder);
     if (recorder->thread->frame_failed) {
         recorder->thread->frame_failed = false;
         return deliver(recorder, &info, recorder->thread->delivering_place, &regs);
@@ -297,12 +304,15 @@ struct error *record_injected(struct recorder *recorder) {
 }
 
 struct error *record_signal_tick(struct recorder *recorder) {
-    if (!recorder->thread->deferred_count || ++recorder->thread->deferred_ticks < DEFERRED_TICKS_MOST)
+    for (struct thread *thread = recorder->threads; thread; thread = thread->next) {
+        if (!thread->deferred_count || thread->is_ready || ++thread->deferred_ticks < DEFERRED_TICKS_MOST)
+            continue;
+        recorder_stop(recorder,
+                      "%s came while the program computed without a system call, and such a place cannot be "
+                      "found again yet",
+                      signal_name(thread->deferred[0].signo));
         return NULL;
-    recorder_stop(recorder,
-                  "%s came while the program computed without a system call, and such a place cannot be "
-                  "found again yet",
-                  signal_name(recorder->thread->deferred[0].signo));
+    }
     return NULL;
 }
 
@@ -312,7 +322,7 @@ void record_signal_release(struct recorder *recorder) {
         recorder->thread->deferred[recorder->thread->deferred_count++] = (struct deferred_signal){
             .signo = recorder->thread->delivering.si_signo, .info = recorder->thread->delivering};
     for (size_t i = 0; i < recorder->thread->deferred_count; i++)
-        syscall(SYS_tgkill, recorder->process->pid, recorder->process->pid,
+        syscall(SYS_tgkill, recorder->process->pid, recorder->thread->tid,
                 recorder->thread->deferred[i].signo);
 }
 

@@ -1,14 +1,15 @@
 /* record_tree: how the processes of a recording begin and end.
  *
- * A forked child is a copy of its parent, patches included: its first segment is a snapshot of it at its first
- * stop, before it has executed anything. A child that shares its parent's memory (vfork) belongs to its parent
- * until it executes a program; so does, in its way, the child of a program that is no longer recorded. What is
- * executed is recorded from the exit stop of that execve on.
+ * A forked child is a copy of its parent, patches included: its first segment is a snapshot of it at its
+ * first stop, before it has executed anything. A child that shares its parent's memory (vfork) belongs to its
+ * parent until it executes a program; so does, in its way, the child of a program that is no longer recorded.
+ * What is executed is recorded from the exit stop of that execve on.
  *
  * The stop that tells of a child and the child's own first stop come in any order. */
 #include "replay/recorder_state.h"
 
 #include "base/say.h"
+#include "tracer/process.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -122,7 +123,8 @@ struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
     struct recorder *child;
     if (!task)
         return &error_no_memory;
-    TRY(add(session, task, START_FORK, recorder->process->pid, recorder->info.domain, recorder->events, &child));
+    TRY(add(session, task, START_FORK, recorder->process->pid, recorder->info.domain, recorder->events,
+            &child));
     record_forget_changing(recorder);
     return copy_process(recorder->process, child->process);
 }
@@ -181,16 +183,22 @@ struct error *record_tree_exec(struct session *session, const struct stop *stop,
         thread->recorder->mode = RECORDER_OVER;
         thread->task = NULL;
     }
-    TRY(add(session, stop->task, START_EXEC, origin.parent, origin.origin_domain, origin.origin_event, &recorder));
+    TRY(add(session, stop->task, START_EXEC, origin.parent, origin.origin_domain, origin.origin_event,
+            &recorder));
     return task_resume(stop->task, RESUME_SYSCALL, 0);
 }
 
 /* ---- children whose first stop comes first ---- */
 
-/* Field 4 of /proc/PID/stat. */
+/* Field 4 of /proc/PID/stat; of a thread its own process. */
 static pid_t parent_of(pid_t pid) {
     char path[64], text[512];
+    struct process_status status;
     int parent = 0;
+    struct error *err = process_status(pid, &status);
+    if (!err && status.tgid != pid)
+        return status.tgid;
+    error_free(err);
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     FILE *file = fopen(path, "re");
     if (!file)

@@ -15,27 +15,30 @@
 /* Logs are flushed about this often (milliseconds), however little is in them. */
 #define TICK 250
 
-static struct thread *find_thread(const struct session *session, const struct task *task) {
-    for (size_t i = 0; task && i < session->recorder_count; i++)
-        if (session->recorders[i]->thread->task == task)
-            return session->recorders[i]->thread;
-    return NULL;
-}
+/* With several threads ticks are short. */
+#define SHORT_TICKS 25 /* a long one */
 
 static struct error *on_tick(struct session *session) {
-    record_forward_signals(session);
-    for (size_t i = 0; i < session->recorder_count; i++)
-        TRY(record_domain_tick(session->recorders[i]));
+    bool all = !session->short_ticks || ++session->ticks % SHORT_TICKS == 0;
+    if (all)
+        record_forward_signals(session);
+    for (size_t i = 0; i < session->recorder_count; i++) {
+        TRY(record_turn_tick(session->recorders[i]));
+        if (all)
+            TRY(record_domain_tick(session->recorders[i]));
+    }
+    if (!all)
+        return NULL;
     record_place_balance(session);
     return record_tree_tick(session);
 }
 
 static struct error *on_recorded(struct recorder *recorder, const struct stop *stop) {
     struct error *err;
+    if (recorder->mode == RECORDER_RECORDING)
+        return record_domain_stop(recorder, stop);
     if (stop->kind == STOP_EXITED || stop->kind == STOP_KILLED)
         err = record_domain_gone(recorder, stop);
-    else if (recorder->mode == RECORDER_RECORDING)
-        err = record_domain_stop(recorder, stop);
     else if (recorder->mode == RECORDER_STARTING)
         err = record_tree_start(recorder, stop);
     else
@@ -49,28 +52,32 @@ static struct error *on_unrecorded(struct session *session, const struct stop *s
     return held ? NULL : record_pass(session, stop, NULL);
 }
 
-static struct error *deal_with(struct session *session, const struct stop *stop) {
+static struct thread *find_thread(const struct session *session, const struct task *task) {
+    return task ? table_find(&session->threads, (uint32_t)task->tid) : NULL;
+}
+
+static struct error *dispatch(struct session *session, const struct stop *stop) {
+    if (stop->kind == STOP_TICK)
+        return on_tick(session);
+    if (stop->kind == STOP_EXEC)
+        TRY(record_thread_exec(session, stop->task, (pid_t)stop->message));
     struct thread *thread = find_thread(session, stop->task);
-    struct recorder *recorder = thread ? thread->recorder : NULL;
-    struct error *err;
-    if (stop->kind == STOP_TICK) {
-        err = on_tick(session);
-    } else if (recorder) {
-        recorder->thread = thread;
-        recorder->process = thread->process;
-        err = on_recorded(recorder, stop);
-    } else {
-        err = on_unrecorded(session, stop);
-    }
+    if (!thread)
+        return on_unrecorded(session, stop);
+    struct recorder *recorder = thread->recorder;
+    recorder->thread = thread;
+    recorder->process = thread->process;
+    return on_recorded(recorder, stop);
+}
+
+static struct error *deal_with(struct session *session, const struct stop *stop) {
+    struct error *err = dispatch(session, stop);
     if (error_is(err, ERROR_TASK_GONE)) { /* SIGKILL between two requests: the end is the next stop */
         error_free(err);
         err = NULL;
     }
-    /* whatever goes wrong while recording ends the recording, never the program */
-    if (err && recorder && recorder->mode == RECORDER_RECORDING) {
-        recorder_stop_error(recorder, err);
-        err = stop->task->stopped ? engine_pass(stop) : NULL;
-    }
+    for (size_t i = 0; i < session->recorder_count && !err; i++)
+        err = record_turn_release(session->recorders[i]);
     return err;
 }
 
@@ -136,6 +143,8 @@ static struct error *describe(struct recorder *recorder) {
     program[size > 0 ? size : 0] = 0;
     info->program = strdup(program);
     info->pid = recorder->process->pid;
+    info->chaos = recorder->session->options->chaos;
+    info->chaos_seed = recorder->session->options->chaos_seed;
     info->check_memory = recorder->session->options->check_memory;
     return info->program ? NULL : &error_no_memory;
 }
@@ -169,6 +178,7 @@ static void session_deinit(struct session *session) {
     for (size_t i = 0; i < session->recorder_count; i++)
         record_domain_free(session->recorders[i]);
     free(session->recorders);
+    table_deinit(&session->threads);
     file_store_deinit(&session->store);
     record_sharing_deinit(session);
     record_tree_deinit(session);
@@ -244,7 +254,9 @@ static void tell(const struct session *session) {
 }
 
 struct error *recorder_run(const struct recorder_options *options, int *ret_status) {
-    struct session session = {.options = options, .recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1}};
+    struct session session = {.options = options,
+                              .chaos = {options->chaos, options->chaos_seed},
+                              .recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1}};
     engine_init(&session.engine);
     struct error *err = start(&session);
     bool never = false;

@@ -14,8 +14,10 @@ struct recorder_options {
     const char *output; /* directory to make, or NULL: PROGRAM-PID.reel in the current folder */
     uint64_t max_size;  /* bytes of the recording, 0: no limit */
     bool serial;        /* all processes share one processor */
-    bool check_memory;  /* keep all writable memory at the end of each segment */
-    char *const *argv;  /* NULL-terminated */
+    bool chaos;         /* vary the schedule, from chaos_seed */
+    uint64_t chaos_seed;
+    bool check_memory; /* keep all writable memory at the end of each segment */
+    char *const *argv; /* NULL-terminated */
 };
 
 /* Record argv until it and all its descendants have ended. *ret_status is what reel exits with: the program's

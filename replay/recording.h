@@ -36,7 +36,8 @@ enum recording_end {
 enum process_start {
     START_LAUNCH, /* the first one */
     START_FORK,   /* recorded from its first instruction on, a copy of its parent */
-    START_EXEC,   /* recorded from an exec on: it shared its parent's memory before (vfork), or was not recorded */
+    START_EXEC, /* recorded from an exec on: it shared its parent's memory before (vfork), or was not recorded
+                 */
 };
 
 /* A process of the recording: one domain, recorded in a folder of its own. Strings are owned. */
@@ -88,7 +89,9 @@ struct recording_info {
     char *why;
     uint32_t segments; /* of domain 1 */
     uint64_t events;   /* in all segments */
-    bool check_memory; /* *.memory files exist */
+    bool chaos;        /* the schedule was varied, from chaos_seed */
+    uint64_t chaos_seed;
+    bool check_memory;                    /* *.memory files exist */
     struct recording_processes processes; /* all of them, once the recording is complete */
 };
 

@@ -54,7 +54,7 @@ static struct error *replay_munmap(struct replayer *replayer, const struct event
 static struct error *protect_downwards(struct replayer *replayer, const struct event *event) {
     struct maps maps;
     const uint64_t *args = event->syscall.args;
-    TRY(maps_read(replayer->puppet.task.tid, &maps));
+    TRY(maps_read(replayer->puppet.task->tid, &maps));
     const struct mapping *mapping = maps_find(&maps, args[0]);
     uint64_t start = mapping ? mapping->start : args[0];
     maps_deinit(&maps);
@@ -152,7 +152,7 @@ static struct error *replay_setrlimit(struct replayer *replayer, const struct ev
     uint64_t pointer = event->syscall.args[event->syscall.number == SYS_prlimit64 ? 2 : 1];
     for (uint32_t i = 0; i < event->effect_count; i++)
         if (event->effects[i].kind == EFFECT_STACK &&
-            task_read(&replayer->puppet.task, pointer, &limit, sizeof(limit)) == sizeof(limit))
+            task_read(replayer->puppet.task, pointer, &limit, sizeof(limit)) == sizeof(limit))
             return puppet_set_stack_limit(&replayer->puppet, limit.rlim_cur, event->effects[i].address);
     return NULL;
 }
@@ -231,7 +231,7 @@ static void show_memory(struct replayer *replayer, uint64_t address, uint64_t si
     static char block[1 << 16];
     while (size) {
         size_t want = size < sizeof(block) ? size : sizeof(block);
-        size_t got = task_read(&replayer->puppet.task, address, block, want);
+        size_t got = task_read(replayer->puppet.task, address, block, want);
         show(block, got, stream);
         if (got < want)
             return;
@@ -244,7 +244,7 @@ static void show_iovec(struct replayer *replayer, uint64_t address, uint64_t cou
                        enum event_stream stream) {
     for (uint64_t i = 0; i < count && i < UIO_MAXIOV && size; i++) {
         struct iovec piece;
-        if (task_read(&replayer->puppet.task, address + i * sizeof(piece), &piece, sizeof(piece)) !=
+        if (task_read(replayer->puppet.task, address + i * sizeof(piece), &piece, sizeof(piece)) !=
             sizeof(piece))
             return;
         uint64_t part = piece.iov_len < size ? piece.iov_len : size;
@@ -256,7 +256,7 @@ static void show_iovec(struct replayer *replayer, uint64_t address, uint64_t cou
 static void show_message(struct replayer *replayer, uint64_t address, uint64_t size,
                          enum event_stream stream) {
     struct msghdr message;
-    if (task_read(&replayer->puppet.task, address, &message, sizeof(message)) == sizeof(message))
+    if (task_read(replayer->puppet.task, address, &message, sizeof(message)) == sizeof(message))
         show_iovec(replayer, (uint64_t)message.msg_iov, message.msg_iovlen, size, stream);
 }
 
@@ -284,7 +284,7 @@ static void show_output(struct replayer *replayer, const struct event *event) {
         enum { ENTRY = 64 }; /* sizeof(struct mmsghdr): a msghdr and its length */
         for (uint64_t i = 0; i < size && i < UIO_MAXIOV; i++) { /* the kernel sends no more at once */
             uint32_t length = 0;
-            task_read(&replayer->puppet.task, args[1] + i * ENTRY + sizeof(struct msghdr), &length,
+            task_read(replayer->puppet.task, args[1] + i * ENTRY + sizeof(struct msghdr), &length,
                       sizeof(length));
             show_message(replayer, args[1] + i * ENTRY, length, stream);
         }
@@ -323,7 +323,7 @@ static struct error *set_result(struct replayer *replayer, const struct event *e
     }
     replayer->restarting = !replaces_registers(event) && syscall_restarts(event->syscall.result);
     regs->orig_rax = (unsigned long long)-1;
-    return trace_set_registers(replayer->puppet.task.tid, regs);
+    return trace_set_registers(replayer->puppet.task->tid, regs);
 }
 
 /* Over a hole these do what they can and then fail (mprotect(2), madvise(2)): so they must in the puppet. */
@@ -332,9 +332,30 @@ static bool fails_partly(const struct syscall_row *row, const struct event *even
            (row->handler == HANDLER_MPROTECT || row->handler == HANDLER_MADVISE);
 }
 
+/* Run to the entry of the call, unless it stands there since an EVENT_BLOCKED. */
+static struct error *run_to_call(struct replayer *replayer, const struct event *event) {
+    if (!replayer->thread->blocked)
+        TRY(replay_run_to(replayer, event, STOP_SYSCALL_ENTRY, 0));
+    replayer->thread->blocked = false;
+    return check_call(replayer, event);
+}
+
+struct error *replay_blocked(struct replayer *replayer, const struct event *event) {
+    if (replayer->thread->blocked)
+        return error_new(ERROR_BAD_DATA, "recording: event %llu: the task is in a call already",
+                         (unsigned long long)event->number);
+    TRY(run_to_call(replayer, event));
+    replayer->thread->blocked = true;
+    return replay_effects(replayer, event);
+}
+
+/* All threads end with this exit. */
+static bool ends_process(const struct replayer *replayer, const struct event *event) {
+    return event->syscall.number == SYS_exit_group || replayer->thread_count == 1;
+}
+
 struct error *replay_syscall(struct replayer *replayer, const struct event *event) {
-    TRY(replay_run_to(replayer, event, STOP_SYSCALL_ENTRY, 0));
-    TRY(check_call(replayer, event));
+    TRY(run_to_call(replayer, event));
     const struct syscall_row *row = syscall_find(event->syscall.number);
     bool failed = syscall_failed(event->syscall.result);
     if (event->syscall.stream != STREAM_NONE && !failed && !replayer->options->quiet)
@@ -343,7 +364,8 @@ struct error *replay_syscall(struct replayer *replayer, const struct event *even
         actions[row->handler])
         TRY(actions[row->handler](replayer, event));
     TRY(replay_effects(replayer, event));
-    if (row && !failed && (row->handler == HANDLER_EXIT || row->handler == HANDLER_EXECVE))
+    if (row && !failed &&
+        (row->handler == HANDLER_EXECVE || (row->handler == HANDLER_EXIT && ends_process(replayer, event))))
         TRY(replay_check_memory(replayer, event));
     return set_result(replayer, event);
 }

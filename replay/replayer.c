@@ -20,7 +20,7 @@
 static void describe_place(struct replayer *replayer, uint64_t rip, char *ret, size_t size) {
     struct maps maps;
     snprintf(ret, size, "0x%llx", (unsigned long long)rip);
-    struct error *err = maps_read(replayer->puppet.task.tid, &maps);
+    struct error *err = maps_read(replayer->puppet.task->tid, &maps);
     if (err) {
         error_free(err);
         return;
@@ -40,6 +40,7 @@ static const char *event_name(const struct event *event) {
     const struct syscall_row *row;
     switch (event->kind) {
     case EVENT_SYSCALL:
+    case EVENT_BLOCKED:
         row = syscall_find(event->syscall.number);
         return row ? row->name : "unknown call";
     case EVENT_SIGNAL:
@@ -65,11 +66,11 @@ struct error *replay_diverged(struct replayer *replayer, const struct event *eve
 
 static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
     int status;
-    pid_t tid = replayer->puppet.task.tid;
+    pid_t tid = replayer->puppet.task->tid;
     while (waitpid(tid, &status, __WALL) < 0)
         if (errno != EINTR)
             return error_system(errno, "waiting for the puppet");
-    *ret = stop_classify(&replayer->puppet.task, status);
+    *ret = stop_classify(replayer->puppet.task, status);
     if (ret->kind == STOP_EXITED || ret->kind == STOP_KILLED) {
         replayer->puppet.alive = false;
         return error_new(ERROR_OTHER, "puppet: was killed (signal %d) by somebody else", ret->status);
@@ -81,14 +82,15 @@ static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
 static struct error *run_to_stop(struct replayer *replayer, struct stop *ret) {
     const struct replay_hooks *hooks = replayer->options->hooks;
     for (bool done = true; done;) {
-        TRY(task_resume(&replayer->puppet.task, RESUME_SYSEMU, 0));
+        TRY(task_resume(replayer->puppet.task, RESUME_SYSEMU, 0));
         TRY(wait_stop(replayer, ret));
         done = false;
         if (!hooks || ret->kind != STOP_SIGNAL)
             return NULL;
         /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
         TRY(hooks->signal_stop(hooks->context, ret, &done));
-        TRY(trace_get_registers(replayer->puppet.task.tid, &replayer->regs)); /* it may have put them right */
+        TRY(trace_get_registers(replayer->puppet.task->tid,
+                                &replayer->regs)); /* it may have put them right */
     }
     return NULL;
 }
@@ -101,7 +103,7 @@ struct error *replay_run_to(struct replayer *replayer, const struct event *event
         return NULL;
     if (stop.kind == STOP_SIGNAL) {
         siginfo_t info = {0};
-        error_free(trace_get_siginfo(replayer->puppet.task.tid, &info));
+        error_free(trace_get_siginfo(replayer->puppet.task->tid, &info));
         return replay_diverged(replayer, event, "found %s (address %p)", signal_name(stop.signo),
                                info.si_addr);
     }
@@ -112,7 +114,7 @@ struct error *replay_run_to(struct replayer *replayer, const struct event *event
 static struct error *observe(struct replayer *replayer, const struct event *event) {
     if (!replayer->options->observe)
         return NULL;
-    const struct memory_reader memory = task_memory(&replayer->puppet.task);
+    const struct memory_reader memory = task_memory(replayer->puppet.task);
     /* cppcheck-suppress returnDanglingLifetime ; an error holds no reader */
     return replayer->options->observe(replayer->options->context, event, &memory);
 }
@@ -172,7 +174,8 @@ struct error *replayer_open(const struct replayer_options *options, struct repla
     if (!replayer)
         return &error_no_memory;
     replayer->options = options;
-    struct error *err = tape_open(options->path, options->info, options->domain ? options->domain : 1, &replayer->tape);
+    struct error *err =
+        tape_open(options->path, options->info, options->domain ? options->domain : 1, &replayer->tape);
     if (err) {
         free(replayer);
         return err;
@@ -207,6 +210,7 @@ void replayer_close(struct replayer *replayer) {
     if (!replayer)
         return;
     puppet_destroy(&replayer->puppet);
+    replay_threads_deinit(replayer);
     tape_close(&replayer->tape);
     free(replayer);
 }

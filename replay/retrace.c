@@ -173,7 +173,17 @@ static struct error *begin(void *context, struct puppet *puppet, int32_t tid) {
     retrace->puppet = puppet;
     retrace->begun = true;
     retrace->shown = tid;
-    return calltrace_process(retrace->calltrace, &puppet->task, tid, origin);
+    return calltrace_process(retrace->calltrace, puppet->task, tid, origin);
+}
+
+static struct error *thread(void *context, struct task *task, int32_t tid) {
+    struct retrace *retrace = context;
+    return calltrace_thread(retrace->calltrace, task, retrace->puppet->task->tid, tid, true);
+}
+
+static struct error *thread_exit(void *context) {
+    struct retrace *retrace = context;
+    return calltrace_gone(retrace->calltrace, retrace->puppet->task->tid, false, 0, 0);
 }
 
 static struct error *signal_stop(void *context, struct stop *stop, bool *ret_done) {
@@ -185,12 +195,12 @@ static struct error *on_call(struct retrace *retrace, const struct event *event,
                              const struct memory_reader *memory) {
     struct syscall_call call = {.number = event->syscall.number, .result = event->syscall.result};
     memcpy(call.args, event->syscall.args, sizeof(call.args));
-    return calltrace_call(retrace->calltrace, retrace->puppet->task.tid, &call, memory);
+    return calltrace_call(retrace->calltrace, retrace->puppet->task->tid, &call, memory);
 }
 
 static struct error *observe(void *context, const struct event *event, const struct memory_reader *memory) {
     struct retrace *retrace = context;
-    pid_t tid = retrace->puppet->task.tid;
+    pid_t tid = retrace->puppet->task->tid;
     siginfo_t info = {0};
     switch (event->kind) {
     case EVENT_SYSCALL:
@@ -219,8 +229,12 @@ static void report(const struct retrace *retrace) {
 static struct error *run(const char *path, uint32_t domain, bool one_of_many,
                          const struct trace_options *options, int *ret_status) {
     struct retrace retrace = {.options = options, .one_of_many = one_of_many};
-    const struct replay_hooks hooks = {
-        .opened = opened, .begin = begin, .signal_stop = signal_stop, .context = &retrace};
+    const struct replay_hooks hooks = {.opened = opened,
+                                       .begin = begin,
+                                       .thread = thread,
+                                       .thread_exit = thread_exit,
+                                       .signal_stop = signal_stop,
+                                       .context = &retrace};
     const struct replayer_options replay = {.path = path,
                                             .domain = domain,
                                             .quiet = true,
@@ -255,7 +269,8 @@ struct error *retrace_run_all(const char *path, const struct trace_options *opti
         int status;
         if (!process->segments)
             continue;
-        err = run(path, process->domain, process->domain > 1, options, process->domain > 1 ? &status : ret_status);
+        err = run(path, process->domain, process->domain > 1, options,
+                  process->domain > 1 ? &status : ret_status);
         if (error_is(err, ERROR_NOT_FOUND)) { /* a program without symbols among others */
             say("process %d: %s", process->pid, err->message);
             error_free(err);

@@ -27,9 +27,9 @@ struct stored_file {
         uint64_t start, end;
     } * ranges; /* copied so far, sorted, disjoint, page aligned */
     size_t range_count;
-    bool forgotten; /* see file_store_forget() */
+    bool forgotten;  /* see file_store_forget() */
     uint32_t domain; /* that it was stored for first */
-    bool shared;     /* another one knows it, too: it must not grow, or the hash in the other's log is wrong */
+    bool shared; /* another one knows it, too: it must not grow, or the hash in the other's log is wrong */
     bool hashed;
     uint64_t hash;       /* when hashed */
     uint32_t generation; /* counts how often it has grown, from 1 */
@@ -48,9 +48,9 @@ void file_store_deinit(struct file_store *store);
 
 /* Make sure that bytes [offset, offset + size) of the file open at fd (readable or not: it is reopened
  * through /proc/self/fd) are in the store. *ret is owned by the store. *ret_changed says whether anything was
- * copied now, so that a new EVENT_FILE with the new hash must be logged. A file that another domain knows does not grow: what
- * more is wanted of it becomes a new one. Disk full and limits as ERROR_SYSTEM
- * / ERROR_LIMIT; a file that is partly copied then does not matter, no event refers to it. */
+ * copied now, so that a new EVENT_FILE with the new hash must be logged. A file that another domain knows
+ * does not grow: what more is wanted of it becomes a new one. Disk full and limits as ERROR_SYSTEM /
+ * ERROR_LIMIT; a file that is partly copied then does not matter, no event refers to it. */
 struct error *file_store_add(struct file_store *store, int fd, const char *path, uint64_t offset,
                              uint64_t size, struct stored_file **ret, bool *ret_changed);
 

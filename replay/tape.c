@@ -204,7 +204,7 @@ static struct checked_file {
     ino_t inode;
     struct timespec changed;
     uint64_t size, hash;
-} *checked;
+} * checked;
 static size_t checked_count;
 
 static bool is_checked(const struct checked_file *file) {

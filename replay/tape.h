@@ -26,9 +26,9 @@ struct tape {
     struct recording_info info;
     bool info_borrowed;
     struct recording_process process; /* whose it is: a recording is a tape for each process */
-    uint64_t events;   /* in all segments */
-    uint32_t segments; /* that have a snapshot */
-    bool cut;          /* the recorder was killed: the end is the last whole chunk */
+    uint64_t events;                  /* in all segments */
+    uint32_t segments;                /* that have a snapshot */
+    bool cut;                         /* the recorder was killed: the end is the last whole chunk */
     struct tape_file *files;
     size_t file_count;
     /* the reading position */
@@ -39,10 +39,11 @@ struct tape {
     size_t effects_room;
 };
 
-/* Open and verify the recording at path, of one of its processes (domain, from 1). The tape then stands before
- * the first event of segment 1. info: what recording.json says, if that has been read already (it is then not owned and
- * outlives the tape), or NULL. */
-struct error *tape_open(const char *path, const struct recording_info *info, uint32_t domain, struct tape *ret);
+/* Open and verify the recording at path, of one of its processes (domain, from 1). The tape then stands
+ * before the first event of segment 1. info: what recording.json says, if that has been read already (it is
+ * then not owned and outlives the tape), or NULL. */
+struct error *tape_open(const char *path, const struct recording_info *info, uint32_t domain,
+                        struct tape *ret);
 void tape_close(struct tape *tape);
 
 /* What the tape tells of its process: for recordings whose recorder was killed. */

@@ -679,6 +679,38 @@ sys.exit(child.wait())' "$REEL" replay a.reel || fail "status $?"
     cmp -s replayed "$T/recorded" || fail "differs: $(difference replayed "$T/recorded")"
 }
 
+# reel hunt: each goal, and what is kept.
+test_hunt() {
+    try 1 "$REEL" hunt --runs 2 -o none.reel -- true
+    err_has 'nothing found in 2 runs'
+    # shellcheck disable=SC2016
+    try 0 "$REEL" hunt --until crash --runs 9 -o crash2.reel -- /bin/sh -c 'n=$(($(cat count 2>/dev/null) + 1)); echo $n >count
+        [ $n -lt 4 ] || kill -SEGV $$'
+    [ "$(cat count)" = 4 ] || fail "$(cat count) runs"
+    err_has 'run 4 after .*: SIGSEGV; kept crash2.reel'
+    try 139 "$REEL" replay -q crash2.reel
+    rm count
+    # shellcheck disable=SC2016
+    try 0 "$REEL" hunt --until exit=3 --until exit=7 -o exit.reel -- /bin/sh -c 'n=$(($(cat count 2>/dev/null) + 1)); echo $n >count
+        exit $n'
+    try 3 "$REEL" replay -q exit.reel
+    rm count
+    # shellcheck disable=SC2016
+    try 0 "$REEL" hunt -q --until 'stderr~^is [5-9]$' --runs 9 -o text.reel -- /bin/sh -c 'n=$(($(cat count 2>/dev/null) + 1))
+        echo $n >count; echo is $n >&2'
+    err_has 'run 5 after .*: a line of stderr matches; kept text.reel'
+    try 0 "$REEL" replay text.reel
+    err_has '^is 5$'
+    try 0 "$REEL" hunt --until hang --timeout 1 -o hang.reel -- sleep 60
+    try 143 "$REEL" replay -q hang.reel
+    try 125 "$REEL" hunt --runs 2 -o hang.reel -- true
+    err_has 'already exists'
+    try 127 "$REEL" hunt --runs 2 -- ./nobody
+    try 125 "$REEL" hunt --until fame -- true
+    err_has 'nothing to hunt for'
+    [ "$(echo *.reel)" = 'crash2.reel exit.reel hang.reel text.reel' ] || fail "left: $(echo *.reel)"
+}
+
 # The README's first command, but for the installing.
 test_demo() {
     try 0 bash "$ROOT/tests/demo.sh" "$REEL"

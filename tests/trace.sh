@@ -5,7 +5,8 @@
 # In the first lines of a victim, each a comment of its own (/* ... */, // ... or ! ...):
 #   library: FILE      compile tests/trace/parts/FILE to a shared library of this name, beside the program
 #   options: ...       more for reel trace
-#   recording: no      it cannot be recorded (threads, children)
+#   recording: no      it cannot be recorded (children)
+#   recording: apart   it runs in another order each time: not compared with the live trace
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -94,6 +95,7 @@ victim() {
     [ "$STATUS" = "$alone" ] || fail "traced from the recording: status $STATUS: $(first_line again.err)"
     [ -z "$(words again.err)" ] || fail "traced from the recording: $(words again.err)"
     compare "from the recording" recorded.out "$optimisation" again.json
+    [ "$(header "$source" recording)" != apart ] || return 0
     compare "live and from the recording" --same live.json again.json
 }
 
@@ -210,6 +212,69 @@ test_at() {
     is '[data["value"] for data in type("variable_assignment")]' '[0, 0, 2, 10, 4, 20, 6, 30, 8, 40, 10, 50]'
     is '[data["variable"] for data in type("variable_assignment")][:2]' "['item->count', 'n * 10']"
     is '{data["line"] for data in type("variable_assignment")}' '{17}'
+}
+# Globals, and thread-local ones, which a thread may not have yet.
+test_at_globals() {
+    cat >program.c <<'END'
+#include <dlfcn.h>
+int total = 3;
+static __thread long mine = 7;
+static void step(int (*exported)(int), int by) {
+    mine += exported(by);
+    total++;
+}
+int main(void) {
+    void *library = dlopen("./part.so", RTLD_NOW);
+    int (*exported)(int) = library ? (int (*)(int))dlsym(library, "exported") : 0;
+    step(exported, 2);
+    step(exported, 3);
+    return 23;
+}
+END
+    cat >part.c <<'END'
+__thread int count = 40, none;
+int exported(int by) {
+    int before = by;
+    count += before;
+    none = count;
+    return before;
+}
+END
+    compile gcc 0 5 part.c part.so -fPIC -shared
+    compile gcc 0 5 program.c program
+    step out "$REEL" trace --quiet --level minimal --module '*' -o trace.json --at 'program.c:6: total, ::mine' \
+        --at 'program.c:4: by' --at 'part.c:3: count, none' --at 'part.c:6: count, none' -- ./program
+    [ "$STATUS" = 23 ] || fail "status $STATUS: $(first_line out.err)"
+    is '[data["value"] for data in type("variable_assignment") if data["variable"] in ("total", "::mine")]' '[3, 9, 4, 12]'
+    is '[data["value"] for data in type("variable_assignment") if data["variable"] == "by"]' '[2, 3]'
+    is '[data["value"] for data in type("variable_assignment") if data["variable"] == "count"][1:]' '[42, 42, 45]'
+    is '[data["value"] for data in type("variable_assignment") if data["variable"] == "none"][1:]' '[42, 42, 45]'
+    is '[data["value"] for data in type("variable_assignment") if data["variable"] == "count"][0]' \
+        "<'count' is not allocated in this thread yet>"
+}
+# Before the frame is made and after it is gone, what lies on the stack has no place.
+test_at_frame() {
+    command -v clang >/dev/null || skip "needs clang"
+    cat >program.c <<'END'
+#define CALLED __attribute__((noinline))
+CALLED void use(char *text, int n) { for (int i = 0; i < 64; i++) text[i] = (char)(n + i); }
+CALLED int work(int n) {
+    char buf[64];
+    if (n < 0)
+        return -1;
+    use(buf, n);
+    return buf[1];
+}
+int main(void) {
+    return work(66) + work(-1) - 43;
+}
+END
+    compile clang 1 5 program.c program # it makes no frame for the early return, and restores rsp before its ret
+    step out "$REEL" trace --quiet --level minimal -o trace.json --at 'program.c:5: n, buf[2]' --at 'program.c:8: buf[2]' \
+        --at 'program.c:9: buf[2]' -- ./program
+    [ "$STATUS" = 23 ] || fail "status $STATUS: $(first_line out.err)"
+    is '[(data["line"], data["value"]) for data in type("variable_assignment")]' \
+        "[(5, 66), (5, '<optimized out>'), (8, 'D'), (9, '<optimized out>'), (5, -1), (5, '<optimized out>')]"
 }
 test_format_jsonl() {
     trace --level full

@@ -58,20 +58,33 @@ valid() { /usr/bin/python3 -m json.tool "$1" >/dev/null 2>"$T/check.err" || fail
 
 # ---- programs in the background ----
 
+# until_so COMMAND...: it succeeds, sooner or later. The limit is for hangs only.
+until_so() {
+    local end=$((SECONDS + STEP_SECONDS))
+    until "$@"; do
+        ((SECONDS < end)) || fail "$*: it never comes to that"
+        sleep 0.01
+    done
+}
 # run_for NAME COMMAND...: in the background; PID; its output in NAME.out. It has said "ready" when this returns.
 run_for() {
-    local name=$1 i
+    local name=$1
     shift
     env --default-signal "$@" >"$name.out" 2>"$name.err" <&0 & # else bash gives it /dev/null
     PID=$!
-    for ((i = 0; i < 500; i++)); do
-        grep -q ready "$name.out" && return
-        sleep 0.01
-    done
-    fail "$1 does not get ready"
+    until_so grep -qs ready "$name.out"
 }
 is_alive() { [ -d "/proc/$1" ] && ! grep -qs '^State:.*[ZX]' "/proc/$1/status"; }
+is_dead() { ! is_alive "$1"; }
 state_of() { sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status"; }
+# waits_in PID NUMBER: it sleeps in this system call.
+waits_in() {
+    local number=''
+    read -r number _ <"/proc/$1/syscall" && [ "$number" = "$2" ]
+} 2>/dev/null
+has_tracer() { ! grep -q '^TracerPid:[[:space:]]*0$' "/proc/$1/status"; }
+# It has a handler for SIGINT: of what run_for and trace_pid start, only reel itself and no shell or env before it.
+heeds_int() { is_dead "$1" || ((0x$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status") & 2)); } 2>/dev/null
 # The bytes of the executable's code in process $1.
 code_of() {
     /usr/bin/python3 -c '
@@ -87,22 +100,36 @@ with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem
             digest.update(memory.read(end - start))
 print(digest.hexdigest())' "$1"
 }
-# trace_pid SECONDS PID OPTION...: attached for so long, then SIGINT. Not too short: what comes before env has begun is lost.
-trace_pid() {
-    local seconds=$1 pid=$2 tracer i
-    shift 2
+# has_probes PID HASH: its code is no longer as it was. Nothing of it runs before all probes are planted.
+has_probes() { has_tracer "$1" && [ "$(code_of "$1")" != "$2" ]; }
+# attach PID OPTION...: reel in the background; TRACER. It has planted its probes when this returns.
+attach() {
+    local pid=$1 before
+    shift
+    before=$(code_of "$pid")
     env --default-signal "$REEL" trace "$@" -p "$pid" >"$T/out.out" 2>"$T/out.err" </dev/null &
-    tracer=$!
-    sleep "$seconds"
-    kill -INT "$tracer"
-    for ((i = 0; i < 1000; i++)); do
-        is_alive "$tracer" || break
-        sleep 0.01
-    done
-    ! is_alive "$tracer" || { kill -KILL "$tracer" && fail "reel does not leave after SIGINT"; }
-    wait "$tracer"
+    TRACER=$!
+    until_so attached "$pid" "$before"
+    is_alive "$TRACER" || fail "attached: $(first_line "$T/out.err")"
+}
+attached() { is_dead "$TRACER" || has_probes "$1" "$2"; }
+# SIGINT for the reel in the background: it leaves.
+leave() {
+    kill -INT "$TRACER"
+    until_so is_dead "$TRACER"
+    wait "$TRACER"
     STATUS=$?
     [ "$STATUS" = 0 ] || fail "attached: status $STATUS: $(first_line "$T/out.err")"
+}
+# trace_pid SECONDS PID OPTION...: SIGINT so long after reel has begun, wherever it has got to by then.
+trace_pid() {
+    local seconds=$1 pid=$2
+    shift 2
+    env --default-signal "$REEL" trace "$@" -p "$pid" >"$T/out.out" 2>"$T/out.err" </dev/null &
+    TRACER=$!
+    until_so heeds_int "$TRACER"
+    sleep "$seconds"
+    leave
 }
 
 # ---- kinds of programs ----
@@ -219,6 +246,28 @@ test_many_threads() {
     alike t.json --level full -- ./threads 60 "$(soak_or 500 5)"
     holds t.json "not t.unpaired()" "len(t.of('thread_start')) == 60"
 }
+# Traced from a recording, as often as one likes: the same each time, with the recorded tids.
+test_threads_recorded() {
+    local rounds i
+    rounds=$(soak_or 2000 100)
+    build threads
+    RECORDING=$T/threads.reel
+    try 0 "$REEL" record -q -o "$RECORDING" -- ./threads 4 "$rounds"
+    for i in 1 2; do
+        try 0 "$REEL" trace -q --level minimal -o "t$i.json" "$RECORDING"
+    done
+    for i in 1 2; do
+        holds "t$i.json" "len(t.entries('chain')) == 4 * $rounds and len(t.exits('chain')) == 4 * $rounds" \
+            "not t.unpaired()" "not any(t.open_calls().values())" "len(t.of('process_exit')) == 1" \
+            "sorted(collections.Counter(e['tid'] for e in t.entries('chain')).values()) == [$rounds] * 4" \
+            "len(t.of('thread_start')) == 4 and len(t.of('thread_exit')) == 4"
+        sed 's/"timestamp"[^,]*,//g; s/"duration_ns"[^,}]*//g' "t$i.json" | grep '"seq"' >"events$i"
+    done
+    cmp -s events1 events2 || fail "traced twice, with different events: $(difference events1 events2)"
+    "$REEL" dump --raw --json "$RECORDING" | grep '"kind":"thread"' | grep -o '"tid":[0-9]*' | sort -u >recorded.tids
+    grep -o '"type": "thread_start".*' events1 | grep -o '"tid": [0-9]*' | tr -d ' ' | sort -u >traced.tids
+    cmp -s recorded.tids traced.tids || fail "other tids than recorded"
+}
 test_forks() {
     build processes
     alike t.json --level full -- ./processes fork
@@ -269,6 +318,11 @@ test_pipeline() {
 
 # ---- attaching and leaving ----
 
+# each_thread_has N TRACE: four threads have N entries of chain() each, in the part that is written yet.
+each_thread_has() {
+    grep '"function_entry"' "$2" | grep '"chain"' | grep -o '"tid": *[0-9]*' | sort | uniq -c |
+        awk -v least="$1" '$1 >= least { threads++ } END { exit threads != 4 }'
+}
 test_attach_and_leave() {
     local i times before lines
     times=$(soak_or 50 10)
@@ -282,7 +336,9 @@ test_attach_and_leave() {
         valid t.json
         [ "$(code_of "$PID")" = "$before" ] || fail "its code is not as before after round $i"
     done
-    trace_pid 1 "$PID" --level full -o t.json
+    attach "$PID" --level full -o t.json
+    until_so each_thread_has 30 t.json
+    leave
     holds t.json "len(t.entries('mix')) > 100" "not t.unpaired(begun=True)" \
         "len({e['tid'] for e in t.entries('chain')}) == 4" "all(e['depth'] >= 1 for e in t.entries())"
     kill -TERM "$PID"
@@ -304,6 +360,7 @@ test_attach_at_once() {
     wait "$PID" || fail "the program's results are wrong: $(tail -n 1 threads.out)"
 }
 # A call that the program waits in goes on; what was active before has exits, what comes later is traced.
+declare -A WAITING=([nanosleep]=230 [epoll]=232 [read]=0) # the numbers of these calls
 test_attach_to_sleepers() {
     local how
     build sleeper
@@ -312,11 +369,11 @@ test_attach_to_sleepers() {
         exec 3<>input
         rm -f t.json
         run_for sleeper ./sleeper $how <&3
-        env --default-signal "$REEL" trace --level full -o t.json -p "$PID" >out.out 2>out.err &
-        sleep 1
-        [ $how = nanosleep ] || echo x >&3
+        until_so waits_in "$PID" "${WAITING[$how]}"
+        attach "$PID" --level full -o t.json
+        if [ $how = nanosleep ]; then kill -USR1 "$PID"; else echo x >&3; fi
         wait "$PID" || fail "$how: $(tail -n 1 sleeper.out)"
-        wait || fail "reel: $(first_line out.err)"
+        wait "$TRACER" || fail "reel: $(first_line "$T/out.err")"
         [ "$(tail -n 1 sleeper.out)" = well ] || fail "$how: $(tail -n 1 sleeper.out)"
         holds t.json "t.returns('work_after') == [1, 2, 3] or len(t.entries('work_after')) == 3" \
             "len(t.exits('outer')) == 1 and not t.entries('outer')" "t.exits('main')" "t.returns('outer') == [0]" \
@@ -331,10 +388,10 @@ test_attached_as_launched() {
     mkfifo input
     exec 3<>input
     run_for sleeper ./sleeper read <&3
-    env --default-signal "$REEL" trace --level full -o attached.json -p "$PID" >"$T/out.out" 2>"$T/out.err" &
-    sleep 1
+    until_so waits_in "$PID" "${WAITING[read]}"
+    attach "$PID" --level full -o attached.json
     echo x >&3
-    wait
+    wait "$PID" "$TRACER"
     [ -s attached.json ] || fail "no trace: $(first_line "$T/out.err")"
     try 0 "$REEL" trace --level full -o launched.json -- ./sleeper read
     /usr/bin/python3 - >"$T/check.err" 2>&1 <<'EOF' || fail "$(tail -n 3 check.err | tr '\n' ' ')"
@@ -433,9 +490,10 @@ test_traced_already() {
     build threads
     run_for threads ./threads 2
     strace -qq -o /dev/null -p "$PID" &
-    sleep 0.5
+    TRACER=$!
+    until_so has_tracer "$PID"
     step "$T/out" "$REEL" trace -o t.json -p "$PID"
-    kill -INT %2
+    kill -TERM "$TRACER"
     kill -TERM "$PID"
     [ "$STATUS" = 125 ] || fail "status $STATUS"
     err_has 'already traced by process .*strace'
@@ -524,11 +582,7 @@ test_reel_is_killed() {
         program=$(pgrep -P "$tracer" -x threads)
         kill -KILL "$tracer"
         wait "$tracer" 2>/dev/null
-        sleep 0.3
-        if [ -n "$program" ] && is_alive "$program"; then
-            kill -KILL "$program"
-            fail "the program lives on"
-        fi
+        [ -z "$program" ] || until_so is_dead "$program"
         [ ! -s t.json ] || valid t.json
     done
 }
@@ -537,7 +591,7 @@ test_reel_is_terminated() {
     build threads
     env --default-signal "$REEL" trace --level minimal -o t.json -- ./threads 2 >threads.out 2>"$T/out.err" &
     tracer=$!
-    sleep 0.8
+    until_so grep -qs ready threads.out # the program has its handler, and reel its own
     kill -TERM "$tracer"
     wait "$tracer"
     STATUS=$?

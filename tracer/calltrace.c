@@ -335,6 +335,16 @@ struct trace_event *calltrace_event(struct calltrace *calltrace, const struct tr
     return event;
 }
 
+void calltrace_put_inlined(struct trace_event *event, const struct traced_function *function, int inlined,
+                           const char *file) {
+    const char *name = traced_inlined_name(function, inlined), *slash = file ? strrchr(file, '/') : NULL;
+    if (!name)
+        return;
+    trace_data_string(&event->data, "inlined", name);
+    if (file)
+        trace_data_string(&event->data, "file", slash ? slash + 1 : file);
+}
+
 struct error *calltrace_write(struct calltrace *calltrace, struct traced_process *process) {
     if (!process->writer)
         return NULL;
@@ -651,6 +661,7 @@ static struct error *on_branch(struct hit_context *context) {
     trace_data_bool(&event->data, "taken", outcome.taken);
     trace_data_unsigned(&event->data, "line", outcome.line);
     trace_data_unsigned(&event->data, "to_line", outcome.to_line);
+    calltrace_put_inlined(event, site->function, site->inlined, NULL);
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
@@ -691,6 +702,7 @@ static struct error *on_hit(struct traced_thread *thread, const struct trap_hit 
     struct error *err = thread_frames_stack(&thread->frames, thread->tid, hit->regs.rsp, &context.stack);
     if (!err)
         err = dispatch(&context);
+    trace_counted_deinit(&context);
     free(context.xstate);
     return err;
 }

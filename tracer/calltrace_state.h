@@ -8,6 +8,7 @@
 #include "tracer/calltrace.h"
 #include "tracer/frames.h"
 #include "tracer/function_sites.h"
+#include "tracer/locate.h"
 #include "tracer/selection.h"
 #include "tracer/trap.h"
 
@@ -78,6 +79,7 @@ struct hit_context {
     uint64_t now;
     struct frame_stack *stack;
     uint8_t *xstate;
+    struct counted_types *counted; /* types that were made for this hit (trace_counted.c) */
 };
 
 /* ---- calltrace.c ---- */
@@ -92,6 +94,10 @@ struct error *calltrace_write(struct calltrace *calltrace, struct traced_process
 /* A note of kind "not_traced": what is left out of the trace, and why. */
 struct error *calltrace_note(struct calltrace *calltrace, struct traced_process *process, const char *format,
                              ...) __attribute__((format(printf, 3, 4)));
+/* Add that it belongs to an inlined instance of another function, when it does: "inlined", its name; and the
+ * file that the line is in. */
+void calltrace_put_inlined(struct trace_event *event, const struct traced_function *function, int inlined,
+                           const char *file);
 uint64_t calltrace_now(const struct calltrace *calltrace);
 /* Depth of recorded calls that a thread is in now. */
 uint32_t thread_depth(const struct traced_thread *thread);
@@ -144,6 +150,31 @@ void name_scope_init(struct name_scope *scope, struct hit_context *context,
 /* Bytes of parameter `index` at the entry; false when they cannot be had. */
 bool trace_argument_bytes(struct hit_context *context, const struct traced_function *function, size_t index,
                           void *ret, size_t size, enum plan_state *ret_state);
+
+/* What locates a variable at a hit; function is still to be set, unless it is a global. */
+struct locate_request trace_locate_request(struct hit_context *context, struct traced_module *module,
+                                           const struct variable *variable, uint64_t vaddr);
+/* Its bytes at vaddr. */
+enum plan_state trace_variable_bytes(struct hit_context *context, const struct traced_function *function,
+                                     size_t index, uint64_t vaddr, void *ret, size_t size);
+
+/* ---- trace_counted.c: variables that traced_variable_is_counted() ---- */
+
+/* Put traced_look_size() bytes to ret, for trace_render(). */
+enum plan_state trace_counted_bytes(struct hit_context *context, const struct traced_function *function,
+                                    size_t index, uint64_t vaddr, void *ret);
+/* The same of an argument at the entry, which begins at place. */
+bool trace_counted_argument(struct hit_context *context, const struct traced_function *function, size_t index,
+                            const struct abi_place *place, void *ret);
+/* Append the value of any variable whose noted bytes these are. */
+void trace_render(struct hit_context *context, const struct traced_function *function, size_t index,
+                  const uint8_t *bytes, size_t size, struct buffer *ret);
+/* The type that noted bytes are of, as long as the hit lasts, and the value's own bytes among them. NULL:
+ * none. */
+const struct type *trace_counted_type(struct hit_context *context, const struct traced_function *function,
+                                      size_t index, const uint8_t *bytes, const uint8_t **ret_bytes,
+                                      size_t *ret_size);
+void trace_counted_deinit(struct hit_context *context);
 
 /* ---- trace_exceptions.c ---- */
 

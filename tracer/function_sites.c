@@ -1,9 +1,18 @@
 #include "tracer/function_sites.h"
 
 #include "dwarf/cfi.h"
+#include "dwarf/line.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+void site_forget_places(struct site *site) {
+    for (struct place_probe *place = site->places, *next; place; place = next) {
+        next = place->next;
+        free(place);
+    }
+    site->places = NULL;
+}
 
 void traced_function_destroy(struct traced_function *function) {
     if (!function)
@@ -11,6 +20,7 @@ void traced_function_destroy(struct traced_function *function) {
     for (size_t i = 0; i < function->site_count; i++) {
         plan_deinit(&function->sites[i].plan);
         free(function->sites[i].stored);
+        site_forget_places(&function->sites[i]);
     }
     free(function->sites);
     if (function->has_abi)
@@ -19,6 +29,7 @@ void traced_function_destroy(struct traced_function *function) {
     free((void *)function->rows.rows);
     function_code_deinit(&function->code);
     free(function->variable_types);
+    free(function->namesakes);
     free(function->conditions);
     free(function);
 }
@@ -37,21 +48,58 @@ struct site *traced_function_site(const struct traced_function *function, uint64
                : NULL;
 }
 
-/* While the table is made it is not sorted yet. */
-static struct error *add_site(struct traced_function *function, uint64_t vaddr, enum site_kind kind,
-                              struct site **ret) {
-    for (size_t i = 0; i < function->site_count; i++)
-        if (function->sites[i].vaddr == vaddr) {
-            function->sites[i].kinds |= kind;
-            *ret = &function->sites[i];
-            return NULL;
-        }
-    struct site *grown = realloc(function->sites, (function->site_count + 1) * sizeof(*grown));
-    if (!grown)
+/* Something that makes an address a site; a site may have several. */
+struct mention {
+    uint64_t vaddr;
+    enum site_kind kind;
+    const struct line_row *row; /* SITE_STATEMENT */
+};
+
+struct mentions {
+    struct mention *mentions;
+    size_t count, room;
+};
+
+static struct error *mention(struct mentions *mentions, uint64_t vaddr, enum site_kind kind,
+                             const struct line_row *row) {
+    if (mentions->count == mentions->room) {
+        size_t room = mentions->room ? mentions->room * 2 : 16;
+        struct mention *grown = realloc(mentions->mentions, room * sizeof(*grown));
+        if (!grown)
+            return &error_no_memory;
+        mentions->mentions = grown;
+        mentions->room = room;
+    }
+    mentions->mentions[mentions->count++] = (struct mention){vaddr, kind, row};
+    return NULL;
+}
+
+/* By address; statements of one address in the order of their rows. */
+static int compare_mentions(const void *a, const void *b) {
+    const struct mention *x = a, *y = b;
+    if (x->vaddr != y->vaddr)
+        return x->vaddr < y->vaddr ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* One site for each address. Of several statements there the last one holds. */
+static struct error *make_sites(struct traced_function *function, struct mentions *mentions) {
+    qsort(mentions->mentions, mentions->count, sizeof(*mentions->mentions), compare_mentions);
+    function->sites = calloc(mentions->count, sizeof(*function->sites));
+    if (!function->sites)
         return &error_no_memory;
-    function->sites = grown;
-    *ret = &grown[function->site_count++];
-    **ret = (struct site){.vaddr = vaddr, .kinds = kind, .module = function->module, .function = function};
+    for (size_t i = 0; i < mentions->count; i++) {
+        const struct mention *each = &mentions->mentions[i];
+        if (!i || each->vaddr != each[-1].vaddr)
+            function->sites[function->site_count++] =
+                (struct site){.vaddr = each->vaddr, .module = function->module, .function = function};
+        struct site *site = &function->sites[function->site_count - 1];
+        site->kinds |= each->kind;
+        if (each->row) {
+            site->line = each->row->line;
+            site->file = each->row->file;
+        }
+    }
     return NULL;
 }
 
@@ -99,6 +147,22 @@ uint32_t traced_variable_size(const struct traced_function *function, size_t ind
     if (!type->has_size)
         return 0;
     return type->size < PLAN_VALUE_MOST ? (uint32_t)type->size : PLAN_VALUE_MOST;
+}
+
+bool traced_variable_is_counted(const struct traced_function *function, size_t index) {
+    const struct type *type = function->variable_types[index];
+    if (!type || !*function->variables.variables[index].name)
+        return false;
+    type = type_strip(type);
+    if (type->kind == TYPE_STRING)
+        return !type->has_size && type->string_length.kind != BOUND_NONE;
+    if (type->kind != TYPE_ARRAY || type->has_size || type->data_location.size || !type->dimension_count ||
+        !type->target->has_size)
+        return false;
+    for (size_t i = 0; i < type->dimension_count; i++)
+        if (!type->dimensions[i].known && type->dimensions[i].upper.kind == BOUND_NONE)
+            return false;
+    return true;
 }
 
 /* ---- plans: from location expressions to steps ----
@@ -174,15 +238,20 @@ static bool rsp_distance(const struct traced_function *function, uint64_t vaddr,
     return known;
 }
 
-/* Is rsp as low as it is in the body, behind the prologue and before the epilogue? */
-static bool rsp_is_low(const struct traced_function *function, uint64_t vaddr) {
-    int64_t distance, each, most = 0;
-    if (!rsp_distance(function, vaddr, &distance))
-        return true;
+/* The farthest that rsp is from the CFA at any row. */
+static int64_t farthest_rsp(const struct traced_function *function) {
+    int64_t each, most = 0;
     for (size_t i = 0; i < function->rows.count; i++)
         if (rsp_distance(function, function->rows.rows[i].address, &each) && each > most)
             most = each;
-    return distance >= most;
+    return most;
+}
+
+/* Is rsp as low as it is in the body, behind the prologue and before the epilogue? */
+static bool rsp_is_low(const struct traced_function *function, uint64_t vaddr) {
+    int64_t distance;
+    return !rsp_distance(function, vaddr, &distance) ||
+           distance >= (function->rsp_most ? function->rsp_most : farthest_rsp(function));
 }
 
 /* Does the expression say something true at this address? Compilers let locations that are relative to rbp or
@@ -246,12 +315,25 @@ static bool is_untracked(const struct traced_function *function, size_t index,
            location->expression[0] <= OP_REG31;
 }
 
+bool traced_variable_holds(const struct traced_function *function, size_t index, uint64_t vaddr) {
+    const struct variable *variable = &function->variables.variables[index];
+    const struct variable_location *location = variable_location_at(variable, vaddr);
+    const struct function *f = function->function;
+    if (!location || variable->is_static)
+        return true;
+    bool everywhere = !location->low && location->high == UINT64_MAX;
+    if (everywhere && vaddr >= f->entry && vaddr < function_body(function->module->module, f))
+        return false;
+    return is_frame_made(function, location, vaddr) && !is_untracked(function, index, location);
+}
+
 static struct plan_step step_for(const struct traced_function *function, size_t index, uint64_t vaddr) {
     const struct variable *variable = &function->variables.variables[index];
     const struct variable_location *location = variable_location_at(variable, vaddr);
-    uint32_t size = traced_variable_size(function, index);
+    bool counted = traced_variable_is_counted(function, index);
+    uint32_t size = traced_look_size(function, index);
     struct plan_step step = {.operation = PLAN_NOTHING};
-    if (location && (!is_frame_made(function, location, vaddr) || is_untracked(function, index, location)))
+    if (!traced_variable_holds(function, index, vaddr))
         step.operation = PLAN_NOTHING;
     else if (location)
         step = step_of(function, location, vaddr);
@@ -262,7 +344,7 @@ static struct plan_step step_for(const struct traced_function *function, size_t 
                variable->constant_size < size ? variable->constant_size : size);
     if (step.operation == PLAN_CONSTANT && size > sizeof(step.value))
         step.operation = PLAN_ASK;
-    if (step.operation == PLAN_REGISTER && size > 16)
+    if ((step.operation == PLAN_REGISTER && size > 16) || (step.operation != PLAN_NOTHING && counted))
         step.operation = PLAN_ASK;
     step.item = (uint32_t)index;
     step.size = size;
@@ -286,16 +368,46 @@ struct error *variables_plan(const struct traced_function *function, uint64_t va
 /* Is this one seen there: in scope, and not hidden by one of the same name further inside? */
 static bool visible(const struct traced_function *function, size_t index, uint64_t vaddr) {
     const struct variable *variable = &function->variables.variables[index];
-    if (!*variable->name || variable->artificial || !traced_variable_size(function, index) ||
+    if (!*variable->name || variable->artificial || !traced_look_size(function, index) ||
         !variable_in_scope(variable, vaddr))
         return false;
-    for (size_t i = 0; i < function->variables.count; i++) {
+    if (variable->parameter && traced_variable_is_counted(function, index) &&
+        type_strip(function->variable_types[index])->kind == TYPE_ARRAY)
+        return false; /* Fortran: its bounds are worked out on the way, nothing says where */
+    for (size_t i = function->namesakes[index]; i != index; i = function->namesakes[i]) {
         const struct variable *other = &function->variables.variables[i];
-        if (other->depth > variable->depth && strcmp(other->name, variable->name) == 0 &&
-            variable_in_scope(other, vaddr))
+        if (other->depth > variable->depth && variable_in_scope(other, vaddr))
             return false;
     }
     return true;
+}
+
+static int compare_names(const void *a, const void *b, void *context) {
+    const struct variable *variables = context;
+    return strcmp(variables[*(const uint32_t *)a].name, variables[*(const uint32_t *)b].name);
+}
+
+/* Variables of one name make a ring. */
+static struct error *find_namesakes(struct traced_function *function) {
+    const struct variable *variables = function->variables.variables;
+    size_t count = function->variables.count;
+    uint32_t *order = calloc(count + 1, sizeof(*order));
+    function->namesakes = calloc(count + 1, sizeof(*function->namesakes));
+    if (!order || !function->namesakes) {
+        free(order);
+        return &error_no_memory;
+    }
+    for (size_t i = 0; i < count; i++)
+        order[i] = (uint32_t)i;
+    qsort_r(order, count, sizeof(*order), compare_names, (void *)(uintptr_t)variables);
+    for (size_t first = 0, i = 0; i < count; i++) {
+        bool last = i + 1 == count || strcmp(variables[order[i]].name, variables[order[i + 1]].name) != 0;
+        function->namesakes[order[i]] = order[last ? first : i + 1];
+        if (last)
+            first = i + 1;
+    }
+    free(order);
+    return NULL;
 }
 
 /* ---- finding the sites ---- */
@@ -325,71 +437,68 @@ static bool is_optimized(const struct traced_function *function) {
     return false;
 }
 
-static struct error *add_transfers(struct traced_function *function) {
+static struct error *add_transfers(const struct traced_function *function, struct mentions *ret) {
     const struct function *f = function->function;
-    struct site *site;
     for (size_t i = 0; i < function->code.count; i++) {
         const struct code_transfer *transfer = &function->code.transfers[i];
         bool inside =
             ranges_contain(f->ranges, f->range_count, transfer->target) && transfer->target != f->entry;
         if (transfer->kind == CODE_RETURN)
-            TRY(add_site(function, transfer->vaddr, SITE_EXIT, &site));
+            TRY(mention(ret, transfer->vaddr, SITE_EXIT, NULL));
         else if (transfer->kind == CODE_JUMP_INDIRECT || !inside)
-            TRY(add_site(function, transfer->vaddr, SITE_JUMP, &site));
+            TRY(mention(ret, transfer->vaddr, SITE_JUMP, NULL));
     }
     return NULL;
 }
 
 /* The innermost inlined instance around the address, or -1. */
-static int inlined_at(const struct inlined *inlined, size_t count, uint64_t vaddr) {
-    for (size_t i = count; i--;) /* inner ones come last */
+static int inlined_at(const struct traced_function *function, uint64_t vaddr) {
+    const struct inlined *inlined = function->inlined;
+    for (size_t i = function->inlined_count; i--;) /* inner ones come last */
         if (ranges_contain(inlined[i].ranges, inlined[i].range_count, vaddr))
             return (int)i;
     return -1;
 }
 
+const char *traced_inlined_name(const struct traced_function *function, int index) {
+    return index >= 0 && (size_t)index < function->inlined_count ? function->inlined[index].name : NULL;
+}
+
 /* The statements behind the prologue: each address where the line table begins one. */
-static struct error *add_statements(struct traced_function *function) {
+static struct error *add_statements(const struct traced_function *function, struct mentions *ret) {
     uint64_t body = function_body(function->module->module, function->function);
     const struct function *f = function->function;
-    const struct inlined *inlined = NULL;
-    size_t inlined_count = 0;
-    TRY(function_inlined(function->module->module, f, &inlined, &inlined_count));
     for (size_t i = 0; i < function->rows.count; i++) {
         const struct line_row *row = &function->rows.rows[i];
-        struct site *site;
         bool prologue = row->address >= f->entry && row->address < body;
         if (!row->is_stmt || !row->line || prologue || row->address == f->entry ||
             !function_code_is_start(&function->code, row->address))
             continue;
-        TRY(add_site(function, row->address, SITE_STATEMENT, &site));
-        site->line = row->line;
-        site->file = row->file;
-        site->inlined = inlined_at(inlined, inlined_count, row->address);
+        TRY(mention(ret, row->address, SITE_STATEMENT, row));
     }
     return NULL;
 }
 
-static struct error *add_branches(struct traced_function *function) {
+static struct error *add_branches(struct traced_function *function, struct mentions *ret) {
     const struct function *f = function->function;
     TRY(branches_find(&function->code, f->ranges, f->range_count, &function->rows, function->optimized,
                       &function->branches));
-    for (size_t i = 0; i < function->branches.count; i++) {
-        struct site *site;
-        TRY(add_site(function, function->branches.branches[i].vaddr, SITE_BRANCH, &site));
-    }
+    for (size_t i = 0; i < function->branches.count; i++)
+        TRY(mention(ret, function->branches.branches[i].vaddr, SITE_BRANCH, NULL));
     return NULL;
 }
 
 /* Where the instructions of a statement end: at the next row, whatever it is. */
 static uint64_t statement_end(const struct traced_function *function, const struct site *site) {
-    uint64_t end = UINT64_MAX;
-    for (size_t i = 0; i < function->rows.count; i++) {
-        uint64_t address = function->rows.rows[i].address;
-        if (address > site->vaddr && address < end)
-            end = address;
+    size_t low = 0, high = function->rows.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (function->rows.rows[middle].address <= site->vaddr)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return end;
+    return low < function->rows.count ? function->rows.rows[low].address : UINT64_MAX;
 }
 
 static bool writes_to(const struct code_store *store, const struct plan_step *step) {
@@ -399,11 +508,10 @@ static bool writes_to(const struct code_store *store, const struct plan_step *st
 
 static bool stores_to(const struct function_code *code, const struct plan_step *step, uint64_t from,
                       uint64_t to) {
-    for (size_t i = 0; i < code->store_count; i++) {
-        const struct code_store *store = &code->stores[i];
-        if (store->vaddr >= from && store->vaddr < to && writes_to(store, step))
+    for (size_t i = function_code_store_from(code, from); i < code->store_count && code->stores[i].vaddr < to;
+         i++)
+        if (writes_to(&code->stores[i], step))
             return true;
-    }
     return false;
 }
 
@@ -429,6 +537,8 @@ static struct error *find_stored(struct traced_function *function, struct site *
 }
 
 static struct error *make_plans(struct traced_function *function) {
+    TRY(find_namesakes(function));
+    function->rsp_most = farthest_rsp(function);
     for (size_t i = 0; i < function->site_count; i++) {
         struct site *site = &function->sites[i];
         if (site->kinds & (SITE_STATEMENT | SITE_EXIT))
@@ -453,31 +563,47 @@ static struct error *check_ranges(const struct traced_function *function) {
     return NULL;
 }
 
+/* All that are wanted, in any order. */
+static struct error *mention_all(struct traced_function *function, const struct trace_options *options,
+                                 struct mentions *ret) {
+    TRY(mention(ret, function->function->entry, SITE_ENTRY, NULL));
+    TRY(add_transfers(function, ret));
+    if (options->trace_variables || options->trace_control_flow)
+        TRY(add_statements(function, ret));
+    return options->trace_control_flow ? add_branches(function, ret) : NULL;
+}
+
 static struct error *find_sites(struct traced_function *function, const struct trace_options *options) {
+    struct mentions mentions = {0};
+    struct error *err = mention_all(function, options, &mentions);
+    if (!err)
+        err = make_sites(function, &mentions);
+    free(mentions.mentions);
+    TRY(err);
+    for (size_t i = 0; i < function->site_count; i++) {
+        struct site *site = &function->sites[i];
+        site->branch = branches_at(&function->branches, site->vaddr);
+        site->inlined = inlined_at(function, site->vaddr);
+    }
+    return options->trace_variables ? make_plans(function) : NULL;
+}
+
+static struct error *read_function(struct traced_function *function) {
     struct module *module = function->module->module;
     const struct function *f = function->function;
-    struct site *site;
     TRY(check_ranges(function));
     TRY(function_code_read(module_image(module), f->ranges, f->range_count, &function->code));
     if (!function_code_is_start(&function->code, f->entry))
         return error_new(ERROR_BAD_DATA, "code at 0x%llx: no instruction begins there",
                          (unsigned long long)f->entry);
     TRY(function_lines(module, f, &function->rows));
+    TRY(function_inlined(module, f, &function->inlined, &function->inlined_count));
     TRY(function_variables(module, f, &function->variables));
     TRY(load_types(function));
     function->optimized = is_optimized(function);
     /* clang before version 17 does not say which functions it has changed */
     function->is_private |= function->optimized && !f->optimized && !f->external;
-    TRY(add_site(function, f->entry, SITE_ENTRY, &site));
-    TRY(add_transfers(function));
-    if (options->trace_variables || options->trace_control_flow)
-        TRY(add_statements(function));
-    if (options->trace_control_flow)
-        TRY(add_branches(function));
-    qsort(function->sites, function->site_count, sizeof(*function->sites), compare_sites);
-    for (size_t i = 0; i < function->site_count; i++)
-        function->sites[i].branch = branches_at(&function->branches, function->sites[i].vaddr);
-    return options->trace_variables ? make_plans(function) : NULL;
+    return NULL;
 }
 
 struct error *traced_function_create(struct traced_module *module, const struct function *function,
@@ -487,7 +613,9 @@ struct error *traced_function_create(struct traced_module *module, const struct 
         return &error_no_memory;
     traced->module = module;
     traced->function = function;
-    struct error *err = find_sites(traced, options);
+    struct error *err = read_function(traced);
+    if (!err)
+        err = find_sites(traced, options);
     if (err) {
         traced_function_destroy(traced);
         return err;

@@ -46,7 +46,7 @@ struct site {
     struct traced_function *function; /* NULL: SITE_PLACE or SITE_SPECIAL alone */
     enum special special;
     unsigned line; /* of the statement */
-    int inlined;   /* SITE_STATEMENT: index of the inlined instance that it belongs to, or -1 */
+    int inlined;   /* index of the inlined instance that it belongs to, or -1 */
     const char *file;
     struct plan plan; /* SITE_STATEMENT, SITE_EXIT: the variables in scope, items are their indices */
     uint32_t *stored; /* SITE_STATEMENT: variables that its own instructions write to; owned */
@@ -62,7 +62,11 @@ struct traced_function {
     struct line_rows rows; /* owned: rows.rows */
     struct branches branches;
     struct variables variables;
+    const struct inlined *inlined; /* instances of other functions in it; not owned */
+    size_t inlined_count;
     const struct type **variable_types; /* NULL entries: not known */
+    uint32_t *namesakes; /* by variable: the next one of its name, round and round; with plans only */
+    int64_t rsp_most; /* the farthest that rsp is from the CFA; 0: not worked out, which is done with plans */
     struct abi_call abi;
     bool has_abi;
     bool optimized;  /* clang does not say so: seen by its locations */
@@ -81,8 +85,14 @@ struct error *traced_function_create(struct traced_module *module, const struct 
                                      const struct trace_options *options, struct traced_function **ret);
 void traced_function_destroy(struct traced_function *function);
 
+/* Free what --at wants at a site. */
+void site_forget_places(struct site *site);
+
 /* The site at this address, or NULL. */
 struct site *traced_function_site(const struct traced_function *function, uint64_t vaddr);
+
+/* The function whose code is inlined there, by an index in `inlined`; NULL for -1. */
+const char *traced_inlined_name(const struct traced_function *function, int index);
 
 /* Does an instruction at vaddr or behind it write to the memory that the step notes? */
 bool traced_function_stores(const struct traced_function *function, const struct plan_step *step,
@@ -91,8 +101,17 @@ bool traced_function_stores(const struct traced_function *function, const struct
 /* Bytes of a variable's type that are looked at; 0 when it has no known size. */
 uint32_t traced_variable_size(const struct traced_function *function, size_t index);
 
+/* An array or string whose size only the running program knows: tracer/trace_counted.c. */
+bool traced_variable_is_counted(const struct traced_function *function, size_t index);
+/* Bytes that are noted of a variable: those of its type, or of what trace_counted.c makes of it; 0: none. */
+uint32_t traced_look_size(const struct traced_function *function, size_t index);
+
 /* Structs, unions and arrays: what is written part by part. The type must be known. */
 bool traced_variable_has_parts(const struct traced_function *function, size_t index);
+
+/* Does what debug information says of the variable's place hold at this address? Not in the prologue, nor,
+ * for what is found by rbp or rsp, in the epilogue. */
+bool traced_variable_holds(const struct traced_function *function, size_t index, uint64_t vaddr);
 
 /* A plan that notes the variables `wanted` says at an address: wanted(context, index). */
 struct error *variables_plan(const struct traced_function *function, uint64_t vaddr,

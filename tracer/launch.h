@@ -19,7 +19,8 @@ struct error *launch(struct engine *engine, char *const argv[], bool filter, str
  * the alarm for reel. To be called before reel changes any. */
 void launch_save_signals(void);
 
-/* Raise this process's limit of open files as far as it may go; programs that are launched get the old one. */
+/* Raise this process's limit of open files as far as it may go; programs that are launched get the old one.
+ */
 void launch_raise_files(void);
 
 #endif

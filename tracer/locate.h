@@ -14,11 +14,16 @@ struct locate_request {
     uint64_t bias;
     const struct frame_registers *registers;
     const struct memory_reader *memory;
-    const struct process_modules *modules; /* for the caller's frame */
+    struct process_modules *modules;        /* for the caller's frame and thread-local storage */
+    uint64_t program_entry, thread_pointer; /* for thread-local storage: tracer/tls.h */
 };
 
-/* Put the first `size` bytes of the value to ret. */
+/* Put the first `size` bytes of the value to ret; with NOTE_NOT_ALLOCATED, too: those that it will have
+ * first. */
 enum plan_state locate_bytes(const struct locate_request *request, void *ret, size_t size);
+/* The number that an expression of the variable's unit gives: a bound. */
+enum plan_state locate_number(const struct locate_request *request, const uint8_t *expression, size_t size,
+                              int64_t *ret);
 /* Where it is; NOTE_OPTIMIZED_OUT when it is not in memory. */
 enum plan_state locate_address(const struct locate_request *request, uint64_t *ret);
 

@@ -41,7 +41,8 @@ struct module_cache {
 struct loaded_module {
     struct traced_module *module;
     uint64_t bias;
-    uint64_t start, end; /* from its first to behind its last mapping, process addresses */
+    uint64_t start, end;       /* from its first to behind its last mapping, process addresses */
+    uint64_t link_map, tls_id; /* of tracer/tls.c; 0 until they were asked for */
 };
 
 /* Those of one process, by address. */

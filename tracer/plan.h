@@ -51,6 +51,7 @@ enum plan_state {
     NOTE_OK,
     NOTE_OPTIMIZED_OUT,
     NOTE_UNREADABLE,
+    NOTE_NOT_ALLOCATED, /* thread-local, and the thread has not used it yet */
 };
 
 /* The value of one item. */

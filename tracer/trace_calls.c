@@ -62,11 +62,11 @@ static void put_arguments(struct hit_context *context) {
             continue;
         trace_data_key(data, variable->name);
         const struct type *type = function->variable_types[i];
-        uint32_t size = traced_variable_size(function, i);
+        uint32_t size = traced_look_size(function, i);
         uint8_t *bytes = malloc(size + 16u);
         enum plan_state state = NOTE_UNREADABLE;
         if (bytes && type && trace_argument_bytes(context, function, i, bytes, size, &state))
-            value_render(type, bytes, size, &context->memory, &context->calltrace->values, data);
+            trace_render(context, function, i, bytes, size, data);
         else
             buffer_put(data, state == NOTE_OPTIMIZED_OUT ? VALUE_OPTIMIZED_OUT : VALUE_UNREADABLE,
                        strlen(state == NOTE_OPTIMIZED_OUT ? VALUE_OPTIMIZED_OUT : VALUE_UNREADABLE));

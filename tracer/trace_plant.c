@@ -15,8 +15,10 @@ void module_sites_destroy(struct module_sites *sites) {
         traced_function_destroy(sites->functions[i]);
     for (size_t i = 0; i < sites->place_function_count; i++)
         traced_function_destroy(sites->place_functions[i]);
-    for (size_t i = 0; i < sites->extra_count; i++)
+    for (size_t i = 0; i < sites->extra_count; i++) {
+        site_forget_places(sites->extras[i]);
         free(sites->extras[i]);
+    }
     free(sites->functions);
     free(sites->place_functions);
     free(sites->extras);

@@ -5,30 +5,40 @@
  * stack slot or register held: it only sets the base, unless the statement before has assigned it. */
 #include "tracer/calltrace_state.h"
 
-#include "tracer/locate.h"
+#include "dwarf/line.h"
+#include "tracer/prologue.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- bytes of variables ---- */
 
-static void locate_request_init(struct locate_request *request, struct hit_context *context,
-                                const struct traced_function *function, size_t index, uint64_t vaddr) {
-    *request = (struct locate_request){
-        .module = function->module,
-        .function = function->function,
-        .variable = &function->variables.variables[index],
+struct locate_request trace_locate_request(struct hit_context *context, struct traced_module *module,
+                                           const struct variable *variable, uint64_t vaddr) {
+    return (struct locate_request){
+        .module = module,
+        .variable = variable,
         .vaddr = vaddr,
         .bias = context->bias,
         .registers = &context->registers,
         .memory = &context->memory,
         .modules = &context->thread->process->modules,
+        .program_entry = context->thread->process->entry,
+        .thread_pointer = context->hit->regs.fs_base,
     };
 }
 
-static enum plan_state variable_bytes(struct hit_context *context, const struct traced_function *function,
-                                      size_t index, uint64_t vaddr, void *ret, size_t size) {
+static void locate_request_init(struct locate_request *request, struct hit_context *context,
+                                const struct traced_function *function, size_t index, uint64_t vaddr) {
+    *request = trace_locate_request(context, function->module, &function->variables.variables[index], vaddr);
+    request->function = function->function;
+}
+
+enum plan_state trace_variable_bytes(struct hit_context *context, const struct traced_function *function,
+                                     size_t index, uint64_t vaddr, void *ret, size_t size) {
     struct locate_request request;
+    if (traced_variable_is_counted(function, index))
+        return trace_counted_bytes(context, function, index, vaddr, ret);
     locate_request_init(&request, context, function, index, vaddr);
     return locate_bytes(&request, ret, size);
 }
@@ -41,7 +51,25 @@ struct ask {
 
 static enum plan_state ask(void *context, uint32_t item, void *ret, size_t size) {
     const struct ask *ask = context;
-    return variable_bytes(ask->context, ask->function, item, ask->vaddr, ret, size);
+    return trace_variable_bytes(ask->context, ask->function, item, ask->vaddr, ret, size);
+}
+
+/* Where the prologue of unoptimised code puts it, when the convention does not say where it comes from. */
+static bool argument_behind_prologue(struct hit_context *context, const struct traced_function *function,
+                                     size_t index, void *ret, size_t size) {
+    const struct function *f = function->function;
+    struct module *module = function->module->module;
+    struct prologue prologue;
+    uint64_t body = function_body(module, f);
+    struct locate_request request;
+    if (function->optimized || traced_variable_is_counted(function, index) ||
+        !prologue_init(&prologue, module_image(module), f->entry, body, context->bias, &context->registers,
+                       context->hit->regs.fs_base, &context->memory))
+        return false;
+    locate_request_init(&request, context, function, index, body);
+    request.registers = &prologue.registers;
+    request.memory = &prologue.memory;
+    return locate_bytes(&request, ret, size) == NOTE_OK;
 }
 
 /* At the first instruction: where a location list says so, else where the caller put it. */
@@ -61,14 +89,16 @@ bool trace_argument_bytes(struct hit_context *context, const struct traced_funct
     if (!list && location && function->has_abi && position < function->abi.argument_count) {
         const struct abi_place *place = &function->abi.arguments[position];
         *ret_state = NOTE_UNREADABLE;
-        return place->known && place->size <= size &&
-               abi_fetch(place, &context->registers, &context->memory, ret, size);
+        if (traced_variable_is_counted(function, index))
+            return trace_counted_argument(context, function, index, place, ret);
+        if (place->known)
+            return place->size <= size && abi_fetch(place, &context->registers, &context->memory, ret, size);
     }
     if (!list && location) { /* that location holds after the prologue only */
         *ret_state = NOTE_UNREADABLE;
-        return false;
+        return argument_behind_prologue(context, function, index, ret, size);
     }
-    *ret_state = variable_bytes(context, function, index, function->function->entry, ret, size);
+    *ret_state = trace_variable_bytes(context, function, index, function->function->entry, ret, size);
     return *ret_state == NOTE_OK;
 }
 
@@ -99,7 +129,7 @@ struct error *trace_variables_begin(struct hit_context *context, struct frame *f
     TRY(make_shadows(frame));
     for (size_t i = 0; i < function->variables.count; i++) {
         const struct variable *variable = &function->variables.variables[i];
-        uint32_t size = traced_variable_size(function, i);
+        uint32_t size = traced_look_size(function, i);
         enum plan_state state;
         if (!variable->parameter || variable->inlined >= 0 || !size)
             continue;
@@ -121,10 +151,12 @@ static struct error *assignment(struct hit_context *context, const struct frame 
                                                 TRACE_VARIABLE_ASSIGNMENT, context->now, frame->depth + 1);
     trace_data_string(&event->data, "variable", variable->name);
     trace_data_key(&event->data, "value");
-    value_render(type, bytes, size, &context->memory, &context->calltrace->values, &event->data);
+    trace_render(context, function, index, bytes, size, &event->data);
     trace_data_string(&event->data, "type", type->name);
     trace_data_unsigned(&event->data, "line",
                         frame->statement ? frame->statement->line : function->function->line);
+    calltrace_put_inlined(event, function, variable->inlined,
+                          frame->statement ? frame->statement->file : function->function->file);
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
@@ -175,13 +207,28 @@ static bool was_assigned(const struct site *site, const struct frame *frame, uin
     return has_parts(frame, index) && is_through(site, frame) && variable->line == statement->line;
 }
 
+/* An array of variable length comes into being when its declaration is executed, each time anew and with
+ * whatever is on the stack. Before that even its size means nothing. */
+static bool is_made_now(const struct frame *frame, uint32_t index) {
+    const struct variable *variable = &frame->function->variables.variables[index];
+    return frame->statement && frame->statement->line == variable->line && !variable->parameter;
+}
+
 static struct error *compare(struct hit_context *context, struct frame *frame, const struct plan_note *note) {
     struct shadow *shadow = &frame->shadows[note->item];
     const uint8_t *bytes = context->calltrace->notes.bytes + note->offset;
+    if (note->state == NOTE_NOT_ALLOCATED) { /* these bytes are what it will begin with */
+        bool good = shadow->seen || set_shadow(shadow, bytes, note->size);
+        return good ? NULL : &error_no_memory;
+    }
     if (note->state != NOTE_OK) {
         shadow->missing = true;
         return NULL;
     }
+    if (traced_variable_is_counted(frame->function, note->item) && is_made_now(frame, note->item))
+        return set_shadow(shadow, bytes, note->size) ? NULL : &error_no_memory;
+    if (!shadow->seen && traced_variable_is_counted(frame->function, note->item))
+        return NULL; /* not there yet */
     if (shadow->seen && has_parts(frame, note->item) && !is_through(context->site, frame))
         return NULL;
     bool same = shadow->seen && shadow->size == note->size && memcmp(shadow->bytes, bytes, note->size) == 0;
@@ -242,6 +289,7 @@ static bool find_local(const struct name_scope *scope, const char *name, size_t 
 static enum operand_state operand_state(enum plan_state state) {
     return state == NOTE_OK              ? OPERAND_OK
            : state == NOTE_OPTIMIZED_OUT ? OPERAND_OPTIMIZED_OUT
+           : state == NOTE_NOT_ALLOCATED ? OPERAND_NOT_ALLOCATED
                                          : OPERAND_UNREADABLE;
 }
 
@@ -250,24 +298,33 @@ static enum operand_state resolve_local(const struct name_scope *scope, size_t i
                                         struct expression_operand *ret) {
     const struct traced_function *function = scope->function;
     struct hit_context *context = scope->context;
-    uint32_t size = traced_variable_size(function, index);
+    const struct variable *variable = &function->variables.variables[index];
+    bool at_entry = scope->at_entry || (scope->vaddr == function->function->entry && variable->parameter &&
+                                        variable->inlined < 0);
+    bool counted = traced_variable_is_counted(function, index);
+    size_t size = traced_look_size(function, index);
     enum plan_state state = NOTE_UNREADABLE;
     struct locate_request request;
     ret->type = function->variable_types[index];
+    if (!at_entry && !traced_variable_holds(function, index, scope->vaddr))
+        return OPERAND_OPTIMIZED_OUT;
     locate_request_init(&request, context, function, index, scope->vaddr);
-    if (!scope->at_entry && locate_address(&request, &ret->address) == NOTE_OK) {
-        ret->in_memory = true;
+    ret->in_memory = !at_entry && locate_address(&request, &ret->address) == NOTE_OK;
+    if (ret->in_memory && !counted)
         return OPERAND_OK;
-    }
     uint8_t *bytes = malloc(size + 16u);
+    const uint8_t *value = bytes;
     if (!bytes)
         return OPERAND_UNREADABLE;
-    if (!scope->at_entry)
-        state = locate_bytes(&request, bytes, size);
+    if (!at_entry)
+        state = trace_variable_bytes(context, function, index, scope->vaddr, bytes, size);
     else if (trace_argument_bytes(context, function, index, bytes, size, &state))
         state = NOTE_OK;
-    if (state == NOTE_OK)
-        buffer_put(ret->bytes, bytes, size);
+    if (state == NOTE_OK && counted &&
+        !(ret->type = trace_counted_type(context, function, index, bytes, &value, &size)))
+        state = NOTE_UNREADABLE;
+    if (state == NOTE_OK && !ret->in_memory)
+        buffer_put(ret->bytes, value, size);
     free(bytes);
     return operand_state(state);
 }
@@ -283,13 +340,7 @@ static enum operand_state resolve_global(const struct name_scope *scope, const c
         error_free(err);
         return OPERAND_NOT_FOUND;
     }
-    struct locate_request request = {.module = module,
-                                     .variable = variable,
-                                     .vaddr = scope->vaddr,
-                                     .bias = scope->context->bias,
-                                     .registers = &scope->context->registers,
-                                     .memory = &scope->context->memory,
-                                     .modules = &scope->context->thread->process->modules};
+    struct locate_request request = trace_locate_request(scope->context, module, variable, scope->vaddr);
     ret->in_memory = true;
     return operand_state(locate_address(&request, &ret->address));
 }

@@ -16,7 +16,7 @@ row date 10 date '' 'date +%N'
 row od 10 od '' 'od -A x -t x1z -N 4096 /dev/urandom'
 row cat-50M 10 cat 'head -c 50M /dev/urandom >big' 'cat big'
 row sha256sum-50M 10 sha256sum 'head -c 50M /dev/urandom >big' 'sha256sum big'
-# Above 131072 lines sort starts threads, but not on the one processor that a recorded program sees.
+# Above 131072 lines sort starts threads, as many as there are processors: a recorded program sees one.
 row sort-200000 10 sort 'seq 200000 | shuf >lines' 'sort lines'
 row tar-create 10 tar 'mkdir d; for i in $(seq 50); do head -c $((i * 100)) /dev/urandom >d/$i; done' 'tar -cvf out.tar d'
 row tar-stdout - tar 'mkdir d; head -c 100000 /dev/urandom >d/x' 'tar -cf - d'
@@ -131,7 +131,7 @@ row wc - wc 'seq 30000 >lines' 'wc lines /dev/null'
 row xz - xz 'seq 50000 >lines' 'xz -T1 -c lines'
 row unxz - xz 'seq 50000 | xz -T1 >lines.xz' 'xz -T1 -dc lines.xz'
 row bzip2 - bzip2 'seq 50000 >lines' 'bzip2 -c lines'
-# Without these options zstd works in threads, which cannot be recorded yet.
+# Without these options zstd works in threads.
 row zstd - zstd 'seq 50000 >lines' 'zstd -q --single-thread --no-asyncio -c lines'
 row diff - diff 'seq 1000 >a; seq 3 1003 >b' 'diff -u a b'
 row cmp - cmp 'seq 1000 >a; seq 1001 >b' 'cmp a b'
@@ -204,3 +204,44 @@ row stdin-closed - bash '' 'bash -c "exec cat <&-"'
 row stdout-closed - bash '' 'bash -c "exec echo lost >&-"'
 row broken-pipe - bash '' 'bash -c "trap \"\" PIPE; mkfifo f; exec 3<>f 4>f 3<&-; echo x >&4; echo \$? >&2"'
 row big-arguments - echo '' '/bin/echo $(seq 20000)'
+
+# ---- threads ----
+row zstd-threads - zstd 'seq 400000 >lines' 'zstd -q -T4 -c lines'
+row sort-parallel - sort 'seq 300000 | shuf >lines' 'sort --parallel=4 lines'
+row xz-threads - xz 'seq 300000 >lines' 'xz -T2 -0 -c lines'
+row git-grep-threads - git 'small_repository' 'git grep --threads=4 -n line'
+row python3-threads - "$PYTHON" '' '"$PYTHON" -c "
+import queue, threading, time
+q, done, log = queue.Queue(5), 0, []
+def produce(i):
+    global done
+    for k in range(200):
+        q.put((i, k)); done += 1
+        if k % 50 == 0: time.sleep(0.001); log.append((i, k, time.time_ns()))
+def consume():
+    for k in range(800): log.append(q.get())
+ts = [threading.Thread(target=produce, args=(i,)) for i in range(4)] + [threading.Thread(target=consume)]
+for t in ts: t.start()
+for t in ts: t.join()
+print(done, log)"'
+row python3-pool - "$PYTHON" '' '"$PYTHON" -c "
+import hashlib, os
+from concurrent.futures import ThreadPoolExecutor, as_completed
+with ThreadPoolExecutor(4) as pool:
+    jobs = {pool.submit(lambda x: hashlib.sha256(os.urandom(64) + bytes([x])).hexdigest(), i): i for i in range(60)}
+    for job in as_completed(jobs): print(jobs[job], job.result())"'
+row python3-asyncio - "$PYTHON" '' '"$PYTHON" -c "
+import asyncio, random
+async def work(i):
+    await asyncio.sleep(random.random() / 50)
+    print(i, await asyncio.to_thread(sum, range(i * 1000)))
+async def main(): await asyncio.gather(*[work(i) for i in range(20)])
+asyncio.run(main())"'
+row node - node 'seq 1000 >lines' 'node -e "
+let s = 0; for (let i = 0; i < 1e6; i++) s += i;
+setTimeout(() => console.log(s, Date.now(), Math.random()), 5);
+require(\"fs\").readFile(\"lines\", (e, d) => console.log(d.length, process.pid));"'
+row java - javac 'printf "%s\n" "import java.util.concurrent.*; public class T { static long n; public static void main(String[] a) throws Exception {" \
+    "ExecutorService e = Executors.newFixedThreadPool(4); var l = new java.util.ArrayList<Future<Long>>();" \
+    "for (int i = 0; i < 20; i++) { final int k = i; l.add(e.submit(() -> { long s = 0; for (int j = 0; j < 20000; j++) { s += j * k; n++; } return s; })); }" \
+    "long t = 0; for (var f : l) t += f.get(); e.shutdown(); System.out.println(t + \" \" + n + \" \" + System.nanoTime()); } }" >T.java; javac T.java' 'java T'

@@ -81,7 +81,7 @@ def facts_of(events):
             del stack[event["depth"] :]
             facts.append(Fact(how, name, data.get("return_value"), text))
         elif kind == "variable_assignment" and not data.get("probe"):
-            name = stack[-1] if stack else "?"
+            name = data.get("inlined") or (stack[-1] if stack else "?")
             facts.append(Fact("assign", f"{name}.{data['variable']}", data["value"], text))
         elif kind == "control_flow":
             facts.append(Fact("branch", data["line"], [data["kind"], data["taken"]], text))

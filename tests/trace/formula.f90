@@ -36,7 +36,7 @@ contains
 
     integer function length(text)
         character(len=*), intent(in) :: text
-        print '(a,i0,a)', 'expect ', getpid(), ' call formula::length'
+        print '(a,i0,a)', 'expect ', getpid(), ' call formula::length text="'//text//'"'
         length = len(text)
         print '(a,i0,a,i0)', 'expect ', getpid(), ' return formula::length ', length
     end function length
@@ -55,5 +55,7 @@ program main
         sum = plus(sum, i)
     end do
     sum = length('four')
+    sum = length('')
+    sum = length('seven letters')
     if (result > 100) stop 1
 end program main

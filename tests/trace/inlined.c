@@ -4,6 +4,7 @@
 static inline __attribute__((always_inline)) int doubled(int x) {
     int local = x * 2;
     KEEP(local);
+    EXPECT("assign doubled.local %d", local);
     return local;
 }
 __attribute__((cold, noinline)) static void complain(int x) {
@@ -13,9 +14,11 @@ __attribute__((cold, noinline)) static void complain(int x) {
 CALLED int user(int x) {
     EXPECT("call user x=%d", x);
     int result = doubled(x) + doubled(x + 1);
+    EXPECT("assign user.result %d", result);
     if (__builtin_expect(result > 100, 0)) {
         complain(result);
         result = doubled(-result);
+        EXPECT("assign user.result %d", result);
         complain(result);
     }
     EXPECT("return user %d", result);

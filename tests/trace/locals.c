@@ -1,6 +1,8 @@
 /* Locals: counters, static ones, shadowed ones, arrays of variable length. */
 #include "say.h"
 
+#include <string.h>
+
 CALLED int counting(int n) {
     int total = 0;
     EXPECT("assign counting.total 0");
@@ -83,12 +85,36 @@ CALLED int nested_calls(int depth) {
 CALLED int variable_length(int n) {
     EXPECT("call variable_length n=%d", n);
     int values[n];
+    memset(values, 0x5a, sizeof(values)); /* what is on the stack is another thing in each run */
     for (int i = 0; i < n; i++)
         values[i] = i * i;
     int result = values[n - 1];
     EXPECT("assign variable_length.result %d", result);
     EXPECT("return variable_length %d", result);
     return result;
+}
+
+CALLED int by_length(int n, const short *from) {
+    short values[n];
+    long table[2][n];
+    memcpy(values, from, sizeof(values));
+    EXPECT("assign by_length.values [%d, %d, %d]", values[0], values[1], values[2]);
+    values[1] = (short)(n * 100);
+    EXPECT("assign by_length.values [%d, %d, %d]", values[0], values[1], values[2]);
+    memset(table, n, sizeof(table));
+    EXPECT("assign by_length.table [[%ld, %ld, %ld], [%ld, %ld, %ld]]", table[0][0], table[0][1], table[0][2],
+           table[1][0], table[1][1], table[1][2]);
+    table[1][2] = 4;
+    EXPECT("assign by_length.table [[%ld, %ld, %ld], [%ld, %ld, %ld]]", table[0][0], table[0][1], table[0][2],
+           table[1][0], table[1][1], table[1][2]);
+    for (int i = 2; i < 4; i++) {
+        char text[i];
+        snprintf(text, sizeof(text), "%d", i * 7);
+        EXPECT("assign by_length.text \"%s\"", text);
+        values[0] += text[0];
+        EXPECT("assign by_length.values [%d, %d, %d]", values[0], values[1], values[2]);
+    }
+    return values[0] + (int)table[0][0];
 }
 
 CALLED int unions(void) {
@@ -110,6 +136,7 @@ int main(void) {
     by_pointer();
     nested_calls(2);
     variable_length(4);
+    by_length(3, (const short[]){-7, 8, 9});
     unions();
     return 0;
 }

@@ -1,5 +1,5 @@
 // Rust: integers, strings, structs, enums, slices, closures, and a panic that is caught.
-// recording: no
+// recording: apart
 // options: --function oxide::*
 use std::hint::black_box;
 use std::process::id;
@@ -47,6 +47,57 @@ fn aggregates(point: &Point, list: &[u16], color: Color) -> i64 {
     println!("expect {} return oxide::aggregates {result}", id());
     black_box(result)
 }
+#[derive(Clone, Copy)]
+struct Pair {
+    a: i32,
+    b: i32,
+}
+#[derive(Clone, Copy)]
+struct Mixed {
+    x: f32,
+    n: u8,
+    y: f32,
+}
+#[derive(Clone, Copy)]
+enum Shape {
+    Dot,
+    Circle(u32),
+    Byte(u8),
+}
+#[inline(never)]
+fn small(pair: Pair, mixed: Mixed, maybe: Option<i64>, bytes: [u8; 3], last: i16) -> i64 {
+    println!(
+        "expect {} call oxide::small pair={{\"a\":{},\"b\":{}}} mixed={{\"x\":{},\"n\":{},\"y\":{}}} maybe={{\"Some\":{}}} bytes={bytes:?} last={last}",
+        id(),
+        pair.a,
+        pair.b,
+        mixed.x,
+        mixed.n,
+        mixed.y,
+        maybe.unwrap_or(0)
+    );
+    let result = (pair.a - pair.b) as i64 + mixed.n as i64 + maybe.unwrap_or(0) + bytes[1] as i64 + last as i64;
+    println!("expect {} return oxide::small {result}", id());
+    black_box(result)
+}
+#[inline(never)]
+fn shape(shape: Shape, name: Option<&str>, more: (u8, f64)) -> usize {
+    let shown = match shape {
+        Shape::Dot => String::from("\"Dot\""),
+        Shape::Circle(r) => format!("{{\"Circle\":{r}}}"),
+        Shape::Byte(b) => format!("{{\"Byte\":{b}}}"),
+    };
+    println!(
+        "expect {} call oxide::shape shape={shown} name={{\"Some\":{:?}}} more=[{},{}]",
+        id(),
+        name.unwrap_or(""),
+        more.0,
+        more.1
+    );
+    let result = shown.len() + more.0 as usize;
+    println!("expect {} return oxide::shape {result}", id());
+    black_box(result)
+}
 #[inline(never)]
 fn factorial(n: u64) -> u64 {
     println!("expect {} call oxide::factorial n={n}", id());
@@ -72,6 +123,16 @@ fn main() {
     text(black_box("word"), black_box(&String::from("a longer text")));
     aggregates(black_box(&Point { x: 3, y: -4 }), black_box(&[1, 2, 3]), black_box(Color::Green));
     aggregates(black_box(&Point { x: -3, y: 4 }), black_box(&[]), black_box(Color::Red));
+    small(
+        black_box(Pair { a: -7, b: 9 }),
+        black_box(Mixed { x: 0.5, n: 200, y: -1.25 }),
+        black_box(Some(-1 << 40)),
+        black_box([1, 2, 255]),
+        black_box(-300),
+    );
+    shape(black_box(Shape::Circle(70000)), black_box(Some("round")), black_box((3, 0.25)));
+    shape(black_box(Shape::Byte(7)), black_box(Some("")), black_box((0, -2.5)));
+    shape(black_box(Shape::Dot), black_box(Some("x")), black_box((255, 1.0)));
     factorial(black_box(4));
     panics(black_box(1));
     let caught = std::panic::catch_unwind(|| panics(black_box(2)));

@@ -5,7 +5,7 @@
  *   return NAME [JSON]              NAME returns this
  *   unwound NAME                    NAME is left by an exception or a longjmp
  *   tail NAME [JSON]                NAME ends with a call: it returns this, or ends by a tail call when optimised
- *   assign NAME.VARIABLE JSON       a variable of NAME gets this value
+ *   assign NAME.VARIABLE JSON       a variable of NAME, which may be inlined, gets this value
  *   branch LINE KIND TAKEN
  *   throw TYPE [what], catch TYPE [what], rethrow
  *   longjmp VALUE, abort, signal NAME handled|fatal

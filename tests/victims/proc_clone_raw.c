@@ -1,4 +1,5 @@
-/* clone with odd flags: a shared table of descriptors, no signal at the end, the parent's parent, an own stack. */
+/* clone with odd flags: a shared table of descriptors, no signal at the end, the parent's parent, an own
+ * stack. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <sched.h>

@@ -9,8 +9,7 @@ int main(void) {
     int status;
     puts("before");
     fflush(stdout);
-    volatile int *shared =
-        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    volatile int *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(shared != MAP_FAILED);
     pid_t child = fork();
     CHECK(child >= 0);
