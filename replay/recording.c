@@ -345,13 +345,33 @@ static void empty_folder(int dirfd) {
     closedir(folder);
 }
 
+/* Unlink the folders of all domains, with what is in them. */
+static void remove_domains(int dirfd) {
+    int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = copy >= 0 ? fdopendir(copy) : NULL;
+    if (!folder && copy >= 0)
+        close(copy);
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        size_t digits = entry->d_name[0] == 'd' ? strspn(entry->d_name + 1, "0123456789") : 0;
+        int fd = digits && !entry->d_name[1 + digits]
+                     ? openat(dirfd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+                     : -1;
+        if (fd < 0)
+            continue;
+        empty_folder(fd);
+        close(fd);
+        unlinkat(dirfd, entry->d_name, AT_REMOVEDIR);
+    }
+    if (folder)
+        closedir(folder);
+}
+
 void recording_discard(struct recording *recording) {
     if (!recording->path)
         return;
-    empty_folder(recording->domainfd);
     empty_folder(recording->filesfd);
     empty_folder(recording->dirfd);
-    unlinkat(recording->dirfd, "d1", AT_REMOVEDIR);
+    remove_domains(recording->dirfd);
     unlinkat(recording->dirfd, "files", AT_REMOVEDIR);
     rmdir(recording->path);
 }
