@@ -64,7 +64,7 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
     else
         say_always("recording of process %d (%s) stopped at event %llu: %s (it runs on unrecorded; what was "
                    "recorded replays)",
-                   recorder->process->pid, recorder->info.program ? recorder->info.program : "?",
+                   recorder->process->pid, record_tree_name(recorder),
                    (unsigned long long)recorder->events, why);
 }
 
