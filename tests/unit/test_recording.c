@@ -258,8 +258,7 @@ START_TEST(test_keys) {
         "format_version", "feature_mask", "state",    "reel_version", "program",
         "argv",           "cwd",          "pid",      "uid",          "started",
         "ended",          "end",          "segments", "events",       "check_memory",
-        "host",           "kernel",       "cpu",      "env",
-        "processes"};
+        "host",           "kernel",       "cpu",      "env",          "processes"};
     for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
         char message[64];
         snprintf(message, sizeof(message), "it: \"%s\" is missing", keys[i]);
