@@ -51,6 +51,29 @@ row python3-mmap - "$PYTHON" 'head -c 1M /dev/urandom >in' '"$PYTHON" -c "
 import hashlib, mmap
 f = open(\"in\", \"r+b\"); m = mmap.mmap(f.fileno(), 0); m[5:10] = b\"hello\"; m.flush()
 print(hashlib.sha1(m).hexdigest(), m.find(b\"hello\")); m.close(); print(hashlib.sha1(open(\"in\", \"rb\").read()).hexdigest())"'
+row python3-timer - "$PYTHON" '' '"$PYTHON" -c "
+import signal
+seen, calls = [], 0
+def handler(signo, frame): seen.append((calls, frame.f_lineno))
+def fib(n):
+    global calls
+    calls += 1
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+print(fib(24), sum(len(str(i * i)) for i in range(300000)), sorted(str(i) for i in range(50000))[777])
+print(len(seen), seen)"'
+row python3-profile - "$PYTHON" '' '"$PYTHON" -c "
+import json, signal
+seen, data = [], {}
+def handler(signo, frame): seen.append((frame.f_lineno, len(data)))
+signal.signal(signal.SIGPROF, handler)
+signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
+for i in range(60000):
+    data[str(i % 5000)] = [i, i * 0.5, {i % 7: str(i)}]
+    if i % 20000 == 0:
+        data = json.loads(json.dumps(data))
+print(len(seen), hash(tuple(seen)))"'
 row sqlite3-20000 10 sqlite3 '{ echo "create table t (id integer primary key, v text, r integer); begin;"
     for i in $(seq 20000); do echo "insert into t (v, r) values (\"row $i\", random());"; done
     echo "commit; select count(*), sum(r), max(v) from t;"; } >script' 'sqlite3 test.db ".read script"'
