@@ -48,6 +48,19 @@ static void describe_syscall(const struct event *event, const struct memory_read
     syscall_print(&call, memory, MAX_STRING, text);
 }
 
+/* Without its result. */
+static void describe_blocked(const struct event *event, const struct memory_reader *memory,
+                             struct buffer *text) {
+    static const char waits[] = ") ... waits";
+    describe_syscall(event, memory, text);
+    for (size_t i = text->size; i-- > 0;)
+        if (text->data[i] == ')') {
+            text->size = i;
+            break;
+        }
+    buffer_put(text, waits, sizeof(waits) - 1);
+}
+
 static void describe_signal(const struct event *event, struct buffer *text) {
     static const char *const places[] = {"?", "raised here", "after the event before", "before the next call",
                                          "at this point"};
@@ -94,6 +107,9 @@ static void describe(const struct event *event, const struct memory_reader *memo
     case EVENT_SYSCALL:
         describe_syscall(event, memory, text);
         return;
+    case EVENT_BLOCKED:
+        describe_blocked(event, memory, text);
+        return;
     case EVENT_SIGNAL:
         describe_signal(event, text);
         return;
@@ -119,6 +135,12 @@ static void describe(const struct event *event, const struct memory_reader *memo
     case EVENT_STOPPED:
         snprintf(line, sizeof(line), "+++ recording stopped: %.*s +++", (int)event->stopped.why_size,
                  event->stopped.why);
+        break;
+    case EVENT_THREAD:
+        snprintf(line, sizeof(line), "+++ thread made by %d +++", event->thread.parent);
+        break;
+    case EVENT_THREAD_EXIT:
+        snprintf(line, sizeof(line), "+++ thread ended +++");
         break;
     case EVENT_KIND_END:
         break;
@@ -158,7 +180,8 @@ static void add_syscall(cJSON *object, const struct event *event) {
         snprintf(text, sizeof(text), "0x%llx", (unsigned long long)event->syscall.args[i]);
         cJSON_AddItemToArray(args, cJSON_CreateString(text));
     }
-    cJSON_AddNumberToObject(object, "result", (double)event->syscall.result);
+    if (event->kind == EVENT_SYSCALL)
+        cJSON_AddNumberToObject(object, "result", (double)event->syscall.result);
     add_hex(object, "rip", event->syscall.rip);
     if (event->syscall.stream != STREAM_NONE)
         cJSON_AddStringToObject(object, "stream",
@@ -168,7 +191,11 @@ static void add_syscall(cJSON *object, const struct event *event) {
 static void add_details(cJSON *object, const struct event *event) {
     switch (event->kind) {
     case EVENT_SYSCALL:
+    case EVENT_BLOCKED:
         add_syscall(object, event);
+        break;
+    case EVENT_THREAD:
+        cJSON_AddNumberToObject(object, "parent", event->thread.parent);
         break;
     case EVENT_SIGNAL:
         cJSON_AddStringToObject(object, "signal", signal_name(event->signal.signo));
@@ -263,7 +290,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     struct replayer_options options = {.path = path, .quiet = true, .observe = print_event, .context = &dump};
     struct error *err = processes_find(path, who, &options.domain);
     if (!err)
-        err = raw ? tape_open(path, options.domain, &tape) : replayer_run(&options, &replayed_status);
+        err = raw ? tape_open(path, NULL, options.domain, &tape) : replayer_run(&options, &replayed_status);
     if (raw && !err) {
         err = dump_log(&dump, &tape);
         tape_close(&tape);

@@ -17,10 +17,17 @@
 #define EFFECT_BYTES_MIN 2
 
 const char *event_kind_name(enum event_kind kind) {
-    static const char *const names[EVENT_KIND_END] = {
-        [EVENT_SYSCALL] = "syscall", [EVENT_SIGNAL] = "signal",  [EVENT_INSTRUCTION] = "instruction",
-        [EVENT_FILE] = "file",       [EVENT_CHECK] = "check",    [EVENT_EXEC] = "exec",
-        [EVENT_EXIT] = "exit",       [EVENT_STOPPED] = "stopped"};
+    static const char *const names[EVENT_KIND_END] = {[EVENT_SYSCALL] = "syscall",
+                                                      [EVENT_SIGNAL] = "signal",
+                                                      [EVENT_INSTRUCTION] = "instruction",
+                                                      [EVENT_FILE] = "file",
+                                                      [EVENT_CHECK] = "check",
+                                                      [EVENT_EXEC] = "exec",
+                                                      [EVENT_EXIT] = "exit",
+                                                      [EVENT_STOPPED] = "stopped",
+                                                      [EVENT_BLOCKED] = "blocked",
+                                                      [EVENT_THREAD] = "thread",
+                                                      [EVENT_THREAD_EXIT] = "thread exit"};
     return (unsigned)kind < EVENT_KIND_END && names[kind] ? names[kind] : "unknown";
 }
 
@@ -93,7 +100,20 @@ static void encode_check(const struct event *event, struct buffer *buffer) {
     buffer_put_u64(buffer, event->check.hash);
 }
 
-static void encode_exec(const struct event *event, struct buffer *buffer) {
+static void encode_blocked(const struct event *event, struct buffer *buffer) {
+    buffer_put_varint(buffer, event->syscall.number);
+    buffer_put_u64(buffer, event->syscall.rip);
+    for (size_t i = 0; i < 6; i++)
+        buffer_put_svarint(buffer, (int64_t)event->syscall.args[i]);
+    buffer_put_u32(buffer, event->syscall.registers_hash);
+}
+
+static void encode_thread(const struct event *event, struct buffer *buffer) {
+    buffer_put_varint(buffer, (uint32_t)event->thread.parent);
+}
+
+/* No fields. */
+static void encode_nothing(const struct event *event, struct buffer *buffer) {
     (void)event;
     (void)buffer;
 }
@@ -215,7 +235,21 @@ static void decode_check(struct cursor *cursor, struct event *event) {
         cursor_fail(cursor);
 }
 
-static void decode_exec(struct cursor *cursor, struct event *event) {
+static void decode_blocked(struct cursor *cursor, struct event *event) {
+    event->syscall.number = cursor_varint(cursor);
+    event->syscall.rip = cursor_u64(cursor);
+    for (size_t i = 0; i < 6; i++)
+        event->syscall.args[i] = (uint64_t)cursor_svarint(cursor);
+    event->syscall.registers_hash = cursor_u32(cursor);
+}
+
+static void decode_thread(struct cursor *cursor, struct event *event) {
+    event->thread.parent = (int32_t)decode_u32(cursor, 1, INT32_MAX);
+    if (event->tid == 0 || event->tid == event->thread.parent)
+        cursor_fail(cursor);
+}
+
+static void decode_nothing(struct cursor *cursor, struct event *event) {
     (void)cursor;
     (void)event;
 }
@@ -260,9 +294,12 @@ static const struct {
     [EVENT_INSTRUCTION] = {encode_instruction, decode_instruction},
     [EVENT_FILE] = {encode_file, decode_file},
     [EVENT_CHECK] = {encode_check, decode_check},
-    [EVENT_EXEC] = {encode_exec, decode_exec},
+    [EVENT_EXEC] = {encode_nothing, decode_nothing},
     [EVENT_EXIT] = {encode_exit, decode_exit},
     [EVENT_STOPPED] = {encode_stopped, decode_stopped},
+    [EVENT_BLOCKED] = {encode_blocked, decode_blocked},
+    [EVENT_THREAD] = {encode_thread, decode_thread},
+    [EVENT_THREAD_EXIT] = {encode_nothing, decode_nothing},
 };
 
 void event_encode(const struct event *event, struct buffer *buffer) {

@@ -21,6 +21,12 @@ enum event_kind {
     EVENT_EXEC,    /* the program became another one: the log ends, the next segment begins */
     EVENT_EXIT,    /* the process ended: the log ends */
     EVENT_STOPPED, /* the recorder gave up while the program went on: the log ends */
+    EVENT_BLOCKED, /* a call was entered and waits, while other threads go on; its EVENT_SYSCALL comes later
+                    */
+    EVENT_THREAD, /* the thread `tid` was made by `parent`, by the call before; the effects hold its registers
+                   */
+    EVENT_THREAD_EXIT, /* the thread, whose exit was the event before, is gone; the effects are what the
+                          kernel did then */
     EVENT_KIND_END,
 };
 
@@ -87,7 +93,7 @@ struct event {
             uint32_t registers_hash; /* registers_hash() at entry */
             enum event_stream stream;
             uint32_t written_hash; /* of what it took from memory and wrote: written.h */
-        } syscall;
+        } syscall;                 /* of EVENT_BLOCKED, too: result, stream and hash are 0 */
         struct {
             int32_t signo;
             enum signal_place place;
@@ -121,6 +127,9 @@ struct event {
             int32_t status; /* exit status, 0 to 255, or signal number, 1 to 64 */
             bool core;      /* a core was dumped */
         } exit;
+        struct {
+            int32_t parent;
+        } thread;
         struct {
             const char *why; /* one clause; as path above */
             uint32_t why_size;

@@ -103,7 +103,7 @@ struct error *matcher_leave(struct matcher *matcher, struct puppet *puppet) {
     if (!area)
         return NULL;
     matcher->area = 0;
-    TRY(REMOTE_SYSCALL(&puppet->task, PUPPET_STUB, SYS_munmap, &result, area, AREA, 0, 0, 0, 0));
+    TRY(REMOTE_SYSCALL(puppet->task, PUPPET_STUB, SYS_munmap, &result, area, AREA, 0, 0, 0, 0));
     return result ? error_system((int)-result, "puppet: unmapping the matcher") : NULL;
 }
 
@@ -659,7 +659,7 @@ struct error *matcher_find(struct matcher *matcher, const struct matcher_host *h
         return error_new(ERROR_BAD_DATA, "recording: a point in memory that no program has");
     matcher->counts.points++;
     matcher->host = host;
-    matcher->task = &host->puppet->task;
+    matcher->task = host->puppet->task;
     matcher->point = point;
     matcher->rip = point->regs.rip;
     matcher->skip = skip;

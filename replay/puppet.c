@@ -93,6 +93,39 @@ static struct error *empty_address_space(struct task *task) {
     return result ? error_system((int)-result, "puppet: emptying its memory") : NULL;
 }
 
+/* tid is the next one of the puppet's tasks. */
+static struct error *keep_task(struct puppet *puppet, pid_t tid, struct task **ret) {
+    if (puppet->task_count == puppet->task_room) {
+        size_t room = puppet->task_room ? puppet->task_room * 2 : 4;
+        struct task **tasks = realloc(puppet->tasks, room * sizeof(*tasks));
+        if (!tasks)
+            return &error_no_memory;
+        puppet->tasks = tasks;
+        puppet->task_room = room;
+    }
+    struct task *task = malloc(sizeof(*task));
+    if (!task)
+        return &error_no_memory;
+    task_init(task, tid);
+    task->stopped = true;
+    task->index = puppet->task_count;
+    puppet->tasks[puppet->task_count++] = task;
+    *ret = task;
+    return NULL;
+}
+
+static void wait_for_end(pid_t tid) {
+    while (waitpid(tid, NULL, __WALL) < 0 && errno == EINTR)
+        ;
+}
+
+static void drop_task(struct puppet *puppet, struct task *task) {
+    puppet->tasks[task->index] = puppet->tasks[--puppet->task_count];
+    puppet->tasks[task->index]->index = task->index;
+    task_deinit(task);
+    free(task);
+}
+
 struct error *puppet_create(struct puppet *puppet, int filesfd) {
     memset(puppet, 0, sizeof(*puppet));
     puppet->filesfd = filesfd;
@@ -101,28 +134,42 @@ struct error *puppet_create(struct puppet *puppet, int filesfd) {
         child_main();
     if (pid < 0)
         return error_system(errno, "puppet");
-    task_init(&puppet->task, pid);
+    struct error *err = keep_task(puppet, pid, &puppet->task);
+    if (err) {
+        kill(pid, SIGKILL);
+        wait_for_end(pid);
+        return err;
+    }
     puppet->alive = true;
-    struct error *err = wait_for_birth(pid);
+    err = wait_for_birth(pid);
     if (!err)
-        err = empty_address_space(&puppet->task);
+        err = empty_address_space(puppet->task);
     if (err)
         puppet_destroy(puppet);
     return err;
 }
 
-void puppet_end_task(struct task *task) {
+void puppet_end_twin(struct task *task) {
     kill(task->tid, SIGKILL);
-    while (waitpid(task->tid, NULL, __WALL) < 0 && errno == EINTR)
-        ;
+    wait_for_end(task->tid);
     task_deinit(task);
 }
 
-void puppet_destroy(struct puppet *puppet) {
+/* The first task is the leader of the process, whose end is reported last. */
+static void end_tasks(struct puppet *puppet) {
     if (puppet->alive)
-        puppet_end_task(&puppet->task);
-    else if (puppet->task.tid)
-        task_deinit(&puppet->task);
+        kill(puppet->tasks[0]->tid, SIGKILL);
+    while (puppet->task_count) {
+        struct task *task = puppet->tasks[puppet->task_count - 1];
+        if (puppet->alive)
+            wait_for_end(task->tid);
+        drop_task(puppet, task);
+    }
+}
+
+void puppet_destroy(struct puppet *puppet) {
+    end_tasks(puppet);
+    free(puppet->tasks);
     for (size_t i = 0; i < puppet->file_count; i++) {
         if (puppet->files[i].fd >= 0)
             close(puppet->files[i].fd);
@@ -131,6 +178,45 @@ void puppet_destroy(struct puppet *puppet) {
     }
     free(puppet->files);
     memset(puppet, 0, sizeof(*puppet));
+}
+
+/* ---- threads ---- */
+
+/* clone(2) without all that would make the kernel write to memory: the recorded writes do that. */
+#define THREAD_FLAGS                                                                                         \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND | CLONE_THREAD | CLONE_PTRACE)
+
+struct error *puppet_add_task(struct puppet *puppet, struct task **ret) {
+    int64_t tid;
+    int status;
+    struct task *task;
+    TRY(REMOTE_SYSCALL(puppet->task, PUPPET_STUB, SYS_clone, &tid, THREAD_FLAGS, 0, 0, 0, 0, 0));
+    if (tid < 0)
+        return error_system((int)-tid, "puppet: making a thread");
+    while (waitpid((pid_t)tid, &status, __WALL) < 0) /* it stands at the SIGSTOP that CLONE_PTRACE brings */
+        if (errno != EINTR)
+            return error_system(errno, "puppet: waiting for a thread");
+    if (!WIFSTOPPED(status))
+        return error_system(ESRCH, "puppet: thread %d", (int)tid);
+    TRY(trace_set_sigmask((pid_t)tid, 0));
+    TRY(keep_task(puppet, (pid_t)tid, &task));
+    *ret = task;
+    return NULL;
+}
+
+struct error *puppet_end_task(struct puppet *puppet, struct task *task) {
+    int64_t result;
+    if (task == puppet->tasks[0])
+        return NULL;
+    struct error *err = REMOTE_SYSCALL(task, PUPPET_STUB, SYS_exit, &result, 0, 0, 0, 0, 0, 0);
+    if (!error_is(err, ERROR_TASK_GONE)) {
+        error_free(err);
+        return error_new(ERROR_OTHER, "puppet: a thread does not end");
+    }
+    error_free(err);
+    wait_for_end(task->tid);
+    drop_task(puppet, task);
+    return NULL;
 }
 
 /* ---- twins ---- */
@@ -168,22 +254,28 @@ static struct error *fork_task(struct task *task, struct task *ret) {
     if (!err)
         err = trace_set_sigmask(twin.tid, mask);
     if (err)
-        puppet_end_task(&twin);
+        puppet_end_twin(&twin);
     else
         *ret = twin;
     return err;
 }
 
 struct error *puppet_fork(struct puppet *puppet, struct task *ret) {
-    TRY(check_unshared(&puppet->task));
-    return fork_task(&puppet->task, ret);
+    if (puppet->task_count > 1)
+        return error_new(ERROR_UNSUPPORTED, "puppet: has threads");
+    TRY(check_unshared(puppet->task));
+    return fork_task(puppet->task, ret);
 }
 
 struct error *puppet_return_to(struct puppet *puppet, struct task *twin) {
     struct task task;
     TRY(fork_task(twin, &task));
-    puppet_end_task(&puppet->task);
-    puppet->task = task;
+    end_tasks(puppet);
+    struct error *err = keep_task(puppet, task.tid, &puppet->task);
+    puppet->alive = !err;
+    if (err)
+        puppet_end_twin(&task);
+    TRY(err);
     return NULL;
 }
 
@@ -314,7 +406,7 @@ struct error *puppet_write(struct puppet *puppet, uint64_t address, const void *
     if (size > USER_END || address > USER_END - size || touches_stub(address, size))
         return error_new(ERROR_BAD_DATA, "recording: memory range 0x%llx+0x%zx makes no sense",
                          (unsigned long long)address, size);
-    return task_write(&puppet->task, address, bytes, size);
+    return task_write(puppet->task, address, bytes, size);
 }
 
 struct error *puppet_call(struct puppet *puppet, long number, const uint64_t args[6], int64_t expected) {
@@ -322,7 +414,7 @@ struct error *puppet_call(struct puppet *puppet, long number, const uint64_t arg
     TRY(check_range(args[0], page_up(args[1] ? args[1] : 1)));
     if (number == SYS_mremap)
         TRY(check_range(args[4], page_up(args[2])));
-    TRY(remote_syscall(&puppet->task, PUPPET_STUB, number, args, &result));
+    TRY(remote_syscall(puppet->task, PUPPET_STUB, number, args, &result));
     if (result == expected)
         return NULL;
     struct error *err =
@@ -380,7 +472,7 @@ struct error *puppet_set_stack_limit(struct puppet *puppet, uint64_t limit, uint
     struct maps maps;
     if (!puppet->stack_end)
         return NULL;
-    TRY(maps_read(puppet->task.tid, &maps));
+    TRY(maps_read(puppet->task->tid, &maps));
     uint64_t floor = PUPPET_STUB + PUPPET_STUB_SIZE;
     for (size_t i = 0; i < maps.count; i++)
         if (maps.mappings[i].end <= puppet->stack_start)
@@ -438,16 +530,17 @@ struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, in
     struct snapshot snapshot;
     TRY(snapshot_read(dirfd, name, load_pages, &load, &snapshot));
     struct error *err = load.mapped ? NULL : load_mappings(puppet, &snapshot);
+    puppet->entry = snapshot.entry;
     puppet->brk_start = snapshot.brk_start;
     puppet->brk_end = page_up(snapshot.brk_end ? snapshot.brk_end : snapshot.brk_start);
     snapshot.registers.orig_rax = (unsigned long long)-1;
     if (!err)
-        err = trace_set_xstate(puppet->task.tid, snapshot.xstate, snapshot.xstate_size);
+        err = trace_set_xstate(puppet->task->tid, snapshot.xstate, snapshot.xstate_size);
     if (err)
         err = error_hint(error_context(err, "processor state"),
                          "was it recorded on a CPU with other features?");
     if (!err)
-        err = trace_set_registers(puppet->task.tid, &snapshot.registers);
+        err = trace_set_registers(puppet->task->tid, &snapshot.registers);
     *ret_tid = snapshot.tid;
     snapshot_deinit(&snapshot);
     return err;

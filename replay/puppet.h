@@ -30,11 +30,14 @@ struct puppet_file {
 };
 
 struct puppet {
-    struct task task;
+    struct task *task;   /* the one that acts: memory is reached, and calls are made, through it */
+    struct task **tasks; /* all that live, owned; the first one ends last */
+    size_t task_count, task_room;
     bool alive;
     int filesfd; /* of the recording; not owned */
     struct puppet_file *files;
     size_t file_count;
+    uint64_t entry;                  /* AT_ENTRY of the program, 0: not told */
     uint64_t brk_start, brk_end;     /* of the heap; the end is page aligned */
     uint64_t stack_start, stack_end; /* as mapped: as far down as the stack may grow */
 };
@@ -49,13 +52,20 @@ void puppet_destroy(struct puppet *puppet);
  * puppet. */
 struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, int32_t *ret_tid);
 
+/* One more thread of the puppet, made by puppet->task, with its registers and all signals unblocked; it
+ * stands still. Owned by the puppet. */
+struct error *puppet_add_task(struct puppet *puppet, struct task **ret);
+/* The thread ends, unless it is the first one, which just stays where it is. It must not be puppet->task. */
+struct error *puppet_end_task(struct puppet *puppet, struct task *task);
+
 /* A frozen twin of the puppet as it is now: a process with a copy of its memory and the same registers, which
- * executes nothing. It shares the puppet's files. *ret is a task of its own, ended with puppet_end_task().
- * ERROR_UNSUPPORTED: some of the memory is shared, and no copy would be made. */
+ * executes nothing. It shares the puppet's files. *ret is a task of its own, ended with puppet_end_twin().
+ * ERROR_UNSUPPORTED: some of the memory is shared, and no copy would be made, or it
+ * has several threads. */
 struct error *puppet_fork(struct puppet *puppet, struct task *ret);
 /* Make a twin of the twin the puppet; the process that was it ends. */
 struct error *puppet_return_to(struct puppet *puppet, struct task *twin);
-void puppet_end_task(struct task *task);
+void puppet_end_twin(struct task *task);
 
 /* A file of the store, with the size that it has at the recording's end; the tape has checked it. A file that
  * `changes` while it is mapped (events write to it) is mapped from a copy in memory, by shared and private

@@ -5,6 +5,7 @@
 #include "replay/written.h"
 
 #include <errno.h>
+#include <linux/sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,10 +36,15 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
     recorder->mode = RECORDER_PASSING;
-    error_free(record_add_sharer(recorder->session, recorder->process->pid,
-                                 &recorder->process->sites)); /* its code is still patched */
-    record_signal_release(recorder);
-    recorder->thread->phase = PHASE_RUNNING;
+    struct thread *current = recorder->thread;
+    for (struct thread *thread = recorder->threads; thread; thread = thread->next) {
+        error_free(record_add_sharer(recorder->session, thread->tid,
+                                     &recorder->process->sites)); /* its code is still patched */
+        recorder->thread = thread;
+        record_signal_release(recorder);
+        thread->phase = PHASE_RUNNING;
+    }
+    recorder->thread = current;
     if (recorder->log) {
         struct event event = {.kind = EVENT_STOPPED, .tid = recorder->process->pid};
         event.stopped.why = why;
@@ -62,8 +68,8 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
     else
         say_always("recording of process %d (%s) stopped at event %llu: %s (it runs on unrecorded; what was "
                    "recorded replays)",
-                   recorder->process->pid, recorder->info.program ? recorder->info.program : "?",
-                   (unsigned long long)recorder->events, why);
+                   recorder->process->pid, record_tree_name(recorder), (unsigned long long)recorder->events,
+                   why);
 }
 
 /* Not the record's fault, but the disk's or the limit's: it holds for all that would be written. */
@@ -100,7 +106,7 @@ struct error *recorder_append(struct recorder *recorder, struct event *event) {
         effects_clear(&recorder->effects);
         return NULL;
     }
-    event->tid = recorder->thread->task->tid;
+    event->tid = recorder->thread->tid;
     effects_finish(&recorder->effects, event);
     buffer_clear(&recorder->encoded);
     event_encode(event, &recorder->encoded);
@@ -133,6 +139,8 @@ struct error *recorder_append_syscall(struct recorder *recorder, int64_t result,
 /* ---- stops ---- */
 
 struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop) {
+    if (recorder->thread != recorder->leader)
+        return record_thread_gone(recorder, stop);
     bool exited = stop->kind == STOP_EXITED;
     struct event event = {.kind = EVENT_EXIT};
     event.exit.how = exited ? EXIT_STATUS : recorder->process->dying ? EXIT_SIGNAL : EXIT_KILLED;
@@ -150,12 +158,16 @@ struct error *record_domain_gone(struct recorder *recorder, const struct stop *s
     recorder->info.core = stop->core;
     clock_gettime(CLOCK_REALTIME, &recorder->info.ended);
     recorder->mode = RECORDER_OVER;
+    table_remove(&recorder->session->threads, (uint32_t)recorder->thread->task->tid);
     recorder->thread->task = NULL;
     return NULL;
 }
 
 static struct error *on_new_task(struct recorder *recorder, const struct stop *stop) {
-    TRY(record_tree_child(recorder, (pid_t)stop->message));
+    if (recorder->thread->clone_flags & CLONE_THREAD)
+        TRY(record_thread_made(recorder, (pid_t)stop->message));
+    else
+        TRY(record_tree_child(recorder, (pid_t)stop->message));
     return task_resume(stop->task, RESUME_SYSCALL, 0);
 }
 
@@ -203,6 +215,9 @@ static struct error *on_exec_done(struct recorder *recorder) {
         TRY(err);
     }
     record_drop_before(recorder);
+    recorder->thread->tid =
+        recorder->thread->task->tid; /* a thread that becomes another program is its leader */
+    recorder->thread->clear_tid = 0;
     return task_resume(recorder->thread->task, RESUME_CONT, 0);
 }
 
@@ -225,7 +240,14 @@ static struct error *on_signal_stop(struct recorder *recorder, const struct stop
     return record_signal(recorder, stop);
 }
 
-struct error *record_domain_stop(struct recorder *recorder, const struct stop *stop) {
+static struct error *on_group_stop(struct recorder *recorder, const struct stop *stop) {
+    recorder->turn = NULL; /* it has executed nothing since its last event */
+    TRY(task_resume(stop->task, RESUME_LISTEN, 0));
+    record_stop_like_program();
+    return NULL;
+}
+
+static struct error *on_stop(struct recorder *recorder, const struct stop *stop) {
     if (stop->kind == STOP_BORN && recorder->thread->interrupted)
         return record_interrupted(recorder);
     recorder->thread->interrupted = false; /* any other stop has swallowed that */
@@ -245,12 +267,8 @@ struct error *record_domain_stop(struct recorder *recorder, const struct stop *s
         return task_resume(stop->task, RESUME_SYSCALL, 0);
     case STOP_SIGNAL:
         return on_signal_stop(recorder, stop);
-    case STOP_GROUP: {
-        struct error *err = task_resume(stop->task, RESUME_LISTEN, 0);
-        if (!err)
-            record_stop_like_program();
-        return err;
-    }
+    case STOP_GROUP:
+        return on_group_stop(recorder, stop);
     case STOP_EXITED:
     case STOP_KILLED:
         return record_domain_gone(recorder, stop);
@@ -262,19 +280,49 @@ struct error *record_domain_stop(struct recorder *recorder, const struct stop *s
     return NULL;
 }
 
+/* SIGKILL between two requests is no failure, the end is the next stop. Whatever else goes wrong while
+ * recording ends the recording, never the program. */
+struct error *record_domain_deal(struct recorder *recorder, const struct stop *stop) {
+    struct thread *thread = recorder->thread;
+    struct error *err = recorder_cause(recorder, on_stop(recorder, stop));
+    if (error_is(err, ERROR_TASK_GONE)) {
+        error_free(err);
+        return NULL;
+    }
+    if (!err || recorder->mode != RECORDER_RECORDING)
+        return err;
+    recorder_stop(recorder, "%s", err->message);
+    error_free(err);
+    return stop->task->stopped ? record_pass(recorder->session, stop, thread) : NULL;
+}
+
+struct error *record_domain_stop(struct recorder *recorder, const struct stop *stop) {
+    if (recorder->thread == recorder->turn && stop->kind != STOP_EXITED && stop->kind != STOP_KILLED)
+        recorder->ending = false; /* a signal that should have been fatal was not: to init */
+    if (record_turn_arrived(recorder, stop))
+        TRY(record_domain_deal(recorder, stop));
+    return record_turn_next(recorder);
+}
+
+static struct error *signal_ticks(struct recorder *recorder) {
+    for (struct thread *thread = recorder->threads; thread; thread = thread->next)
+        TRY(record_signal_tick(thread));
+    return NULL;
+}
+
 struct error *record_domain_tick(struct recorder *recorder) {
     uint64_t now = record_now();
     if (recorder->mode != RECORDER_RECORDING || !recorder->log)
         return NULL;
     if (now - recorder->flushed < FLUSH_INTERVAL)
-        return record_signal_tick(recorder->thread);
+        return signal_ticks(recorder);
     recorder->flushed = now;
     struct error *err = chunk_writer_flush(recorder->log);
     if (err) {
         recorder_stop_error(recorder, err);
         return NULL;
     }
-    return record_signal_tick(recorder->thread);
+    return signal_ticks(recorder);
 }
 
 /* ---- its life ---- */
@@ -282,33 +330,28 @@ struct error *record_domain_tick(struct recorder *recorder) {
 struct error *record_domain_new(struct session *session, struct task *task, struct recorder **ret) {
     struct recorder *recorder = calloc(1, sizeof(*recorder));
     struct process *process = calloc(1, sizeof(*process));
-    struct thread *thread = calloc(1, sizeof(*thread));
     struct recorder **recorders =
         realloc(session->recorders, (session->recorder_count + 1) * sizeof(struct recorder *));
     if (recorders)
         session->recorders = recorders;
-    if (!recorder || !process || !thread || !recorders) {
+    if (!recorder || !process || !recorders) {
         free(recorder);
         free(process);
-        free(thread);
         return &error_no_memory;
     }
     process->pid = task->tid;
     const struct recording_process info = {.domain = ++session->domain_count, .pid = task->tid};
-    *thread = (struct thread){.recorder = recorder, .process = process, .task = task};
-    *recorder = (struct recorder){
-        .session = session, .info = info, .domainfd = -1, .thread = thread, .process = process};
+    *recorder = (struct recorder){.session = session, .info = info, .domainfd = -1, .process = process};
+    struct error *err = record_thread_new(recorder, process, task, &recorder->leader);
+    if (err) {
+        free(recorder);
+        free(process);
+        return err;
+    }
+    recorder->thread = recorder->turn = recorder->leader;
     session->recorders[session->recorder_count++] = recorder;
     *ret = recorder;
     return NULL;
-}
-
-static void thread_free(struct thread *thread) {
-    record_drop_before(thread->recorder);
-    memory_ranges_deinit(&thread->vectors);
-    buffer_deinit(&thread->vector_bytes);
-    buffer_deinit(&thread->point);
-    free(thread);
 }
 
 static void process_free(struct process *process) {
@@ -318,7 +361,10 @@ static void process_free(struct process *process) {
 }
 
 void record_domain_free(struct recorder *recorder) {
-    thread_free(recorder->thread);
+    for (struct thread *thread = recorder->threads, *next; thread; thread = next) {
+        next = thread->next;
+        record_thread_free(thread);
+    }
     process_free(recorder->process);
     error_free(close_log(recorder));
     if (recorder->domainfd >= 0 && recorder->domainfd != recorder->session->recording.domainfd)

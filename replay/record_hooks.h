@@ -44,6 +44,7 @@ struct error *record_exit_signal_state(struct recorder *recorder);
 struct error *record_entry_prctl(struct recorder *recorder);
 struct error *record_entry_seccomp(struct recorder *recorder);
 struct error *record_entry_arch_prctl(struct recorder *recorder);
+struct error *record_exit_affinity(struct recorder *recorder);
 struct error *record_exit_process_vm_writev(struct recorder *recorder);
 
 /* record_output.c: calls that write to files. */

@@ -21,17 +21,21 @@
 #define PAGE        4096u
 #define CHECK_BYTES 65536u
 
+#define PIDFD_OF_THREAD O_EXCL /* PIDFD_THREAD of linux/pidfd.h, since 6.9 */
+
 /* ---- opening what the program has mapped ---- */
 
 /* A descriptor of our own for the program's descriptor fd; reopened where permissions allow, else the very
  * same open file. */
 static int open_program_fd(const struct recorder *recorder, int fd) {
     char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/fd/%d", recorder->process->pid, fd);
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", record_tid(recorder), fd);
     int own = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (own >= 0)
         return own;
-    int pidfd = (int)syscall(SYS_pidfd_open, recorder->process->pid, 0);
+    int pidfd = (int)syscall(SYS_pidfd_open, record_tid(recorder), PIDFD_OF_THREAD);
+    if (pidfd < 0) /* an older kernel */
+        pidfd = (int)syscall(SYS_pidfd_open, recorder->process->pid, 0);
     if (pidfd < 0)
         return -1;
     own = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
@@ -226,7 +230,7 @@ static struct error *stop_on_error(struct recorder *recorder, struct error *err)
 static bool can_write(const struct recorder *recorder, int fd) {
     char path[64], line[128];
     unsigned flags = O_RDWR; /* if nobody tells */
-    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->process->pid, fd);
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", record_tid(recorder), fd);
     FILE *file = fopen(path, "re");
     while (file && fgets(line, sizeof(line), file))
         if (sscanf(line, "flags: %o", &flags) == 1)
@@ -239,7 +243,7 @@ static bool can_write(const struct recorder *recorder, int fd) {
 struct error *record_mapped(struct recorder *recorder, uint64_t address, uint64_t size, int protection,
                             int flags, int fd, uint64_t offset) {
     char link[64], path[4096];
-    snprintf(link, sizeof(link), "/proc/%d/fd/%d", recorder->process->pid, fd);
+    snprintf(link, sizeof(link), "/proc/%d/fd/%d", record_tid(recorder), fd);
     ssize_t length = readlink(link, path, sizeof(path) - 1);
     path[length > 0 ? length : 0] = 0;
     int own = open_program_fd(recorder, fd);
@@ -259,7 +263,7 @@ static struct error *visit_mapping(struct recorder *recorder, const struct mappi
     struct mapping part = *mapping;
     struct stored_file *stored;
     struct stat info;
-    int fd = mapping_open(recorder->process->pid, mapping);
+    int fd = mapping_open(record_tid(recorder), mapping);
     if (fd < 0)
         return NULL; /* deleted meanwhile: what was stored when it was mapped has to do */
     if (part.start < start) {
@@ -282,7 +286,7 @@ static struct error *visit_mapping(struct recorder *recorder, const struct mappi
 static struct error *visit_file_mappings(struct recorder *recorder, uint64_t address, uint64_t size,
                                          mapping_visitor *visit) {
     struct maps maps;
-    TRY(maps_read(recorder->process->pid, &maps));
+    TRY(maps_read(record_tid(recorder), &maps));
     struct error *err = NULL;
     for (size_t i = 0; !err && i < maps.count; i++) {
         const struct mapping *mapping = &maps.mappings[i];
@@ -357,7 +361,7 @@ static bool may_become_writable(const struct recorder *recorder, const struct ma
 struct error *record_has_shared_memory(struct recorder *recorder, bool *ret) {
     struct maps maps;
     *ret = false;
-    TRY(maps_read(recorder->process->pid, &maps));
+    TRY(maps_read(record_tid(recorder), &maps));
     for (size_t i = 0; i < maps.count; i++)
         if (maps.mappings[i].shared &&
             (maps.mappings[i].protection & PROT_WRITE || may_become_writable(recorder, &maps.mappings[i])))
@@ -374,7 +378,7 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
     struct stored_file *stored;
     struct mapped_file *mapped;
     uint64_t size = mapping->end - mapping->start, hash;
-    int fd = mapping_open(recorder->process->pid, mapping);
+    int fd = mapping_open(record_tid(recorder), mapping);
     if (fd < 0 || fstat(fd, &info) < 0) {
         if (fd >= 0)
             close(fd);
@@ -428,7 +432,7 @@ static struct error *check_program(struct recorder *recorder) {
                           "reel records x86-64 programs");
     unsigned persona = 0;
     char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/personality", recorder->process->pid);
+    snprintf(path, sizeof(path), "/proc/%d/personality", record_tid(recorder));
     FILE *file = fopen(path, "re");
     if (file && fscanf(file, "%x", &persona) != 1)
         persona = 0;
@@ -441,7 +445,7 @@ static struct error *check_program(struct recorder *recorder) {
 
 /* The kernel closes /proc for programs that may be executed and not read, but not to root. */
 static struct error *read_maps(struct recorder *recorder, struct maps *ret) {
-    struct error *err = maps_read(recorder->process->pid, ret);
+    struct error *err = maps_read(record_tid(recorder), ret);
     if (!error_is(err, ERROR_SYSTEM) || err->errnum != EACCES)
         return err;
     error_free(err);
@@ -492,7 +496,7 @@ static struct error *open_segment(struct recorder *recorder, uint32_t number) {
 /* Programs that interpret the code of others would meet the traps in it. */
 static struct error *check_interpreter(const struct recorder *recorder) {
     char link[64], path[4096];
-    snprintf(link, sizeof(link), "/proc/%d/exe", recorder->process->pid);
+    snprintf(link, sizeof(link), "/proc/%d/exe", record_tid(recorder));
     ssize_t size = readlink(link, path, sizeof(path) - 1);
     path[size > 0 ? size : 0] = 0;
     const char *slash = strrchr(path, '/');
@@ -566,7 +570,7 @@ struct error *record_check(struct recorder *recorder) {
     struct memory_range piece;
     struct user_regs_struct regs;
     TRY(trace_get_registers(recorder->thread->task->tid, &regs));
-    TRY(maps_read(recorder->process->pid, &maps));
+    TRY(maps_read(record_tid(recorder), &maps));
     const struct mapping *stack = maps_find(&maps, regs.rsp);
     struct error *err = NULL;
     if (stack && stack->protection & PROT_WRITE)

@@ -19,14 +19,14 @@ static bool succeeded(const struct recorder *recorder) {
 
 /* Path of a descriptor of the program, through which reel can open or stat what it refers to. */
 static void fd_path(const struct recorder *recorder, uint64_t fd, char ret[64]) {
-    snprintf(ret, 64, "/proc/%d/fd/%d", recorder->process->pid, (int)fd);
+    snprintf(ret, 64, "/proc/%d/fd/%d", record_tid(recorder), (int)fd);
 }
 
 /* The file offset of a descriptor, 0 when it has none. */
 static uint64_t fd_offset(const struct recorder *recorder, uint64_t fd) {
     char path[64];
     unsigned long long offset = 0;
-    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->process->pid, (int)fd);
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", record_tid(recorder), (int)fd);
     FILE *file = fopen(path, "re");
     if (!file)
         return 0;
@@ -50,7 +50,7 @@ static int compare_output(const struct recorder *recorder, uint64_t fd, const st
         info->st_ino != output->st_ino)
         return OUTPUT_NOT;
     long order =
-        syscall(SYS_kcmp, getpid(), recorder->process->pid, KCMP_FILE_TYPE, own, (unsigned long)(int)fd);
+        syscall(SYS_kcmp, getpid(), record_tid(recorder), KCMP_FILE_TYPE, own, (unsigned long)(int)fd);
     if (order == 0 || order == -1) /* without kcmp(2) the file has to do */
         return OUTPUT_SAME_FILE;
     return S_ISCHR(info->st_mode) && major(info->st_rdev) == MEMORY_DEVICES ? OUTPUT_NOT : OUTPUT_OPENED_ANEW;
@@ -162,7 +162,7 @@ static struct error *truncated_path(struct recorder *recorder, char *ret, size_t
     char name[4096];
     size_t got = task_read(recorder->thread->task, recorder->thread->call.args[0], name, sizeof(name) - 1);
     name[got] = 0;
-    snprintf(ret, size, "/proc/%d/%s/%s", recorder->process->pid, name[0] == '/' ? "root" : "cwd", name);
+    snprintf(ret, size, "/proc/%d/%s/%s", record_tid(recorder), name[0] == '/' ? "root" : "cwd", name);
     return NULL;
 }
 

@@ -15,22 +15,8 @@
 struct places {
     int processors[PROCESSORS_MOST]; /* that reel may use */
     size_t count;
+    size_t own; /* which one reel is bound to; count: to all of them */
 };
-
-void record_place_init(struct session *session) {
-    cpu_set_t allowed;
-    struct places *places = calloc(1, sizeof(*places));
-    session->places = places;
-    if (places && !session->options->serial && sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
-        for (int i = 0; i < CPU_SETSIZE && places->count < PROCESSORS_MOST; i++)
-            if (CPU_ISSET(i, &allowed))
-                places->processors[places->count++] = i;
-    engine_pin();
-}
-
-void record_place_deinit(struct session *session) {
-    free(session->places);
-}
 
 /* The processor that a process is bound to, as an index; places->count when it is not bound to one of ours.
  */
@@ -44,17 +30,49 @@ static size_t place_of(const struct places *places, pid_t pid) {
     return places->count;
 }
 
-static void move(const struct places *places, struct recorder *recorder, size_t place) {
+void record_place_init(struct session *session) {
+    cpu_set_t allowed;
+    struct places *places = calloc(1, sizeof(*places));
+    session->places = places;
+    if (places && !session->options->serial && sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+        for (int i = 0; i < CPU_SETSIZE && places->count < PROCESSORS_MOST; i++)
+            if (CPU_ISSET(i, &allowed))
+                places->processors[places->count++] = i;
+    engine_pin();
+    if (places)
+        places->own = place_of(places, 0);
+}
+
+void record_place_deinit(struct session *session) {
+    free(session->places);
+}
+
+/* reel itself goes where the stops are: one place, or wherever the kernel finds best. */
+static void follow(const struct places *places, size_t place) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (size_t i = 0; i < places->count; i++)
+        if (place == places->count || place == i)
+            CPU_SET(places->processors[i], &set);
+    (void)sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void move(struct places *places, struct recorder *recorder, size_t place) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(places->processors[place], &set);
-    if (sched_setaffinity(recorder->process->pid, sizeof(set), &set) == 0)
-        recorder->place = place;
+    for (const struct thread *thread = recorder->threads; thread; thread = thread->next)
+        if (!thread->ended && thread->task && sched_setaffinity(thread->tid, sizeof(set), &set) < 0)
+            return;
+    recorder->place = place;
+    if (places->own < places->count)
+        follow(places, places->own = places->count);
 }
 
 /* Is it computing, as far as reel knows? */
 static bool is_busy(const struct recorder *recorder) {
-    return recorder->mode == RECORDER_RECORDING && recorder->thread->task && !recorder->thread->in_call;
+    return recorder->mode == RECORDER_RECORDING && recorder->turn && recorder->turn->task &&
+           !recorder->turn->in_call;
 }
 
 static void count_busy(const struct session *session, const struct recorder *but,
@@ -77,18 +95,11 @@ static size_t least_busy(const struct places *places, const size_t busy[PROCESSO
 
 /* A program that has chosen its processors itself (taskset) keeps them, and so do its children. */
 void record_place_new(struct recorder *recorder) {
-    const struct places *places = recorder->session->places;
+    struct places *places = recorder->session->places;
     size_t busy[PROCESSORS_MOST];
     if (!places || places->count < 2)
         return;
-    if (getenv("REEL_FREE")) {
-        cpu_set_t all;
-        CPU_ZERO(&all);
-        for (size_t i = 0; i < places->count; i++)
-            CPU_SET(places->processors[i], &all);
-        sched_setaffinity(0, sizeof(all), &all);
-    }
-    recorder->place = place_of(places, recorder->process->pid);
+    recorder->place = place_of(places, record_living_tid(recorder));
     if (recorder->place == places->count)
         return;
     count_busy(recorder->session, recorder, busy);
@@ -97,8 +108,20 @@ void record_place_new(struct recorder *recorder) {
         move(places, recorder, best);
 }
 
+/* When all that compute do so at one place, reel had better be there, too. */
+static void gather(struct places *places, const size_t busy[PROCESSORS_MOST]) {
+    size_t used = 0, place = 0;
+    for (size_t i = 0; i < places->count; i++)
+        if (busy[i]) {
+            used++;
+            place = i;
+        }
+    if (used == 1 && places->own == places->count)
+        follow(places, places->own = place);
+}
+
 void record_place_balance(struct session *session) {
-    const struct places *places = session->places;
+    struct places *places = session->places;
     size_t busy[PROCESSORS_MOST];
     if (!places || places->count < 2 || session->recorder_count < 2)
         return;
@@ -108,7 +131,7 @@ void record_place_balance(struct session *session) {
         size_t from = recorder->place, to = least_busy(places, busy, 0);
         if (!is_busy(recorder) || from >= places->count || busy[from] < busy[to] + 2)
             continue;
-        if (place_of(places, recorder->process->pid) != from) { /* it has other plans */
+        if (place_of(places, record_living_tid(recorder)) != from) { /* it has other plans */
             recorder->place = places->count;
             continue;
         }
@@ -116,4 +139,5 @@ void record_place_balance(struct session *session) {
         busy[from]--;
         busy[to]++;
     }
+    gather(places, busy);
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,15 +38,19 @@ struct error *record_clone_flags(struct recorder *recorder, uint64_t *ret) {
 struct error *record_entry_clone(struct recorder *recorder) {
     uint64_t flags;
     TRY(record_clone_flags(recorder, &flags));
-    if (flags & CLONE_THREAD || (flags & CLONE_VM && !(flags & CLONE_VFORK))) {
-        recorder_stop(recorder, "the program starts a thread, and threads cannot be recorded yet");
+    recorder->thread->clone_flags = flags;
+    if (flags & CLONE_THREAD)
+        return NULL;
+    if (flags & CLONE_VM && !(flags & CLONE_VFORK)) {
+        recorder_stop(recorder,
+                      "the program starts a process that shares its memory, which cannot be recorded yet");
         return NULL;
     }
     if (flags & CLONE_VM) { /* vfork: the child will write to this very memory */
         recorder->thread->before = calloc(1, sizeof(*recorder->thread->before));
         if (!recorder->thread->before)
             return &error_no_memory;
-        TRY(maps_read(recorder->process->pid, &recorder->thread->maps_before));
+        TRY(maps_read(record_tid(recorder), &recorder->thread->maps_before));
         return image_take(recorder->thread->task, 0, 0, recorder->thread->before);
     }
     bool shared;
@@ -78,7 +83,7 @@ static bool same_mapping(const struct mapping *a, const struct mapping *b) {
 /* A vfork child that maps memory does so in its parent, too. */
 static struct error *check_same_maps(struct recorder *recorder) {
     struct maps maps;
-    TRY(maps_read(recorder->process->pid, &maps));
+    TRY(maps_read(record_tid(recorder), &maps));
     bool same = maps.count == recorder->thread->maps_before.count;
     for (size_t i = 0; same && i < maps.count; i++)
         same = same_mapping(&recorder->thread->maps_before.mappings[i], &maps.mappings[i]);
@@ -108,6 +113,11 @@ struct error *record_exit_clone(struct recorder *recorder) {
 }
 
 struct error *record_entry_execve(struct recorder *recorder) {
+    if (recorder->thread_count > 1) { /* what calls of the others have written is in the image below */
+        effects_clear(&recorder->effects);
+        TRY(record_turn_add_outputs(recorder));
+        TRY(record_turn_blocked(recorder));
+    }
     if (!recorder->session->options->check_memory)
         return NULL;
     recorder->thread->before = calloc(1, sizeof(*recorder->thread->before));
@@ -122,7 +132,14 @@ struct error *record_exit_execve(struct recorder *recorder) {
 
 /* A call that does not come back: its event is logged now. */
 struct error *record_entry_exit(struct recorder *recorder) {
-    TRY(record_end_memory(recorder));
+    effects_clear(&recorder->effects);
+    if (recorder->thread->call.number == SYS_exit && recorder->thread_count > 1) {
+        TRY(record_thread_note_end(recorder));
+    } else {
+        recorder->ending = recorder->thread_count > 1;
+        TRY(record_turn_add_outputs(recorder));
+        TRY(record_end_memory(recorder));
+    }
     return recorder_append_syscall(recorder, 0, STREAM_NONE);
 }
 
@@ -173,6 +190,18 @@ struct error *record_entry_arch_prctl(struct recorder *recorder) {
     uint64_t code = recorder->thread->call.args[0];
     bool segment_bases = code >= 0x1001 && code <= 0x1004; /* ARCH_SET_GS, SET_FS, GET_FS, GET_GS */
     recorder->thread->refused = !segment_bases && code != 0x1011 && !(code >= 0x1021 && code <= 0x1025);
+    return NULL;
+}
+
+/* The recorded tasks stay on reel's processor, whatever they ask for: they would wait for each other
+ * otherwise. */
+struct error *record_exit_affinity(struct recorder *recorder) {
+    pid_t tid = (pid_t)recorder->thread->call.args[0];
+    cpu_set_t own;
+    if (!record_succeeded(recorder) || (tid && !table_find(&recorder->session->threads, (uint32_t)tid)))
+        return NULL;
+    if (sched_getaffinity(0, sizeof(own), &own) == 0)
+        (void)sched_setaffinity(tid ? tid : record_tid(recorder), sizeof(own), &own);
     return NULL;
 }
 

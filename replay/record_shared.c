@@ -39,7 +39,7 @@ static struct error *find_mappings(const struct recorder *recorder, const struct
     *ret = (struct found){0};
     if (!file)
         return NULL;
-    struct error *err = maps_read(recorder->process->pid, &maps);
+    struct error *err = maps_read(record_living_tid(recorder), &maps);
     if (err) { /* it is about to end */
         error_free(err);
         return NULL;
@@ -107,7 +107,7 @@ struct error *record_shared_attached(struct recorder *recorder, uint64_t id) {
         struct maps maps;
         if (!is_other(other, recorder) || other->mode != RECORDER_RECORDING)
             continue;
-        struct error *err = maps_read(other->process->pid, &maps);
+        struct error *err = maps_read(record_living_tid(other), &maps);
         if (err) {
             error_free(err);
             continue;

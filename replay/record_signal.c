@@ -200,6 +200,9 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
         return task_resume(recorder->thread->task, RESUME_STEP, info->si_signo);
     case DISPOSITION_FATAL:
         recorder->process->dying = true;
+        recorder->ending = recorder->thread_count > 1;
+        effects_clear(&recorder->effects);
+        TRY(record_turn_add_outputs(recorder));
         TRY(record_end_memory(recorder));
         TRY(append_signal(recorder, info, place, SIGNAL_FATAL, at));
         break;
@@ -207,6 +210,9 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
         TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
         break;
     case DISPOSITION_STOPS:
+        if (place ==
+            SIGNAL_BEFORE_SYSCALL) /* others will go on meanwhile: the log must say how far it came */
+            TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
         break;
     }
     return task_resume(recorder->thread->task, RESUME_CONT, info->si_signo);
@@ -305,7 +311,8 @@ static struct error *record_asynchronous(struct recorder *recorder, const siginf
     TRY(find_disposition(recorder, info->si_signo, &disposition));
     if (disposition == DISPOSITION_FATAL)
         return deliver_here(recorder, info, regs, true);
-    if (disposition != DISPOSITION_HANDLED) /* nothing that replay would see */
+    bool stops = disposition == DISPOSITION_STOPS && recorder->thread_count > 1;
+    if (disposition != DISPOSITION_HANDLED && !stops) /* nothing that replay would see */
         return task_resume(thread->task, RESUME_CONT, info->si_signo);
     if (!still && record_now() - thread->call_time < PATIENCE)
         return defer(recorder, info);
@@ -319,9 +326,9 @@ struct error *record_interrupted(struct recorder *recorder) {
 }
 
 struct error *record_signal_tick(struct thread *thread) {
-    if (!thread->task || !thread->deferred_count || thread->interrupted || thread->in_call ||
-        thread->task->in_syscall || thread->phase != PHASE_RUNNING || thread->task->stopped ||
-        record_now() - thread->deferred_since < PATIENCE)
+    if (!thread->task || thread->is_ready || !thread->deferred_count || thread->interrupted ||
+        thread->in_call || thread->task->in_syscall || thread->phase != PHASE_RUNNING ||
+        thread->task->stopped || record_now() - thread->deferred_since < PATIENCE)
         return NULL;
     thread->interrupted = true;
     struct error *err = trace_interrupt(thread->task->tid);
@@ -359,7 +366,7 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
     if (info.si_signo == SIGILL)
         TRY(record_instruction(recorder, recorder->thread->task, &recorder->process->sites, &imitated));
     if (imitated)
-        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+        return record_turn_resume(recorder);
     if (recorder->thread->frame_failed) {
         recorder->thread->frame_failed = false;
         return deliver(recorder, &info, recorder->thread->delivering_place, &regs);
@@ -400,7 +407,7 @@ void record_signal_release(struct recorder *recorder) {
         recorder->thread->deferred[recorder->thread->deferred_count++] = (struct deferred_signal){
             .signo = recorder->thread->delivering.si_signo, .info = recorder->thread->delivering};
     for (size_t i = 0; i < recorder->thread->deferred_count; i++)
-        syscall(SYS_tgkill, recorder->process->pid, recorder->process->pid,
+        syscall(SYS_tgkill, recorder->process->pid, recorder->thread->tid,
                 recorder->thread->deferred[i].signo);
 }
 

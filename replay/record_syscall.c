@@ -62,6 +62,7 @@ static const struct syscall_hooks hooks[] = {
     [HANDLER_OPEN] = {.exit = record_exit_open},
     [HANDLER_FILE_RESIZE] = {.exit = record_exit_file_resize},
     [HANDLER_FILE_TRANSFER] = {.entry = record_entry_transfer, .exit = record_exit_transfer},
+    [HANDLER_AFFINITY] = {.exit = record_exit_affinity},
     [HANDLER_PROCESS_VM_WRITEV] = {.exit = record_exit_process_vm_writev},
 };
 
@@ -158,6 +159,7 @@ static size_t read_with_vectors(void *context, uint64_t address, void *ret, size
 struct error *record_entry(struct recorder *recorder) {
     recorder->thread->phase = PHASE_RUNNING;
     recorder->thread->in_call = false;
+    recorder->thread->clone_flags = 0;
     if (recorder->thread->deferred_count) {
         bool injected;
         TRY(record_inject(recorder, &injected));
@@ -185,6 +187,7 @@ struct error *record_entry(struct recorder *recorder) {
         TRY(skip_call(recorder));
     }
     recorder->thread->in_call = true;
+    record_turn_entered(recorder);
     return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
 }
 
@@ -222,7 +225,7 @@ static bool reads_direct(const struct recorder *recorder) {
     }
     char path[64];
     unsigned flags = 0;
-    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", recorder->process->pid, (int)call->args[0]);
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", record_tid(recorder), (int)call->args[0]);
     FILE *file = fopen(path, "re");
     if (file && fscanf(file, "pos: %*d flags: %o", &flags) != 1)
         flags = 0;
@@ -299,12 +302,15 @@ struct error *record_finish_call(struct recorder *recorder) {
 struct error *record_exit(struct recorder *recorder) {
     struct user_regs_struct regs;
     recorder->thread->in_call = false;
+    recorder->thread->blocked = false;
     TRY(trace_get_registers(recorder->thread->task->tid, &regs));
     if (recorder->thread->refused) {
         regs.rax = refusal(recorder);
         TRY(trace_set_registers(recorder->thread->task->tid, &regs));
     }
     recorder->thread->call.result = (int64_t)regs.rax;
+    if (recorder->thread->call.number == SYS_set_tid_address)
+        recorder->thread->clear_tid = recorder->thread->call.args[0];
     effects_clear(&recorder->effects);
     if (!must_stop(recorder))
         TRY(gather(recorder));
@@ -312,7 +318,9 @@ struct error *record_exit(struct recorder *recorder) {
     if (stream != STREAM_NONE)
         TRY(effects_add(&recorder->effects, EFFECT_ORDER, recorder->session->shown++, 0, NULL, 0));
     TRY(recorder_append_syscall(recorder, recorder->thread->call.result, stream));
-    if (++recorder->calls_since_check >= CHECK_EVERY && recorder->mode == RECORDER_RECORDING) {
+    TRY(record_thread_begin(recorder));
+    if (++recorder->calls_since_check >= CHECK_EVERY && recorder->mode == RECORDER_RECORDING &&
+        !record_turn_writes(recorder)) {
         recorder->calls_since_check = 0;
         TRY(record_check(recorder));
     }
@@ -322,5 +330,5 @@ struct error *record_exit(struct recorder *recorder) {
     recorder->thread->last_time = record_now();
     if (recorder->thread->last_is_call)
         recorder->thread->call_time = recorder->thread->last_time;
-    return task_resume(recorder->thread->task, RESUME_CONT, 0);
+    return record_turn_resume(recorder);
 }

@@ -9,6 +9,7 @@
 #include "replay/recorder_state.h"
 
 #include "base/say.h"
+#include "tracer/process.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -64,7 +65,7 @@ void record_tree_describe(struct recorder *recorder) {
     info->argv = split_arguments(text, (size_t)size);
 }
 
-static const char *short_name(const struct recorder *recorder) {
+const char *record_tree_name(const struct recorder *recorder) {
     const char *program = recorder->info.program ? recorder->info.program : "?";
     const char *slash = strrchr(program, '/');
     return slash ? slash + 1 : program;
@@ -132,7 +133,8 @@ struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
 static struct error *refuse(struct recorder *recorder, struct error *err) {
     char name[16];
     recorder_note_error(recorder->session, err);
-    say_always("process %d (%s) is not recorded: %s", recorder->process->pid, short_name(recorder),
+    record_tree_describe(recorder);
+    say_always("process %d (%s) is not recorded: %s", recorder->process->pid, record_tree_name(recorder),
                err->message);
     recorder->mode = RECORDER_PASSING;
     recorder->info.stopped = strdup(err->message);
@@ -189,10 +191,15 @@ struct error *record_tree_exec(struct session *session, const struct stop *stop,
 
 /* ---- children whose first stop comes first ---- */
 
-/* Field 4 of /proc/PID/stat. */
+/* Field 4 of /proc/PID/stat; of a thread its own process. */
 static pid_t parent_of(pid_t pid) {
     char path[64], text[512];
+    struct process_status status;
     int parent = 0;
+    struct error *err = process_status(pid, &status);
+    if (!err && status.tgid != pid)
+        return status.tgid;
+    error_free(err);
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     FILE *file = fopen(path, "re");
     if (!file)

@@ -16,44 +16,61 @@
  * place. */
 #define TICK         250
 #define TICK_HURRIED 2
+#define TICK_SHORT   10 /* with several threads */
 
-static struct thread *find_thread(const struct session *session, const struct task *task) {
-    for (size_t i = 0; task && i < session->recorder_count; i++)
-        if (session->recorders[i]->thread->task == task)
-            return session->recorders[i]->thread;
-    return NULL;
+/* Ticks are as short as the most impatient needs them. */
+static struct error *set_tick(struct session *session) {
+    return engine_set_tick(session->hurried ? TICK_HURRIED : session->short_ticks ? TICK_SHORT : TICK);
 }
 
 struct error *record_hurry(struct session *session) {
     if (session->hurried)
         return NULL;
     session->hurried = true;
-    return engine_set_tick(TICK_HURRIED);
+    return set_tick(session);
+}
+
+struct error *record_short_ticks(struct session *session) {
+    if (session->short_ticks)
+        return NULL;
+    session->short_ticks = true;
+    return set_tick(session);
+}
+
+static bool has_deferred(const struct recorder *recorder) {
+    if (recorder->mode != RECORDER_RECORDING)
+        return false;
+    for (const struct thread *thread = recorder->threads; thread; thread = thread->next)
+        if (thread->deferred_count)
+            return true;
+    return false;
 }
 
 static struct error *on_tick(struct session *session) {
-    size_t waiting = 0;
+    bool waiting = false;
     record_forward_signals(session);
     for (size_t i = 0; i < session->recorder_count; i++) {
-        struct recorder *recorder = session->recorders[i];
-        TRY(record_domain_tick(recorder));
-        if (recorder->mode == RECORDER_RECORDING)
-            waiting += recorder->thread->deferred_count;
+        TRY(record_turn_tick(session->recorders[i]));
+        TRY(record_domain_tick(session->recorders[i]));
+        waiting = waiting || has_deferred(session->recorders[i]);
     }
     if (session->hurried && !waiting) {
         session->hurried = false;
-        TRY(engine_set_tick(TICK));
+        TRY(set_tick(session));
     }
+    if (record_now() - session->long_tick < TICK * 900000ull)
+        return NULL;
+    session->long_tick = record_now();
     record_place_balance(session);
     return record_tree_tick(session);
 }
 
 static struct error *on_recorded(struct recorder *recorder, const struct stop *stop) {
     struct error *err;
+    if (recorder->mode == RECORDER_RECORDING)
+        return record_domain_stop(recorder, stop);
     if (stop->kind == STOP_EXITED || stop->kind == STOP_KILLED)
         err = record_domain_gone(recorder, stop);
-    else if (recorder->mode == RECORDER_RECORDING)
-        err = record_domain_stop(recorder, stop);
     else if (recorder->mode == RECORDER_STARTING)
         err = record_tree_start(recorder, stop);
     else
@@ -67,28 +84,32 @@ static struct error *on_unrecorded(struct session *session, const struct stop *s
     return held ? NULL : record_pass(session, stop, NULL);
 }
 
-static struct error *deal_with(struct session *session, const struct stop *stop) {
+static struct thread *find_thread(const struct session *session, const struct task *task) {
+    return task ? table_find(&session->threads, (uint32_t)task->tid) : NULL;
+}
+
+static struct error *dispatch(struct session *session, const struct stop *stop) {
+    if (stop->kind == STOP_TICK)
+        return on_tick(session);
+    if (stop->kind == STOP_EXEC)
+        TRY(record_thread_exec(session, stop->task, (pid_t)stop->message));
     struct thread *thread = find_thread(session, stop->task);
-    struct recorder *recorder = thread ? thread->recorder : NULL;
-    struct error *err;
-    if (stop->kind == STOP_TICK) {
-        err = on_tick(session);
-    } else if (recorder) {
-        recorder->thread = thread;
-        recorder->process = thread->process;
-        err = on_recorded(recorder, stop);
-    } else {
-        err = on_unrecorded(session, stop);
-    }
+    if (!thread)
+        return on_unrecorded(session, stop);
+    struct recorder *recorder = thread->recorder;
+    recorder->thread = thread;
+    recorder->process = thread->process;
+    return on_recorded(recorder, stop);
+}
+
+static struct error *deal_with(struct session *session, const struct stop *stop) {
+    struct error *err = dispatch(session, stop);
     if (error_is(err, ERROR_TASK_GONE)) { /* SIGKILL between two requests: the end is the next stop */
         error_free(err);
         err = NULL;
     }
-    /* whatever goes wrong while recording ends the recording, never the program */
-    if (err && recorder && recorder->mode == RECORDER_RECORDING) {
-        recorder_stop_error(recorder, err);
-        err = stop->task->stopped ? engine_pass(stop) : NULL;
-    }
+    for (size_t i = 0; i < session->recorder_count && !err; i++)
+        err = record_turn_release(session->recorders[i]);
     return err;
 }
 
@@ -189,6 +210,7 @@ static void session_deinit(struct session *session) {
     for (size_t i = 0; i < session->recorder_count; i++)
         record_domain_free(session->recorders[i]);
     free(session->recorders);
+    table_deinit(&session->threads);
     file_store_deinit(&session->store);
     record_sharing_deinit(session);
     record_tree_deinit(session);

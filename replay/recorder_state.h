@@ -3,6 +3,7 @@
 #define REEL_REPLAY_RECORDER_STATE_H
 
 #include "base/registers.h"
+#include "base/table.h"
 #include "replay/chaos.h"
 #include "replay/effects.h"
 #include "replay/image.h"
@@ -85,6 +86,9 @@ struct session {
     bool over;                   /* it has */
     struct recorder **recorders; /* of all domains; owned */
     size_t recorder_count;
+    struct table threads;   /* recorded tasks, by tid */
+    bool short_ticks;       /* a domain has several threads: see record_turn.c */
+    uint64_t long_tick;     /* record_now() at the last one that was not too short */
     uint32_t domain_count;  /* numbers given to domains so far */
     struct sharer *sharing; /* unrecorded tasks, and what of the code that they run is patched */
     size_t sharing_count;
@@ -122,7 +126,24 @@ struct thread {
     struct recorder *recorder;
     struct process *process;
     struct task *task; /* NULL: gone */
+    pid_t tid;         /* as in the log */
     enum recorder_phase phase;
+    struct thread *next, *previous; /* all threads of the domain */
+
+    /* waiting for its turn, see record_turn.c */
+    struct thread *next_ready;
+    bool is_ready;
+    bool has_waiting;    /* it stands at this stop, which is still to be dealt with; */
+    struct stop waiting; /* else it is only to be resumed */
+    bool blocked;        /* the entry of its call has been logged */
+
+    /* its beginning and end, see record_thread.c */
+    uint64_t clone_flags;         /* of the call that it has entered */
+    struct thread *child;         /* that this call has made; its event is still to be logged */
+    uint64_t clear_tid;           /* the kernel clears this word when it ends */
+    struct memory_ranges at_exit; /* words of robust mutexes that it holds, once it has called exit */
+    bool ending;                  /* it has called exit, and others live on */
+    bool ended;                   /* a leader that is a zombie until the last thread has ended */
 
     struct syscall_call call;
     const struct syscall_row *row;
@@ -177,20 +198,84 @@ struct recorder {
     /* whose stop is being dealt with */
     struct thread *thread;
     struct process *process;
+
+    struct thread *threads; /* all of them, owned; the leader of the process is there until the end */
+    struct thread *leader;
+    size_t thread_count;               /* that have not ended */
+    struct thread *turn;               /* the one thread that may run the program's code, or NULL */
+    uint64_t turn_since;               /* nanoseconds, as turn_now() counts; */
+    uint64_t call_since;               /* since when it is in its call */
+    struct thread *ready, *last_ready; /* those that wait for their turn, the first comes next */
+    bool ending;   /* the process ends: exit_group, the last exit, or a fatal signal has been logged */
+    bool released; /* after the recording has stopped: nobody waits for a turn any more */
 };
+
+/* A tid through which /proc shows the process: that of its leader is empty when the leader has ended. */
+static inline pid_t record_tid(const struct recorder *recorder) {
+    return recorder->thread->task->tid;
+}
+/* The same of a process whose stop is not dealt with now; its pid when all is over. record_thread.c */
+pid_t record_living_tid(const struct recorder *recorder);
 
 /* record_domain.c: a new domain with this one task, owned by the session; nothing is recorded yet. It gets
  * the next number. */
 struct error *record_domain_new(struct session *session, struct task *task, struct recorder **ret);
 void record_domain_free(struct recorder *recorder);
-/* A stop of recorder->thread while the domain is recorded. Resumes the task. */
+/* A stop of recorder->thread while the domain is recorded. Resumes the task, or makes it wait for its turn.
+ */
 struct error *record_domain_stop(struct recorder *recorder, const struct stop *stop);
 /* recorder->thread has ended. */
 struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop);
 struct error *record_domain_tick(struct recorder *recorder);
+/* Deal with a stop whose turn it is; failures end the recording. record_turn.c calls it. */
+struct error *record_domain_deal(struct recorder *recorder, const struct stop *stop);
+
+/* record_turn.c: one thread of a domain at a time runs. */
+/* A stop of recorder->thread has come: is it to be dealt with now? Else it is kept until its turn. */
+bool record_turn_arrived(struct recorder *recorder, const struct stop *stop);
+/* After each stop and tick: when nobody runs, or the one whose turn it is waits for something, the next one
+ * goes on. */
+struct error *record_turn_next(struct recorder *recorder);
+/* recorder->thread has entered a call. */
+void record_turn_entered(struct recorder *recorder);
+/* Log that recorder->thread has entered its call, with the gathered effects: its exit is logged by itself. */
+struct error *record_turn_blocked(struct recorder *recorder);
+/* Let recorder->thread go on after an event, or others first when its time is over. */
+struct error *record_turn_resume(struct recorder *recorder);
+/* thread stands still after its last event and waits for its turn. */
+void record_turn_wait(struct thread *thread);
+/* It does not wait any more. */
+void record_turn_forget(struct thread *thread);
+/* A short tick: is time over for who runs? */
+struct error *record_turn_tick(struct recorder *recorder);
+/* The recording has stopped: all that stand still go on by themselves. */
+struct error *record_turn_release(struct recorder *recorder);
+/* Add what the kernel may have written for calls of other threads whose exits are not in the log yet. */
+struct error *record_turn_add_outputs(struct recorder *recorder);
+/* Is another thread in a call that writes memory? */
+bool record_turn_writes(struct recorder *recorder);
+
+/* record_thread.c: threads begin and end. */
+struct error *record_thread_new(struct recorder *recorder, struct process *process, struct task *task,
+                                struct thread **ret);
+void record_thread_free(struct thread *thread);
+/* PTRACE_EVENT_CLONE of a thread: its first stop is waited for. */
+struct error *record_thread_made(struct recorder *recorder, pid_t tid);
+/* The clone call has been logged: EVENT_THREAD follows. */
+struct error *record_thread_begin(struct recorder *recorder);
+/* At the entry of exit, while others live on. */
+struct error *record_thread_note_end(struct recorder *recorder);
+/* recorder->thread has called exit: wait until it has gone. */
+struct error *record_thread_await_end(struct recorder *recorder);
+/* recorder->thread is gone, and is not the leader. */
+struct error *record_thread_gone(struct recorder *recorder, const struct stop *stop);
+/* PTRACE_EVENT_EXEC of task: the thread `former` has become the only one, under the leader's tid. */
+struct error *record_thread_exec(struct session *session, struct task *task, pid_t former);
 
 /* recorder.c: let ticks come every few milliseconds until no signal waits any more. */
 struct error *record_hurry(struct session *session);
+/* There are threads: ticks are short from now on. */
+struct error *record_short_ticks(struct session *session);
 /* record_place.c: spread processes over processors. Failure is no harm and is ignored. */
 void record_place_init(struct session *session);
 void record_place_deinit(struct session *session);
@@ -218,6 +303,8 @@ void record_sharing_deinit(struct session *session);
 /* record_tree.c: processes that begin and end. */
 /* Program and arguments of the process as they are now, for recorder->info. */
 void record_tree_describe(struct recorder *recorder);
+/* The last part of its program's path, for messages. */
+const char *record_tree_name(const struct recorder *recorder);
 /* The current call of the recorded parent has made task `tid`. */
 struct error *record_tree_child(struct recorder *recorder, pid_t tid);
 /* A stop of a recorder in RECORDER_STARTING. */

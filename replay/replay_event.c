@@ -18,14 +18,14 @@ static struct error *set_registers(struct replayer *replayer, const struct effec
         return error_new(ERROR_BAD_DATA, "recording: registers of %u bytes", effect->size);
     memcpy(&replayer->regs, effect->bytes, sizeof(replayer->regs));
     replayer->regs.orig_rax = (unsigned long long)-1;
-    return trace_set_registers(replayer->puppet.task.tid, &replayer->regs);
+    return trace_set_registers(replayer->puppet.task->tid, &replayer->regs);
 }
 
 /* What cannot be written (shared read-only memory) is right when it is there already. */
 static struct error *write_memory(struct puppet *puppet, const struct effect *effect) {
     struct error *err = puppet_write(puppet, effect->address, effect->bytes, effect->size);
     uint8_t *found = err && error_is(err, ERROR_SYSTEM) ? malloc(effect->size + 1) : NULL;
-    if (found && task_read(&puppet->task, effect->address, found, effect->size) == effect->size &&
+    if (found && task_read(puppet->task, effect->address, found, effect->size) == effect->size &&
         memcmp(found, effect->bytes, effect->size) == 0) {
         error_free(err);
         err = NULL;
@@ -47,7 +47,7 @@ static struct error *apply(struct replayer *replayer, const struct effect *effec
     case EFFECT_REGISTERS:
         return set_registers(replayer, effect);
     case EFFECT_XSTATE:
-        return trace_set_xstate(puppet->task.tid, effect->bytes, effect->size);
+        return trace_set_xstate(puppet->task->tid, effect->bytes, effect->size);
     case EFFECT_MAP_FILE:
     case EFFECT_SHOW:
     case EFFECT_STACK:
@@ -91,7 +91,7 @@ static struct error *step_back(struct replayer *replayer, const struct event *ev
     replayer->regs.rip -= 2;
     replayer->regs.rax = replayer->regs.orig_rax;
     replayer->regs.orig_rax = (unsigned long long)-1;
-    return trace_set_registers(replayer->puppet.task.tid, &replayer->regs);
+    return trace_set_registers(replayer->puppet.task->tid, &replayer->regs);
 }
 
 static struct error *replay_signal(struct replayer *replayer, const struct event *event) {
@@ -112,11 +112,10 @@ static struct error *replay_signal(struct replayer *replayer, const struct event
     }
     if (placed)
         TRY(check_place(replayer, event, event->signal.rip, event->signal.registers_hash));
-    if (event->signal.outcome == SIGNAL_FATAL)
-        return replay_check_memory(replayer, event);
     if (event->signal.outcome == SIGNAL_HANDLED)
         replayer->restarting = false;
-    return replay_effects(replayer, event);
+    TRY(replay_effects(replayer, event));
+    return event->signal.outcome == SIGNAL_FATAL ? replay_check_memory(replayer, event) : NULL;
 }
 
 /* ---- trapped instructions ---- */
@@ -138,7 +137,7 @@ static struct error *replay_check(struct replayer *replayer, const struct event 
     uint8_t *bytes = malloc(event->check.size + 1);
     if (!bytes)
         return &error_no_memory;
-    size_t got = task_read(&replayer->puppet.task, event->check.address, bytes, event->check.size);
+    size_t got = task_read(replayer->puppet.task, event->check.address, bytes, event->check.size);
     bool same = got == event->check.size && XXH3_64bits(bytes, got) == event->check.hash;
     free(bytes);
     if (same)
@@ -157,7 +156,7 @@ struct error *replay_check_memory(struct replayer *replayer, const struct event 
     recording_segment_name(replayer->tape.segment, "memory", name);
     TRY(image_read(replayer->tape.recording.domainfd, name, &recorded));
     struct error *err =
-        image_take(&replayer->puppet.task, PUPPET_STUB, PUPPET_STUB + PUPPET_STUB_SIZE, &replayed);
+        image_take(replayer->puppet.task, PUPPET_STUB, PUPPET_STUB + PUPPET_STUB_SIZE, &replayed);
     if (!err) {
         /* a call that will be restarted has changed the registers already */
         if (replayer->restarting)
@@ -192,10 +191,11 @@ struct error *replay_begin_segment(struct replayer *replayer) {
     recording_segment_name(replayer->tape.segment, "snapshot", name);
     TRY(puppet_load(&replayer->puppet, replayer->tape.recording.domainfd, name, &tid));
     replayer->restarting = false;
+    TRY(replay_threads_reset(replayer, tid));
     const struct replay_hooks *hooks = replayer->options->hooks;
     if (hooks)
         TRY(hooks->begin(hooks->context, &replayer->puppet, tid));
-    return trace_get_registers(replayer->puppet.task.tid, &replayer->regs);
+    return trace_get_registers(replayer->puppet.task->tid, &replayer->regs);
 }
 
 static struct error *replay_exec(struct replayer *replayer) {
@@ -218,8 +218,22 @@ static void replay_exit(struct replayer *replayer, const struct event *event) {
             signal_name(event->exit.status), (unsigned long long)event->number - 1);
 }
 
+/* Those that are a step of their thread; the others are of the process. */
+static bool is_step(enum event_kind kind) {
+    return kind == EVENT_SYSCALL || kind == EVENT_BLOCKED || kind == EVENT_SIGNAL ||
+           kind == EVENT_INSTRUCTION || kind == EVENT_THREAD_EXIT;
+}
+
 struct error *replay_event(struct replayer *replayer, const struct event *event) {
+    if (is_step(event->kind))
+        TRY(replay_turn(replayer, event));
     switch (event->kind) {
+    case EVENT_BLOCKED:
+        return replay_blocked(replayer, event);
+    case EVENT_THREAD:
+        return replay_thread_begin(replayer, event);
+    case EVENT_THREAD_EXIT:
+        return replay_thread_end(replayer, event);
     case EVENT_SYSCALL:
         return replay_syscall(replayer, event);
     case EVENT_SIGNAL:

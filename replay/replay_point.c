@@ -41,7 +41,7 @@ static uint64_t now(void) {
 /* ---- checkpoints ---- */
 
 static void drop_checkpoint(struct replayer *replayer, size_t index) {
-    puppet_end_task(&replayer->checkpoints[index].twin);
+    puppet_end_twin(&replayer->checkpoints[index].twin);
     replayer->checkpoint_count--;
     memmove(&replayer->checkpoints[index], &replayer->checkpoints[index + 1],
             (replayer->checkpoint_count - index) * sizeof(replayer->checkpoints[0]));
@@ -73,6 +73,7 @@ static struct error *take_checkpoint(struct replayer *replayer, uint64_t number)
     struct checkpoint *checkpoint = &replayer->checkpoints[replayer->checkpoint_count++];
     *checkpoint = (struct checkpoint){
         .number = number - 1,
+        .tid = replayer->thread->tid,
         .twin = twin,
         .brk_start = puppet->brk_start,
         .brk_end = puppet->brk_end,
@@ -89,6 +90,7 @@ static struct error *take_checkpoint(struct replayer *replayer, uint64_t number)
 static struct error *return_to(struct replayer *replayer, struct checkpoint *checkpoint) {
     struct puppet *puppet = &replayer->puppet;
     TRY(puppet_return_to(puppet, &checkpoint->twin));
+    TRY(replay_threads_reset(replayer, checkpoint->tid));
     matcher_forget(replayer->matcher);
     puppet->brk_start = checkpoint->brk_start;
     puppet->brk_end = checkpoint->brk_end;
@@ -157,7 +159,7 @@ static struct error *find(struct replayer *replayer, const struct event *event, 
     if (!err && !replayer->fixed)
         err = engine_set_tick(0);
     if (!err)
-        err = trace_get_registers(replayer->puppet.task.tid, &replayer->regs);
+        err = trace_get_registers(replayer->puppet.task->tid, &replayer->regs);
     if (err || found)
         return err;
     return late ? replay_diverged(replayer, event, "its point was not found in a long time")

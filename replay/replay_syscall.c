@@ -53,7 +53,7 @@ static struct error *replay_munmap(struct replayer *replayer, const struct event
 static struct error *protect_downwards(struct replayer *replayer, const struct event *event) {
     struct maps maps;
     const uint64_t *args = event->syscall.args;
-    TRY(maps_read(replayer->puppet.task.tid, &maps));
+    TRY(maps_read(replayer->puppet.task->tid, &maps));
     const struct mapping *mapping = maps_find(&maps, args[0]);
     uint64_t start = mapping ? mapping->start : args[0];
     maps_deinit(&maps);
@@ -151,7 +151,7 @@ static struct error *replay_setrlimit(struct replayer *replayer, const struct ev
     uint64_t pointer = event->syscall.args[event->syscall.number == SYS_prlimit64 ? 2 : 1];
     for (uint32_t i = 0; i < event->effect_count; i++)
         if (event->effects[i].kind == EFFECT_STACK &&
-            task_read(&replayer->puppet.task, pointer, &limit, sizeof(limit)) == sizeof(limit))
+            task_read(replayer->puppet.task, pointer, &limit, sizeof(limit)) == sizeof(limit))
             return puppet_set_stack_limit(&replayer->puppet, limit.rlim_cur, event->effects[i].address);
     return NULL;
 }
@@ -231,7 +231,7 @@ static void show_written(void *context, const void *bytes, size_t size) {
 
 /* What the call wrote to the recorded program's standard output or error. */
 static void show_output(struct replayer *replayer, const struct event *event) {
-    const struct memory_reader memory = task_memory(&replayer->puppet.task);
+    const struct memory_reader memory = task_memory(replayer->puppet.task);
     enum event_stream stream = event->syscall.stream;
     if (written_visit(&memory, event->syscall.number, event->syscall.args, (uint64_t)event->syscall.result,
                       show_written, &stream))
@@ -243,7 +243,7 @@ static void show_output(struct replayer *replayer, const struct event *event) {
 
 /* When the call's own effects are there: sendmmsg says in memory how much it has sent. */
 static struct error *check_written(struct replayer *replayer, const struct event *event) {
-    const struct memory_reader memory = task_memory(&replayer->puppet.task);
+    const struct memory_reader memory = task_memory(replayer->puppet.task);
     if (event->syscall.written_hash ==
         written_hash(&memory, event->syscall.number, event->syscall.args, event->syscall.result))
         return NULL;
@@ -276,7 +276,7 @@ static struct error *set_result(struct replayer *replayer, const struct event *e
     }
     replayer->restarting = !replaces_registers(event) && syscall_restarts(event->syscall.result);
     regs->orig_rax = (unsigned long long)-1;
-    return trace_set_registers(replayer->puppet.task.tid, regs);
+    return trace_set_registers(replayer->puppet.task->tid, regs);
 }
 
 /* Over a hole these do what they can and then fail (mprotect(2), madvise(2)): so they must in the puppet. */
@@ -285,9 +285,30 @@ static bool fails_partly(const struct syscall_row *row, const struct event *even
            (row->handler == HANDLER_MPROTECT || row->handler == HANDLER_MADVISE);
 }
 
+/* Run to the entry of the call, unless it stands there since an EVENT_BLOCKED. */
+static struct error *run_to_call(struct replayer *replayer, const struct event *event) {
+    if (!replayer->thread->blocked)
+        TRY(replay_run_to(replayer, event, STOP_SYSCALL_ENTRY, 0));
+    replayer->thread->blocked = false;
+    return check_call(replayer, event);
+}
+
+struct error *replay_blocked(struct replayer *replayer, const struct event *event) {
+    if (replayer->thread->blocked)
+        return error_new(ERROR_BAD_DATA, "recording: event %llu: the task is in a call already",
+                         (unsigned long long)event->number);
+    TRY(run_to_call(replayer, event));
+    replayer->thread->blocked = true;
+    return replay_effects(replayer, event);
+}
+
+/* All threads end with this exit. */
+static bool ends_process(const struct replayer *replayer, const struct event *event) {
+    return event->syscall.number == SYS_exit_group || replayer->thread_count == 1;
+}
+
 struct error *replay_syscall(struct replayer *replayer, const struct event *event) {
-    TRY(replay_run_to(replayer, event, STOP_SYSCALL_ENTRY, 0));
-    TRY(check_call(replayer, event));
+    TRY(run_to_call(replayer, event));
     const struct syscall_row *row = syscall_find(event->syscall.number);
     bool failed = syscall_failed(event->syscall.result);
     if (row && (!failed || fails_partly(row, event)) && row->handler < sizeof(actions) / sizeof(actions[0]) &&
@@ -300,7 +321,8 @@ struct error *replay_syscall(struct replayer *replayer, const struct event *even
     if (event->syscall.stream != STREAM_NONE && !failed && !replayer->options->quiet &&
         event->number > replayer->told)
         show_output(replayer, event);
-    if (row && !failed && (row->handler == HANDLER_EXIT || row->handler == HANDLER_EXECVE))
+    if (row && !failed &&
+        (row->handler == HANDLER_EXECVE || (row->handler == HANDLER_EXIT && ends_process(replayer, event))))
         TRY(replay_check_memory(replayer, event));
     return set_result(replayer, event);
 }

@@ -21,7 +21,7 @@
 static void describe_place(struct replayer *replayer, uint64_t rip, char *ret, size_t size) {
     struct maps maps;
     snprintf(ret, size, "0x%llx", (unsigned long long)rip);
-    struct error *err = maps_read(replayer->puppet.task.tid, &maps);
+    struct error *err = maps_read(replayer->puppet.task->tid, &maps);
     if (err) {
         error_free(err);
         return;
@@ -41,6 +41,7 @@ static const char *event_name(const struct event *event) {
     const struct syscall_row *row;
     switch (event->kind) {
     case EVENT_SYSCALL:
+    case EVENT_BLOCKED:
         row = syscall_find(event->syscall.number);
         return row ? row->name : "unknown call";
     case EVENT_SIGNAL:
@@ -69,18 +70,18 @@ static void check_deadline(const struct replayer *replayer) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (replayer->deadline && (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec > replayer->deadline)
-        kill(replayer->puppet.task.tid, SIGSTOP);
+        kill(replayer->puppet.task->tid, SIGSTOP);
 }
 
 static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
     int status;
-    pid_t tid = replayer->puppet.task.tid;
+    pid_t tid = replayer->puppet.task->tid;
     while (waitpid(tid, &status, __WALL) < 0) {
         if (errno != EINTR)
             return error_system(errno, "waiting for the puppet");
         check_deadline(replayer);
     }
-    *ret = stop_classify(&replayer->puppet.task, status);
+    *ret = stop_classify(replayer->puppet.task, status);
     if (ret->kind == STOP_EXITED || ret->kind == STOP_KILLED) {
         replayer->puppet.alive = false;
         return error_new(ERROR_OTHER, "puppet: was killed (signal %d) by somebody else", ret->status);
@@ -90,7 +91,7 @@ static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
 
 struct error *replay_run(void *context, enum resume how, struct stop *ret) {
     struct replayer *replayer = context;
-    TRY(task_resume(&replayer->puppet.task, how, 0));
+    TRY(task_resume(replayer->puppet.task, how, 0));
     return wait_stop(replayer, ret);
 }
 
@@ -102,14 +103,14 @@ struct error *replay_offer(void *context, struct stop *stop, bool *ret_taken) {
         return NULL;
     /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
     TRY(hooks->signal_stop(hooks->context, stop, ret_taken));
-    return trace_get_registers(replayer->puppet.task.tid, &replayer->regs); /* it may have put them right */
+    return trace_get_registers(replayer->puppet.task->tid, &replayer->regs); /* it may have put them right */
 }
 
 struct error *replay_unexpected(struct replayer *replayer, const struct event *event,
                                 const struct stop *stop) {
     if (stop->kind == STOP_SIGNAL) {
         siginfo_t info = {0};
-        error_free(trace_get_siginfo(replayer->puppet.task.tid, &info));
+        error_free(trace_get_siginfo(replayer->puppet.task->tid, &info));
         return replay_diverged(replayer, event, "found %s (address %p)", signal_name(stop->signo),
                                info.si_addr);
     }
@@ -130,7 +131,7 @@ struct error *replay_run_to(struct replayer *replayer, const struct event *event
 static struct error *observe(struct replayer *replayer, const struct event *event) {
     if (!replayer->options->observe || event->number <= replayer->told)
         return NULL;
-    const struct memory_reader memory = task_memory(&replayer->puppet.task);
+    const struct memory_reader memory = task_memory(replayer->puppet.task);
     /* cppcheck-suppress returnDanglingLifetime ; an error holds no reader */
     return replayer->options->observe(replayer->options->context, event, &memory);
 }
@@ -227,7 +228,8 @@ struct error *replayer_open(const struct replayer_options *options, struct repla
     if (!replayer)
         return &error_no_memory;
     replayer->options = options;
-    struct error *err = tape_open(options->path, options->domain ? options->domain : 1, &replayer->tape);
+    struct error *err =
+        tape_open(options->path, options->info, options->domain ? options->domain : 1, &replayer->tape);
     if (err) {
         free(replayer);
         return err;
@@ -264,6 +266,7 @@ void replayer_close(struct replayer *replayer) {
         return;
     replay_points_deinit(replayer);
     puppet_destroy(&replayer->puppet);
+    replay_threads_deinit(replayer);
     tape_close(&replayer->tape);
     free(replayer);
 }

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 struct puppet;
+struct recording_info;
+struct task;
 struct tape;
 struct stop;
 
@@ -19,6 +21,9 @@ struct replay_hooks {
     struct error *(*opened)(void *context, struct tape *tape);
     /* A segment begins: the puppet stands at its first instruction. */
     struct error *(*begin)(void *context, struct puppet *puppet, int32_t tid);
+    /* The puppet has a new thread, made by puppet->task; or the current one is about to end. */
+    struct error *(*thread)(void *context, struct task *task, int32_t tid);
+    struct error *(*thread_exit)(void *context);
     /* The puppet stands at a signal. *ret_done: it was the hook's own; go on. */
     struct error *(*signal_stop)(void *context, struct stop *stop, bool *ret_done);
     /* Has the hook put a breakpoint into [address, address + size)? */
@@ -27,10 +32,11 @@ struct replay_hooks {
 };
 
 struct replayer_options {
-    const char *path;  /* of the recording */
-    uint32_t domain;   /* which of its processes, from 1 */
-    bool brief;        /* how it ended is not worth a word: one process of many */
-    bool quiet;        /* do not show the program's output again */
+    const char *path;                  /* of the recording */
+    const struct recording_info *info; /* of the recording, if it has been read, or NULL */
+    uint32_t domain;                   /* which of its processes, from 1 */
+    bool brief;                        /* how it ended is not worth a word: one process of many */
+    bool quiet;                        /* do not show the program's output again */
     bool check_memory; /* compare all writable memory at the end with what the recording kept */
     uint64_t to;       /* stop after this event, 0: run to the end */
     /* Called after each event has happened in the puppet, or NULL; memory is the puppet's at that point. An

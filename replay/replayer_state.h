@@ -3,6 +3,7 @@
 #define REEL_REPLAY_REPLAYER_STATE_H
 
 #include "base/registers.h"
+#include "base/table.h"
 #include "replay/matcher.h"
 #include "replay/puppet.h"
 #include "replay/replayer.h"
@@ -16,9 +17,21 @@ struct attachment {
 };
 #define ATTACHMENTS_MOST 256
 
+/* A recorded thread and the puppet's task that plays it. What changes while it runs is in the replayer, for
+ * as long as it is the current one. */
+struct replay_thread {
+    int32_t tid; /* as recorded */
+    struct task *task;
+    struct user_regs_struct regs;
+    bool restarting;
+    bool blocked; /* it stands at the entry of a call that EVENT_BLOCKED told of */
+    bool ended;
+};
+
 /* The puppet as it was before an event: a frozen twin of it (puppet_fork()), and the replayer's own state. */
 struct checkpoint {
     uint64_t number; /* of the event before */
+    int32_t tid;     /* of the one thread, as recorded */
     struct task twin;
     uint64_t brk_start, brk_end, stack_start, stack_end;
     struct user_regs_struct regs;
@@ -39,8 +52,11 @@ struct replayer {
     struct tape tape;
     char whose[32]; /* "process 123: ", for messages; empty for the first one */
     struct puppet puppet;
-    struct user_regs_struct regs; /* of the puppet, as they are now */
-    bool restarting; /* the last call was interrupted and the registers are already those of its restart */
+    struct table threads;         /* struct replay_thread, by recorded tid; owned */
+    size_t thread_count;          /* that have not ended */
+    struct replay_thread *thread; /* the current one: puppet.task plays it */
+    struct user_regs_struct regs; /* of its task, as they are now */
+    bool restarting; /* its last call was interrupted and the registers are already those of its restart */
     struct attachment attachments[ATTACHMENTS_MOST];
     size_t attachment_count;
     uint64_t told; /* events up to this one have been shown and observed */
@@ -83,11 +99,20 @@ struct error *replay_diverged(struct replayer *replayer, const struct event *eve
  */
 struct error *replay_check_memory(struct replayer *replayer, const struct event *event);
 
-/* replay_syscall.c: the program is at, or runs to, this call. */
+/* replay_syscall.c: the program is at, or runs to, this call; EVENT_BLOCKED stays at its entry. */
+struct error *replay_blocked(struct replayer *replayer, const struct event *event);
 struct error *replay_syscall(struct replayer *replayer, const struct event *event);
 
 /* replay_event.c: all other kinds. */
 struct error *replay_event(struct replayer *replayer, const struct event *event);
+
+/* replay_thread.c: threads of the recording. The event's thread becomes the current one. */
+struct error *replay_turn(struct replayer *replayer, const struct event *event);
+struct error *replay_thread_begin(struct replayer *replayer, const struct event *event);
+struct error *replay_thread_end(struct replayer *replayer, const struct event *event);
+/* A segment begins with this one thread, played by puppet.task. */
+struct error *replay_threads_reset(struct replayer *replayer, int32_t tid);
+void replay_threads_deinit(struct replayer *replayer);
 
 /* replay_point.c */
 /* Run to the point of this event. */

@@ -246,6 +246,28 @@ test_many_threads() {
     alike t.json --level full -- ./threads 60 "$(soak_or 500 5)"
     holds t.json "not t.unpaired()" "len(t.of('thread_start')) == 60"
 }
+# Traced from a recording, as often as one likes: the same each time, with the recorded tids.
+test_threads_recorded() {
+    local rounds i
+    rounds=$(soak_or 2000 100)
+    build threads
+    RECORDING=$T/threads.reel
+    try 0 "$REEL" record -q -o "$RECORDING" -- ./threads 4 "$rounds"
+    for i in 1 2; do
+        try 0 "$REEL" trace -q --level minimal -o "t$i.json" "$RECORDING"
+    done
+    for i in 1 2; do
+        holds "t$i.json" "len(t.entries('chain')) == 4 * $rounds and len(t.exits('chain')) == 4 * $rounds" \
+            "not t.unpaired()" "not any(t.open_calls().values())" "len(t.of('process_exit')) == 1" \
+            "sorted(collections.Counter(e['tid'] for e in t.entries('chain')).values()) == [$rounds] * 4" \
+            "len(t.of('thread_start')) == 4 and len(t.of('thread_exit')) == 4"
+        sed 's/"timestamp"[^,]*,//g; s/"duration_ns"[^,}]*//g' "t$i.json" | grep '"seq"' >"events$i"
+    done
+    cmp -s events1 events2 || fail "traced twice, with different events: $(difference events1 events2)"
+    "$REEL" dump --raw --json "$RECORDING" | grep '"kind":"thread"' | grep -o '"tid":[0-9]*' | sort -u >recorded.tids
+    grep -o '"type": "thread_start".*' events1 | grep -o '"tid": [0-9]*' | tr -d ' ' | sort -u >traced.tids
+    cmp -s recorded.tids traced.tids || fail "other tids than recorded"
+}
 test_forks() {
     build processes
     alike t.json --level full -- ./processes fork

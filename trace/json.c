@@ -1,6 +1,7 @@
 #include "trace/json.h"
 
 #include "trace/event.h"
+#include "trace/plain.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -136,14 +137,14 @@ static void put_byte(struct json *json, struct buffer *ret, int byte) {
 
 /* ---- strings ---- */
 
+#define ESCAPES "\"\\/bfnrtu"
+
 /* Bytes that stand for themselves, as many as the window has. */
 static void copy_plain(struct json *json, struct buffer *ret) {
-    size_t start = json->at;
-    while (json->at < json->end && json->window[json->at] >= ' ' && json->window[json->at] < 0x80 &&
-           json->window[json->at] != '"' && json->window[json->at] != '\\')
-        json->at++;
-    if (json->at > start)
-        put(json, ret, json->window + start, json->at - start);
+    size_t start = json->at, size = plain_bytes(json->window + start, json->window + json->end);
+    json->at += size;
+    if (size)
+        put(json, ret, json->window + start, size);
 }
 
 static bool is_hex(int byte) {
@@ -157,7 +158,7 @@ static bool is_digit(int byte) {
 /* Behind the backslash, which is not yet copied. */
 static void copy_escape(struct json *json, struct buffer *ret) {
     int byte = peek_byte(json);
-    if (byte <= 0 || !strchr("\"\\/bfnrtu", byte)) {
+    if (byte <= 0 || !strchr(ESCAPES, byte)) {
         fail_here(json, byte, "unknown escape in a string");
         return;
     }
@@ -213,6 +214,123 @@ void json_copy_string(struct json *json, struct buffer *ret) {
         }
     }
     put_byte(json, ret, '"');
+}
+
+/* ---- values that lie whole in the window ----
+ *
+ * Most values do, and stand as they are to be copied: then one look at each byte and one copy are enough.
+ * Each of these returns where the value ends, or NULL when it is not whole, not in this form, or wrong: which
+ * of them, and where, is for the functions of the other sections to say. */
+
+static const uint8_t *whole_escape(const uint8_t *at, const uint8_t *end) {
+    if (end - at < 2 || !at[1] || !strchr(ESCAPES, at[1]))
+        return NULL;
+    if (at[1] != 'u')
+        return at + 2;
+    if (end - at < 6 || !is_hex(at[2]) || !is_hex(at[3]) || !is_hex(at[4]) || !is_hex(at[5]))
+        return NULL;
+    return at + 6;
+}
+
+static const uint8_t *whole_string(const uint8_t *at, const uint8_t *end) {
+    for (at++; at;) {
+        at += plain_bytes(at, end);
+        if (at == end || *at < ' ')
+            return NULL;
+        if (*at == '"')
+            return at + 1;
+        if (*at == '\\') {
+            at = whole_escape(at, end);
+        } else {
+            size_t size = utf8_sequence((const char *)at, (size_t)(end - at));
+            at = size ? at + size : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* The digits of which there must be one; NULL when there is none. */
+static const uint8_t *whole_digits(const uint8_t *at, const uint8_t *end) {
+    const uint8_t *first = at;
+    while (at < end && is_digit(*at))
+        at++;
+    return at > first ? at : NULL;
+}
+
+/* A number ends where a byte behind it says so. */
+static const uint8_t *whole_number(const uint8_t *at, const uint8_t *end) {
+    at += *at == '-';
+    bool zero = at < end && *at == '0';
+    const uint8_t *first = at;
+    at = whole_digits(at, end);
+    if (at && at < end && *at == '.')
+        at = whole_digits(at + 1, end);
+    if (at && at < end && (*at == 'e' || *at == 'E')) {
+        at++;
+        at = whole_digits(at + (at < end && (*at == '+' || *at == '-')), end);
+    }
+    return !at || at == end || (zero && is_digit(first[1])) ? NULL : at;
+}
+
+static const uint8_t *whole_text(const uint8_t *at, const uint8_t *end, const char *text, size_t size) {
+    return at && (size_t)(end - at) >= size && !memcmp(at, text, size) ? at + size : NULL;
+}
+
+static const uint8_t *whole_value(const uint8_t *at, const uint8_t *end, unsigned nesting);
+
+static const uint8_t *whole_members(const uint8_t *at, const uint8_t *end, uint8_t close, unsigned nesting) {
+    if (at < end && *at == close)
+        return at + 1;
+    while (at && at < end) {
+        if (close == '}')
+            at = *at == '"' ? whole_text(whole_string(at, end), end, ": ", 2) : NULL;
+        at = at ? whole_value(at, end, nesting) : NULL;
+        if (at && at < end && *at == close)
+            return at + 1;
+        at = whole_text(at, end, ", ", 2);
+    }
+    return NULL;
+}
+
+/* Recursion is bounded by nesting, the levels that are left. */
+static const uint8_t *whole_value(const uint8_t *at, const uint8_t *end, unsigned nesting) {
+    if (at == end)
+        return NULL;
+    switch (*at) {
+    case '{':
+    case '[':
+        return nesting ? whole_members(at + 1, end, *at == '{' ? '}' : ']', nesting - 1) : NULL;
+    case '"':
+        return whole_string(at, end);
+    case 't':
+        return whole_text(at, end, "true", 4);
+    case 'f':
+        return whole_text(at, end, "false", 5);
+    case 'n':
+        return whole_text(at, end, "null", 4);
+    default:
+        return *at == '-' || is_digit(*at) ? whole_number(at, end) : NULL;
+    }
+}
+
+bool json_take_whole(struct json *json, const char **ret, size_t *ret_size) {
+    if (json_peek(json) < 0)
+        return false;
+    const uint8_t *at = json->window + json->at;
+    const uint8_t *end = whole_value(at, json->window + json->end, json->nesting_max - json->nesting);
+    if (!end || (size_t)(end - at) > json->value_max)
+        return false;
+    *ret = (const char *)at;
+    *ret_size = (size_t)(end - at);
+    json->at += *ret_size;
+    return true;
+}
+
+bool json_take_text(struct json *json, const char *text, size_t size) {
+    if (!whole_text(json->window + json->at, json->window + json->end, text, size))
+        return false;
+    json->at += size;
+    return true;
 }
 
 /* ---- other values ---- */

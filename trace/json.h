@@ -32,6 +32,14 @@ bool json_take(struct json *json, char byte);
 /* The same, but it is a failure if it is not. */
 void json_expect(struct json *json, char byte);
 
+/* Take the next value if it lies whole in the window and is on one line, with ", " and ": " between, as the
+ * writer writes it: nearly all are. Its bytes hold until anything else is read. If it is not, or is wrong,
+ * nothing but white space is taken: json_copy() reads it, or says what is wrong with it. */
+bool json_take_whole(struct json *json, const char **ret, size_t *ret_size);
+
+/* Take these very bytes if they come next and lie in the window. */
+bool json_take_text(struct json *json, const char *text, size_t size);
+
 /* Append the next value to ret: on one line, with ", " and ": " between; strings and numbers as they are. */
 void json_copy(struct json *json, struct buffer *ret);
 

@@ -34,25 +34,24 @@ struct trace_reader {
 
 /* ---- members of an event ---- */
 
-static bool parse_unsigned(const struct buffer *text, uint64_t most, uint64_t *ret) {
-    const struct trace_value value = {(const char *)text->data, text->size};
-    return trace_value_unsigned(&value, ret) && *ret <= most;
+static bool parse_unsigned(const struct trace_value *value, uint64_t most, uint64_t *ret) {
+    return trace_value_unsigned(value, ret) && *ret <= most;
 }
 
 /* A process ID. */
-static bool parse_id(const struct buffer *text, int32_t *ret) {
-    uint64_t value;
-    if (!parse_unsigned(text, INT32_MAX, &value))
+static bool parse_id(const struct trace_value *value, int32_t *ret) {
+    uint64_t id;
+    if (!parse_unsigned(value, INT32_MAX, &id))
         return false;
-    *ret = (int32_t)value;
+    *ret = (int32_t)id;
     return true;
 }
 
-static bool set_seq(struct trace_event *event, struct buffer *value) {
+static bool set_seq(struct trace_event *event, const struct trace_value *value) {
     return parse_unsigned(value, UINT64_MAX, &event->seq);
 }
 
-static bool set_depth(struct trace_event *event, struct buffer *value) {
+static bool set_depth(struct trace_event *event, const struct trace_value *value) {
     uint64_t depth;
     if (!parse_unsigned(value, UINT32_MAX, &depth))
         return false;
@@ -61,42 +60,38 @@ static bool set_depth(struct trace_event *event, struct buffer *value) {
     return true;
 }
 
-static bool set_pid(struct trace_event *event, struct buffer *value) {
+static bool set_pid(struct trace_event *event, const struct trace_value *value) {
     return parse_id(value, &event->pid);
 }
 
-static bool set_tid(struct trace_event *event, struct buffer *value) {
+static bool set_tid(struct trace_event *event, const struct trace_value *value) {
     return parse_id(value, &event->tid);
 }
 
 /* Types and times have no escapes. */
-static bool is_string(const struct buffer *value) {
-    return value->size >= 2 && value->data[0] == '"';
+static bool is_string(const struct trace_value *value) {
+    return value->size >= 2 && value->text[0] == '"';
 }
 
-static bool set_type(struct trace_event *event, struct buffer *value) {
-    return is_string(value) && trace_type_find((const char *)value->data + 1, value->size - 2, &event->type);
+static bool set_type(struct trace_event *event, const struct trace_value *value) {
+    return is_string(value) && trace_type_find(value->text + 1, value->size - 2, &event->type);
 }
 
-static bool set_timestamp(struct trace_event *event, struct buffer *value) {
-    return is_string(value) &&
-           trace_time_parse((const char *)value->data + 1, value->size - 2, &event->timestamp_ns);
+static bool set_timestamp(struct trace_event *event, const struct trace_value *value) {
+    return is_string(value) && trace_time_parse(value->text + 1, value->size - 2, &event->timestamp_ns);
 }
 
-/* The buffers are swapped, so that a large value is not copied. */
-static bool set_data(struct trace_event *event, struct buffer *value) {
-    if (value->size < 2 || value->data[0] != '{')
+static bool set_data(struct trace_event *event, const struct trace_value *value) {
+    if (value->size < 2 || value->text[0] != '{')
         return false;
-    struct buffer data = *value;
-    *value = event->data;
-    memmove(data.data, data.data + 1, data.size -= 2);
-    event->data = data;
+    buffer_clear(&event->data);
+    buffer_put(&event->data, value->text + 1, value->size - 2);
     return true;
 }
 
 static const struct member {
     const char *key; /* as it stands in the file */
-    bool (*set)(struct trace_event *event, struct buffer *value);
+    bool (*set)(struct trace_event *event, const struct trace_value *value);
     const char *wrong;
     bool needed;
 } members[] = {
@@ -110,40 +105,72 @@ static const struct member {
 };
 #define MEMBER_COUNT (sizeof(members) / sizeof(members[0]))
 
+/* What the writer puts before the value of each member, in its order. */
+#define BEFORE(text)                                                                                         \
+    { text ": ", sizeof(text ": ") - 1 }
+static const struct {
+    const char *text;
+    size_t size;
+} written[MEMBER_COUNT] = {
+    BEFORE("\"seq\""),   BEFORE(", \"timestamp\""), BEFORE(", \"type\""), BEFORE(", \"depth\""),
+    BEFORE(", \"pid\""), BEFORE(", \"tid\""),       BEFORE(", \"data\""),
+};
+
 static bool key_is(const struct trace_reader *reader, const char *key) {
     return reader->key.size == strlen(key) && !memcmp(reader->key.data, key, reader->key.size);
 }
 
-static void read_value(struct trace_reader *reader) {
+/* The next value; it holds until anything else is read. What cannot be read is empty. */
+static struct trace_value read_value(struct trace_reader *reader) {
+    struct trace_value value;
+    if (json_take_whole(&reader->json, &value.text, &value.size))
+        return value;
     buffer_clear(&reader->value);
     json_copy(&reader->json, &reader->value);
+    return (struct trace_value){(const char *)reader->value.data, reader->value.size};
 }
 
 /* What reel does not know is kept. */
-static void keep_extra(struct trace_reader *reader, struct trace_event *event) {
+static void keep_extra(struct trace_reader *reader, struct trace_event *event,
+                       const struct trace_value *value) {
     if (event->extra.size)
         buffer_put(&event->extra, ", ", 2);
     buffer_put(&event->extra, reader->key.data, reader->key.size);
     buffer_put(&event->extra, ": ", 2);
-    buffer_put(&event->extra, reader->value.data, reader->value.size);
+    buffer_put(&event->extra, value->text, value->size);
     if (event->extra.size > TRACE_EVENT_MAX)
         json_fail(&reader->json, "larger than any event is");
+}
+
+/* The value of a member, or of what is none when i is MEMBER_COUNT. */
+static void read_member_value(struct trace_reader *reader, struct trace_event *event, size_t i,
+                              unsigned *seen) {
+    const struct trace_value value = read_value(reader);
+    if (json_failed(&reader->json))
+        return;
+    if (i == MEMBER_COUNT)
+        keep_extra(reader, event, &value);
+    else if (*seen & 1u << i)
+        json_fail(&reader->json, "an event has the same key twice");
+    else if (!members[i].set(event, &value))
+        json_fail(&reader->json, members[i].wrong);
+    *seen |= 1u << i;
 }
 
 static void read_member(struct trace_reader *reader, struct trace_event *event, unsigned *seen) {
     size_t i = 0;
     while (i < MEMBER_COUNT && !key_is(reader, members[i].key))
         i++;
-    read_value(reader);
-    if (json_failed(&reader->json))
-        return;
-    if (i == MEMBER_COUNT)
-        keep_extra(reader, event);
-    else if (*seen & 1u << i)
-        json_fail(&reader->json, "an event has the same key twice");
-    else if (!members[i].set(event, &reader->value))
-        json_fail(&reader->json, members[i].wrong);
-    *seen |= 1u << i;
+    read_member_value(reader, event, i, seen);
+}
+
+/* The members as the writer writes them, as far as that is how they stand. */
+static void read_written(struct trace_reader *reader, struct trace_event *event, unsigned *seen) {
+    for (size_t i = 0; i < MEMBER_COUNT; i++) {
+        if (!json_take_text(&reader->json, written[i].text, written[i].size))
+            break;
+        read_member_value(reader, event, i, seen);
+    }
 }
 
 static void check_event(struct trace_reader *reader, struct trace_event *event, unsigned seen) {
@@ -159,20 +186,20 @@ static void check_event(struct trace_reader *reader, struct trace_event *event, 
 
 static void read_metadata(struct trace_reader *reader) {
     struct trace_event members_of = {0};
-    struct trace_value value;
+    struct trace_value value = read_value(reader);
     uint64_t dropped;
-    read_value(reader);
     if (json_failed(&reader->json))
         return;
-    struct buffer text = reader->value;
-    reader->value = reader->metadata;
-    reader->metadata = text;
+    buffer_clear(&reader->metadata);
+    buffer_put(&reader->metadata, value.text, value.size);
+    if (reader->metadata.failed) /* trace_reader_next() says so */
+        return;
     reader->has_metadata = true;
-    if (text.data[0] != '{') {
+    if (value.text[0] != '{') {
         json_fail(&reader->json, "\"metadata\" is no object");
         return;
     }
-    members_of.data = (struct buffer){.data = text.data + 1, .size = text.size - 2};
+    members_of.data = (struct buffer){.data = reader->metadata.data + 1, .size = reader->metadata.size - 2};
     if (trace_data_find(&members_of, "dropped_events", &value) && trace_value_unsigned(&value, &dropped))
         reader->dropped += dropped;
 }
@@ -195,7 +222,8 @@ static bool next_key(struct trace_reader *reader, bool first) {
 /* An object of the array, behind its brace. */
 static void read_event(struct trace_reader *reader, struct trace_event *event) {
     unsigned seen = 0;
-    for (bool first = true; next_key(reader, first); first = false)
+    read_written(reader, event, &seen);
+    for (bool first = !seen; next_key(reader, first); first = false)
         read_member(reader, event, &seen);
     check_event(reader, event, seen);
 }
@@ -211,7 +239,8 @@ static void begin_array(struct trace_reader *reader, bool in_document) {
 static bool read_top_object(struct trace_reader *reader, struct trace_event *event) {
     unsigned seen = 0;
     bool metadata = false;
-    for (bool first = true; next_key(reader, first); first = false) {
+    read_written(reader, event, &seen);
+    for (bool first = !seen; next_key(reader, first); first = false) {
         if (key_is(reader, "\"traces\"")) {
             if (seen & ((1u << MEMBER_COUNT) - 1))
                 json_fail(&reader->json, "an event with \"traces\"");
@@ -307,7 +336,9 @@ struct error *trace_reader_next(struct trace_reader *reader, struct trace_event 
         reader->place = PLACE_END;
         return json_check(&reader->json);
     }
+    TRY(buffer_check(&event->data));
     TRY(buffer_check(&event->extra));
+    TRY(buffer_check(&reader->metadata));
     *ret_more = filled;
     return NULL;
 }

@@ -44,6 +44,14 @@ struct trace_value {
     size_t size;
 };
 
+/* The member of data that begins at *at, which is 0 at first and then that of the next; false behind the
+ * last. The key is as it stands, without its quotes. Only for data that came from a reader or writer. */
+bool trace_data_next(const struct trace_event *event, size_t *at, struct trace_value *ret_key,
+                     struct trace_value *ret_value);
+
+/* Whether it is this text, byte by byte. */
+bool trace_value_is(const struct trace_value *value, const char *text);
+
 /* The member of data with this key; false if there is none. Only for data that came from a reader or writer.
  */
 bool trace_data_find(const struct trace_event *event, const char *key, struct trace_value *ret);

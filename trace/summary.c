@@ -81,12 +81,29 @@ static struct error *find_thread(struct summary *summary, const struct trace_eve
     return NULL;
 }
 
-/* The event's function into summary->key: name, NUL, file. False if there is no file. */
-static bool read_function(struct summary *summary, const struct trace_event *event) {
-    struct trace_value value;
+/* What an entry or exit says of its call, as text; what it does not say is empty. */
+struct call {
+    struct trace_value function, file, duration;
+};
+
+static void read_call(const struct trace_event *event, struct call *ret) {
+    struct trace_value key, value;
+    *ret = (struct call){0};
+    for (size_t at = 0; trace_data_next(event, &at, &key, &value);) {
+        struct trace_value *member = trace_value_is(&key, "function")      ? &ret->function
+                                     : trace_value_is(&key, "file")        ? &ret->file
+                                     : trace_value_is(&key, "duration_ns") ? &ret->duration
+                                                                           : NULL;
+        if (member && !member->size)
+            *member = value;
+    }
+}
+
+/* A call's function into summary->key: name, NUL, file. False if there is no file. */
+static bool read_function(struct summary *summary, const struct call *call) {
     struct buffer *key = &summary->key, *text = &summary->text;
     buffer_clear(key);
-    if (!trace_data_find(event, "function", &value) || !trace_value_string(&value, text)) {
+    if (!trace_value_string(&call->function, text)) {
         buffer_clear(text);
         buffer_put(text, "?", 1);
     }
@@ -95,7 +112,7 @@ static bool read_function(struct summary *summary, const struct trace_event *eve
             text->data[i] = '?';
     buffer_put(key, text->data, text->size);
     buffer_put_u8(key, 0);
-    bool has_file = trace_data_find(event, "file", &value) && trace_value_string(&value, text);
+    bool has_file = trace_value_string(&call->file, text);
     if (has_file)
         buffer_put(key, text->data, text->size);
     return has_file;
@@ -111,9 +128,9 @@ static struct error *find_function(struct summary *summary, uint32_t *ret) {
 /* The function of an exit. It need not repeat the file: then it is that of an open call of this name near by.
  */
 static struct error *find_exited(struct summary *summary, const struct summary_thread *thread,
-                                 const struct trace_event *event, uint32_t *ret) {
+                                 const struct call *call, uint32_t *ret) {
     const struct buffer *key = &summary->key;
-    bool has_file = read_function(summary, event);
+    bool has_file = read_function(summary, call);
     TRY(buffer_check(key));
     for (uint32_t i = 0; !has_file && i < thread->frame_count && i < EXIT_SEARCH; i++) {
         uint32_t function = thread->frames[thread->frame_count - 1 - i].function;
@@ -226,8 +243,10 @@ static void abandon_deeper(struct summary *summary, struct summary_thread *threa
 
 static struct error *add_entry(struct summary *summary, struct summary_thread *thread,
                                const struct trace_event *event) {
+    struct call call;
     uint32_t function, node;
-    read_function(summary, event);
+    read_call(event, &call);
+    read_function(summary, &call);
     TRY(find_function(summary, &function));
     abandon_deeper(summary, thread, event);
     uint32_t count = thread->frame_count;
@@ -279,11 +298,12 @@ static void add_lone_exit(struct summary *summary, struct summary_thread *thread
 
 static struct error *add_exit(struct summary *summary, struct summary_thread *thread,
                               const struct trace_event *event) {
-    struct trace_value value;
+    struct call call;
     uint64_t duration = 0;
     uint32_t function;
-    TRY(find_exited(summary, thread, event, &function));
-    bool known = trace_data_find(event, "duration_ns", &value) && trace_value_unsigned(&value, &duration);
+    read_call(event, &call);
+    TRY(find_exited(summary, thread, &call, &function));
+    bool known = trace_value_unsigned(&call.duration, &duration);
     uint32_t frame = find_frame(thread, function, event);
     if (frame == NONE) {
         abandon_deeper(summary, thread, event);

@@ -1,19 +1,31 @@
 /* Values in the data of an event (trace/reader.h). The text is known to be whole JSON on one line, since it
  * was made by trace/json.c or the writer; sizes are checked all the same. */
+#include "trace/plain.h"
 #include "trace/reader.h"
 
 #include <string.h>
 
 /* The offset behind the string that begins at `at` (its quote). */
 static size_t skip_string(const char *text, size_t size, size_t at) {
-    for (at++; at < size && text[at] != '"'; at++)
-        if (text[at] == '\\')
-            at++;
-    return at < size ? at + 1 : size;
+    const uint8_t *bytes = (const uint8_t *)text;
+    for (at++; at < size; at++) {
+        at += plain_bytes(bytes + at, bytes + size);
+        if (at < size && text[at] == '"')
+            return at + 1;
+        at += at < size && text[at] == '\\';
+    }
+    return size;
 }
 
-/* The offset behind the value that begins at `at`. */
-static size_t skip_value(const char *text, size_t size, size_t at) {
+/* The offset behind the number or word that begins at `at`. */
+static size_t skip_word(const char *text, size_t size, size_t at) {
+    while (at < size && text[at] != ',' && text[at] != '}' && text[at] != ']')
+        at++;
+    return at;
+}
+
+/* The offset behind the object or array that begins at `at`. */
+static size_t skip_nested(const char *text, size_t size, size_t at) {
     unsigned nesting = 0;
     while (at < size) {
         char byte = text[at];
@@ -21,29 +33,49 @@ static size_t skip_value(const char *text, size_t size, size_t at) {
             at = skip_string(text, size, at);
             continue;
         }
-        if (!nesting && (byte == ',' || byte == '}' || byte == ']'))
-            break;
-        nesting += byte == '{' || byte == '[';
-        nesting -= byte == '}' || byte == ']';
         at++;
+        nesting += byte == '{' || byte == '[';
+        if ((byte == '}' || byte == ']') && --nesting == 0)
+            break;
     }
     return at;
 }
 
-bool trace_data_find(const struct trace_event *event, const char *key, struct trace_value *ret) {
+static size_t skip_value(const char *text, size_t size, size_t at) {
+    if (at == size)
+        return size;
+    if (text[at] == '"')
+        return skip_string(text, size, at);
+    return text[at] == '{' || text[at] == '[' ? skip_nested(text, size, at) : skip_word(text, size, at);
+}
+
+bool trace_data_next(const struct trace_event *event, size_t *at, struct trace_value *ret_key,
+                     struct trace_value *ret_value) {
     const char *text = (const char *)event->data.data;
-    size_t size = event->data.size, length = strlen(key);
-    for (size_t at = 0; at < size && text[at] == '"';) {
-        size_t name = at + 1, behind = skip_string(text, size, at);
-        bool found = behind - name == length + 1 && !memcmp(text + name, key, length);
-        size_t value = behind + 2 < size ? behind + 2 : size; /* ": " */
-        at = skip_value(text, size, value);
-        if (found) {
-            *ret = (struct trace_value){text + value, at - value};
+    size_t size = event->data.size, start = *at;
+    if (start >= size || text[start] != '"')
+        return false;
+    size_t behind = skip_string(text, size, start);
+    size_t value = behind + 2 < size ? behind + 2 : size; /* ": " */
+    size_t end = skip_value(text, size, value);
+    *ret_key = (struct trace_value){text + start + 1, behind - start > 2 ? behind - start - 2 : 0};
+    *ret_value = (struct trace_value){text + value, end - value};
+    *at = end + 2; /* ", " */
+    return true;
+}
+
+bool trace_value_is(const struct trace_value *value, const char *text) {
+    size_t size = strlen(text);
+    return value->size == size && !memcmp(value->text, text, size);
+}
+
+bool trace_data_find(const struct trace_event *event, const char *key, struct trace_value *ret) {
+    struct trace_value found, value;
+    for (size_t at = 0; trace_data_next(event, &at, &found, &value);)
+        if (trace_value_is(&found, key)) {
+            *ret = value;
             return true;
         }
-        at = at + 2 < size ? at + 2 : size; /* ", " */
-    }
     return false;
 }
 

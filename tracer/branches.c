@@ -30,6 +30,8 @@
  */
 #include "tracer/branches.h"
 
+#include "trace/intern.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,34 +65,112 @@ static unsigned line_at(const struct branches *branches, uint64_t vaddr) {
     return row ? row->line : 0;
 }
 
-/* ---- groups ---- */
+/* ---- while they are found ---- */
 
-static struct error *group_of(struct branches *branches, const struct line_row *row, size_t *ret) {
-    for (size_t i = 0; i < branches->group_count; i++)
-        if (branches->groups[i].line == row->line && branches->groups[i].file == row->file) {
-            *ret = i;
-            return NULL;
-        }
-    struct branch_group *groups = realloc(branches->groups, (branches->group_count + 1) * sizeof(*groups));
-    if (!groups)
+/* A function may have thousands of conditions, and each asks for others: so everything is looked up. */
+struct finder {
+    const struct function_code *code;
+    const struct address_range *ranges;
+    size_t range_count;
+    bool optimized;
+    struct intern lines;               /* file and line, by the number of their group */
+    const struct code_transfer **back; /* jumps to an address at or before them, by target */
+    size_t back_count;
+    const struct code_transfer **returns;
+    size_t return_count;
+};
+
+static int compare_targets(const void *a, const void *b) {
+    uint64_t x = (*(const struct code_transfer *const *)a)->target,
+             y = (*(const struct code_transfer *const *)b)->target;
+    return x < y ? -1 : x > y;
+}
+
+static bool is_known_jump(const struct code_transfer *transfer) {
+    return transfer->kind == CODE_JUMP || transfer->kind == CODE_BRANCH;
+}
+
+static struct error *finder_init(struct finder *finder) {
+    const struct function_code *code = finder->code;
+    finder->back = calloc(code->count + 1, sizeof(*finder->back));
+    finder->returns = calloc(code->count + 1, sizeof(*finder->returns));
+    if (!finder->back || !finder->returns)
         return &error_no_memory;
-    branches->groups = groups;
-    groups[branches->group_count] = (struct branch_group){.file = row->file, .line = row->line};
-    *ret = branches->group_count++;
+    for (size_t i = 0; i < code->count; i++) {
+        const struct code_transfer *transfer = &code->transfers[i];
+        if (is_known_jump(transfer) && transfer->target <= transfer->vaddr)
+            finder->back[finder->back_count++] = transfer;
+        if (transfer->kind == CODE_RETURN)
+            finder->returns[finder->return_count++] = transfer;
+    }
+    qsort(finder->back, finder->back_count, sizeof(*finder->back), compare_targets);
     return NULL;
 }
 
-static struct error *add(struct branches *branches, const struct code_transfer *transfer) {
+static void finder_deinit(struct finder *finder) {
+    intern_deinit(&finder->lines);
+    free(finder->back);
+    free(finder->returns);
+}
+
+/* The first of those that jump back to the address or behind it. */
+static size_t back_from(const struct finder *finder, uint64_t target) {
+    size_t low = 0, high = finder->back_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (finder->back[middle]->target < target)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* ---- groups ---- */
+
+/* Twice the room, when the items fill it. */
+static struct error *make_room(void *array, size_t count, size_t *room, size_t size) {
+    void **items = array;
+    if (count < *room)
+        return NULL;
+    size_t more = *room ? *room * 2 : 16;
+    void *grown = realloc(*items, more * size);
+    if (!grown)
+        return &error_no_memory;
+    *items = grown;
+    *room = more;
+    return NULL;
+}
+
+/* The group of the row's line, to which the branch that comes next belongs. */
+static struct error *join_group(struct finder *finder, struct branches *branches, const struct line_row *row,
+                                size_t *ret) {
+    const uint64_t key[2] = {(uintptr_t)row->file, row->line};
+    uint32_t number;
+    TRY(make_room(&branches->groups, branches->group_count, &branches->group_room,
+                  sizeof(*branches->groups)));
+    TRY(intern_add(&finder->lines, key, sizeof(key), &number));
+    struct branch_group *group = &branches->groups[number];
+    if (number == branches->group_count) {
+        branches->group_count++;
+        *group = (struct branch_group){.file = row->file, .line = row->line, .first_branch = branches->count};
+    } else {
+        branches->branches[group->last_branch].later = branches->count;
+    }
+    group->last_branch = branches->count;
+    *ret = number;
+    return NULL;
+}
+
+static struct error *add(struct finder *finder, struct branches *branches,
+                         const struct code_transfer *transfer) {
     const struct line_row *row = row_at(branches, transfer->vaddr);
     size_t group;
     if (!row)
         return NULL;
-    TRY(group_of(branches, row, &group));
-    struct branch *grown = realloc(branches->branches, (branches->count + 1) * sizeof(*grown));
-    if (!grown)
-        return &error_no_memory;
-    branches->branches = grown;
-    grown[branches->count++] = (struct branch){
+    TRY(make_room(&branches->branches, branches->count, &branches->room, sizeof(*branches->branches)));
+    TRY(join_group(finder, branches, row, &group));
+    branches->branches[branches->count++] = (struct branch){
         .vaddr = transfer->vaddr,
         .next = transfer->next,
         .backward = transfer->kind != CODE_JUMP_INDIRECT && transfer->target <= transfer->vaddr,
@@ -99,6 +179,14 @@ static struct error *add(struct branches *branches, const struct code_transfer *
     };
     branches->groups[group].last = transfer->vaddr;
     return NULL;
+}
+
+/* The next jump of a group behind this one (NULL: its first), or NULL. */
+static const struct branch *next_of(const struct branches *branches, const struct branch_group *group,
+                                    const struct branch *branch) {
+    if (!branch)
+        return &branches->branches[group->first_branch];
+    return branch->later ? &branches->branches[branch->later] : NULL;
 }
 
 /* ---- classification ---- */
@@ -171,11 +259,16 @@ static void look(const struct branches *branches, const struct function_code *co
         shape->far_target = transfer->target;
 }
 
-static const struct code_transfer *transfer_at(const struct function_code *code, uint64_t vaddr) {
-    for (size_t i = 0; i < code->count; i++)
-        if (code->transfers[i].vaddr == vaddr)
-            return &code->transfers[i];
-    return NULL;
+/* The first transfer at the address or behind it, which ends the block of straight code there; or NULL. */
+static const struct code_transfer *block_end(const struct function_code *code, uint64_t vaddr) {
+    size_t index = function_code_transfer_from(code, vaddr);
+    return index < code->count ? &code->transfers[index] : NULL;
+}
+
+/* The transfer that a branch was made of. */
+static const struct code_transfer *transfer_of(const struct function_code *code,
+                                               const struct branch *branch) {
+    return block_end(code, branch->vaddr);
 }
 
 /* The nearest line behind the condition's own. */
@@ -189,43 +282,34 @@ static unsigned nearest_following(const struct shape *shape, unsigned own) {
 
 /* Does a jump from the end of the body to `join` jump over an else part? Not when it may as well be a return,
  * break or continue, see above. */
-static bool joins(const struct branches *branches, const struct function_code *code, uint64_t far_target,
+static bool joins(const struct branches *branches, const struct finder *finder, uint64_t far_target,
                   uint64_t join, uint64_t condition) {
+    const struct function_code *code = finder->code;
     unsigned line = line_at(branches, join), else_line = line_at(branches, far_target);
     if (line <= else_line)
         return false;
-    for (size_t i = 0; i < code->count; i++) {
-        const struct code_transfer *transfer = &code->transfers[i];
-        bool between = transfer->vaddr >= far_target && transfer->vaddr < join;
-        bool known = transfer->kind == CODE_BRANCH || transfer->kind == CODE_JUMP;
-        if (between && known && transfer->target <= condition)
+    for (size_t i = function_code_transfer_from(code, far_target);
+         i < code->count && code->transfers[i].vaddr < join; i++)
+        if (is_known_jump(&code->transfers[i]) && code->transfers[i].target <= condition)
             return false;
-        if (transfer->kind == CODE_RETURN && line_at(branches, transfer->vaddr) == line)
+    for (size_t i = 0; i < finder->return_count; i++)
+        if (line_at(branches, finder->returns[i]->vaddr) == line)
             return false;
-    }
     return true;
 }
 
 /* One outside line only: the body is on the condition's own line. */
-static void classify_if(const struct branches *branches, const struct function_code *code,
+static void classify_if(const struct branches *branches, const struct finder *finder,
                         const struct shape *shape, struct branch_group *group) {
     group->kind = BRANCH_IF;
     group->then_line = shape->outside_count > 1 ? nearest_following(shape, group->line) : 0;
     group->then_address = shape->ambiguous ? 0 : shape->near;
-    const struct code_transfer *before = function_code_before(code, shape->far_target);
+    const struct code_transfer *before = function_code_before(finder->code, shape->far_target);
     if (before && before->next == shape->far_target && before->kind == CODE_JUMP &&
         before->target > shape->far_target && before->vaddr > group->last &&
         line_at(branches, shape->far_target) > line_at(branches, before->vaddr) + 1 &&
-        joins(branches, code, shape->far_target, before->target, shape->first))
+        joins(branches, finder, shape->far_target, before->target, shape->first))
         group->else_address = shape->far_target;
-}
-
-/* The transfer that ends the block of straight code at the address. */
-static const struct code_transfer *block_end(const struct function_code *code, uint64_t vaddr) {
-    for (size_t i = 0; i < code->count; i++)
-        if (code->transfers[i].vaddr >= vaddr)
-            return &code->transfers[i];
-    return NULL;
 }
 
 /* Does straight code from `top` come to the jump at `last`, without leaving what is between them? Loops with
@@ -247,12 +331,11 @@ static bool comes_to(const struct function_code *code, uint64_t top, uint64_t la
 }
 
 /* Does a jump from vaddr to target leave a loop around it: code that a later jump goes back in front of? */
-static bool leaves_loop(const struct function_code *code, const struct branch *branch) {
-    const struct code_transfer *jump = transfer_at(code, branch->vaddr);
-    for (size_t i = 0; i < code->count; i++) {
-        const struct code_transfer *back = &code->transfers[i];
-        if ((back->kind != CODE_JUMP && back->kind != CODE_BRANCH) || back->target > branch->vaddr ||
-            back->vaddr < branch->vaddr)
+static bool leaves_loop(const struct finder *finder, const struct branch *branch) {
+    const struct code_transfer *jump = transfer_of(finder->code, branch);
+    for (size_t i = 0; i < finder->back_count && finder->back[i]->target <= branch->vaddr; i++) {
+        const struct code_transfer *back = finder->back[i];
+        if (back->vaddr < branch->vaddr)
             continue;
         if (back->vaddr == branch->vaddr || jump->target > back->vaddr || jump->target < back->target)
             return true;
@@ -260,42 +343,30 @@ static bool leaves_loop(const struct function_code *code, const struct branch *b
     return false;
 }
 
-static const struct branch *last_of(const struct branches *branches, size_t group) {
-    const struct branch *last = NULL;
-    for (size_t i = 0; i < branches->count; i++)
-        if (branches->branches[i].group == group)
-            last = &branches->branches[i];
-    return last;
-}
-
 /* Does a jump of another line go back to the same place? Then one of them may be `continue`. */
-static bool has_other_way_back(const struct branches *branches, const struct function_code *code,
+static bool has_other_way_back(const struct branches *branches, const struct finder *finder,
                                const struct code_transfer *jump, size_t group) {
-    for (size_t i = 0; i < code->count; i++) {
-        const struct code_transfer *other = &code->transfers[i];
+    for (size_t i = back_from(finder, jump->target);
+         i < finder->back_count && finder->back[i]->target == jump->target; i++) {
+        const struct code_transfer *other = finder->back[i];
         const struct branch *branch = branches_at(branches, other->vaddr);
-        bool known = other->kind == CODE_JUMP || other->kind == CODE_BRANCH;
-        if (known && other->target == jump->target && other->vaddr > jump->target &&
-            (!branch || branch->group != group))
+        if (other->vaddr > jump->target && (!branch || branch->group != group))
             return true;
     }
     return false;
 }
 
 /* A loop when the last jump of the line goes back to what comes to it again. */
-static bool is_rotated(const struct branches *branches, const struct function_code *code, size_t index,
+static bool is_rotated(const struct branches *branches, const struct finder *finder, size_t index,
                        struct branch_group *group) {
-    const struct branch *last = last_of(branches, index);
-    const struct code_transfer *jump = transfer_at(code, last->vaddr);
-    if (jump->kind != CODE_BRANCH || !last->backward || has_other_way_back(branches, code, jump, index) ||
-        !comes_to(code, jump->target, last->vaddr))
+    const struct branch *last = &branches->branches[group->last_branch], *branch = NULL;
+    const struct code_transfer *jump = transfer_of(finder->code, last);
+    if (jump->kind != CODE_BRANCH || !last->backward || has_other_way_back(branches, finder, jump, index) ||
+        !comes_to(finder->code, jump->target, last->vaddr))
         return false;
     group->loop_top = jump->target;
-    for (size_t i = 0; i < branches->count; i++) {
-        const struct branch *branch = &branches->branches[i];
-        if (branch->group != index || branch == last)
-            continue;
-        if (branch->backward && transfer_at(code, branch->vaddr)->target < jump->target)
+    while ((branch = next_of(branches, group, branch)) != last) {
+        if (branch->backward && transfer_of(finder->code, branch)->target < jump->target)
             return false;
         if (branch->vaddr < jump->target)
             group->guard = branch->vaddr;
@@ -303,82 +374,90 @@ static bool is_rotated(const struct branches *branches, const struct function_co
     return true;
 }
 
-static void classify_optimized(const struct branches *branches, const struct function_code *code,
-                               size_t index, const struct shape *shape, struct branch_group *group) {
+static void classify_optimized(const struct branches *branches, const struct finder *finder, size_t index,
+                               const struct shape *shape, struct branch_group *group) {
     group->kind = BRANCH_UNKNOWN;
     if (shape->indirect) {
         group->kind = BRANCH_SWITCH;
         return;
     }
-    if (is_rotated(branches, code, index, group)) {
+    if (is_rotated(branches, finder, index, group)) {
         group->kind = BRANCH_ROTATED;
         return;
     }
     if (shape->outside_count != 2 || shape->backward)
         return;
-    for (size_t i = 0; i < branches->count; i++)
-        if (branches->branches[i].group == index && leaves_loop(code, &branches->branches[i]))
+    for (const struct branch *branch = NULL; (branch = next_of(branches, group, branch));)
+        if (leaves_loop(finder, branch))
             return;
-    classify_if(branches, code, shape, group);
+    classify_if(branches, finder, shape, group);
 }
 
-static void classify(struct branches *branches, const struct function_code *code, bool optimized,
-                     size_t index) {
+static void classify(struct branches *branches, const struct finder *finder, size_t index) {
     struct branch_group *group = &branches->groups[index];
     struct shape shape = {0};
-    for (size_t i = 0; i < branches->count; i++)
-        if (branches->branches[i].group == index)
-            look(branches, code, transfer_at(code, branches->branches[i].vaddr), group, &shape);
-    if (optimized)
-        classify_optimized(branches, code, index, &shape, group);
+    for (const struct branch *branch = NULL; (branch = next_of(branches, group, branch));)
+        look(branches, finder->code, transfer_of(finder->code, branch), group, &shape);
+    if (finder->optimized)
+        classify_optimized(branches, finder, index, &shape, group);
     else if (shape.indirect || shape.outside_count >= SWITCH_TARGETS)
         group->kind = BRANCH_SWITCH;
-    else if (shape.backward || shape.exit)
-        *group = (struct branch_group){.kind = BRANCH_LOOP,
-                                       .file = group->file,
-                                       .line = group->line,
-                                       .last = group->last,
-                                       .loop_exit = shape.exit};
-    else
-        classify_if(branches, code, &shape, group);
+    else if (shape.backward || shape.exit) {
+        group->kind = BRANCH_LOOP;
+        group->loop_exit = shape.exit;
+    } else
+        classify_if(branches, finder, &shape, group);
 }
 
 /* Is this a jmp that ends the condition of the conditional jump before it? */
-static bool goes_with(const struct branches *branches, const struct function_code *code, size_t index,
-                      const struct address_range *ranges, size_t range_count) {
-    const struct code_transfer *transfer = &code->transfers[index];
-    if (!index || transfer->kind != CODE_JUMP || !ranges_contain(ranges, range_count, transfer->target))
+static bool goes_with(const struct branches *branches, const struct finder *finder, size_t index) {
+    const struct code_transfer *transfer = &finder->code->transfers[index];
+    if (!index || transfer->kind != CODE_JUMP ||
+        !ranges_contain(finder->ranges, finder->range_count, transfer->target))
         return false;
     const struct code_transfer *before = transfer - 1;
     return before->kind == CODE_BRANCH && before->next == transfer->vaddr &&
            line_at(branches, before->vaddr) == line_at(branches, transfer->vaddr);
 }
 
-struct error *branches_find(const struct function_code *code, const struct address_range *ranges,
-                            size_t range_count, const struct line_rows *rows, bool optimized,
-                            struct branches *ret) {
-    *ret = (struct branches){.rows = rows->rows, .row_count = rows->count};
+static struct error *find_all(struct finder *finder, struct branches *ret) {
+    const struct function_code *code = finder->code;
+    TRY(finder_init(finder));
     for (size_t i = 0; i < code->count; i++) {
         const struct code_transfer *transfer = &code->transfers[i];
-        bool inside = transfer->kind == CODE_BRANCH && ranges_contain(ranges, range_count, transfer->target);
-        if (!inside && transfer->kind != CODE_JUMP_INDIRECT && !goes_with(ret, code, i, ranges, range_count))
-            continue;
-        struct error *err = add(ret, transfer);
-        if (err) {
-            branches_deinit(ret);
-            return err;
-        }
+        bool inside = transfer->kind == CODE_BRANCH &&
+                      ranges_contain(finder->ranges, finder->range_count, transfer->target);
+        if (inside || transfer->kind == CODE_JUMP_INDIRECT || goes_with(ret, finder, i))
+            TRY(add(finder, ret, transfer));
     }
     for (size_t i = 0; i < ret->group_count; i++)
-        classify(ret, code, optimized, i);
+        classify(ret, finder, i);
     return NULL;
 }
 
+struct error *branches_find(const struct function_code *code, const struct address_range *ranges,
+                            size_t range_count, const struct line_rows *rows, bool optimized,
+                            struct branches *ret) {
+    struct finder finder = {
+        .code = code, .ranges = ranges, .range_count = range_count, .optimized = optimized};
+    *ret = (struct branches){.rows = rows->rows, .row_count = rows->count};
+    struct error *err = find_all(&finder, ret);
+    finder_deinit(&finder);
+    if (err)
+        branches_deinit(ret);
+    return err;
+}
+
 const struct branch *branches_at(const struct branches *branches, uint64_t vaddr) {
-    for (size_t i = 0; i < branches->count; i++)
-        if (branches->branches[i].vaddr == vaddr)
-            return &branches->branches[i];
-    return NULL;
+    size_t low = 0, high = branches->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (branches->branches[middle].vaddr < vaddr)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < branches->count && branches->branches[low].vaddr == vaddr ? &branches->branches[low] : NULL;
 }
 
 /* ---- at run time ---- */

@@ -20,6 +20,7 @@ struct branch {
     bool backward;        /* its target is at or before it */
     bool always;          /* a jmp */
     size_t group;         /* index of its condition */
+    size_t later;         /* index of the next jump of the condition; 0: there is none */
 };
 
 /* A condition: all conditional jumps of one source line. */
@@ -27,8 +28,9 @@ struct branch_group {
     enum branch_kind kind;
     const char *file;
     unsigned line;
-    uint64_t last;         /* address of the last jump of it */
-    unsigned then_line;    /* IF: where control goes when it holds; 0: it stays on the line */
+    size_t first_branch, last_branch; /* indices of the jumps of it */
+    uint64_t last;                    /* address of the last one */
+    unsigned then_line;               /* IF: where control goes when it holds; 0: it stays on the line */
     uint64_t then_address; /* IF without then_line: where it goes on the line; 0: that cannot be told */
     uint64_t else_address; /* IF: where the else part begins; 0: there is none, as far as is known */
     uint64_t loop_top;     /* ROTATED: where its last jump goes back to */
@@ -39,9 +41,9 @@ struct branch_group {
 
 struct branches {
     struct branch *branches; /* by address */
-    size_t count;
+    size_t count, room;
     struct branch_group *groups;
-    size_t group_count;
+    size_t group_count, group_room;
     /* for looking up lines */
     const struct line_row *rows;
     size_t row_count;

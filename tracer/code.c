@@ -41,6 +41,10 @@ static struct error *add_start(struct function_code *code, uint64_t vaddr, size_
     return NULL;
 }
 
+static int compare_stores(const void *a, const void *b) {
+    return compare_addresses(&((const struct code_store *)a)->vaddr, &((const struct code_store *)b)->vaddr);
+}
+
 static struct error *add_transfer(struct function_code *code, const struct code_transfer *transfer) {
     struct code_transfer *grown = realloc(code->transfers, (code->count + 1) * sizeof(*grown));
     if (!grown)
@@ -144,6 +148,8 @@ struct error *function_code_read(const struct elf_image *image, const struct add
         qsort(ret->starts, ret->start_count, sizeof(*ret->starts), compare_addresses);
     if (ret->count)
         qsort(ret->transfers, ret->count, sizeof(*ret->transfers), compare_transfers);
+    if (ret->store_count)
+        qsort(ret->stores, ret->store_count, sizeof(*ret->stores), compare_stores);
     return NULL;
 }
 
@@ -152,9 +158,31 @@ bool function_code_is_start(const struct function_code *code, uint64_t vaddr) {
            bsearch(&vaddr, code->starts, code->start_count, sizeof(vaddr), compare_addresses);
 }
 
+size_t function_code_transfer_from(const struct function_code *code, uint64_t vaddr) {
+    size_t low = 0, high = code->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (code->transfers[middle].vaddr < vaddr)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 const struct code_transfer *function_code_before(const struct function_code *code, uint64_t vaddr) {
-    const struct code_transfer *best = NULL;
-    for (size_t i = 0; i < code->count && code->transfers[i].vaddr < vaddr; i++)
-        best = &code->transfers[i];
-    return best;
+    size_t index = function_code_transfer_from(code, vaddr);
+    return index ? &code->transfers[index - 1] : NULL;
+}
+
+size_t function_code_store_from(const struct function_code *code, uint64_t vaddr) {
+    size_t low = 0, high = code->store_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (code->stores[middle].vaddr < vaddr)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }

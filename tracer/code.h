@@ -39,7 +39,7 @@ struct function_code {
     size_t count;
     uint64_t *starts; /* of all instructions, sorted */
     size_t start_count;
-    struct code_store *stores; /* in the order of the ranges */
+    struct code_store *stores; /* by address */
     size_t store_count;
 };
 
@@ -51,6 +51,10 @@ void function_code_deinit(struct function_code *code);
 
 /* Does an instruction begin there? */
 bool function_code_is_start(const struct function_code *code, uint64_t vaddr);
+/* The index of the first transfer, and of the first store, at or behind the address; their count if there is
+ * none. */
+size_t function_code_transfer_from(const struct function_code *code, uint64_t vaddr);
+size_t function_code_store_from(const struct function_code *code, uint64_t vaddr);
 /* The last transfer before the address, or NULL. */
 const struct code_transfer *function_code_before(const struct function_code *code, uint64_t vaddr);
 

@@ -25,13 +25,14 @@ void engine_deinit(struct engine *engine) {
         task_destroy(engine->tasks[i]);
     task_destroy(engine->gone);
     free(engine->tasks);
+    table_deinit(&engine->by_tid);
     memset(engine, 0, sizeof(*engine));
 }
 
 struct task *engine_task(struct engine *engine, pid_t tid) {
-    for (size_t i = 0; i < engine->count; i++)
-        if (engine->tasks[i]->tid == tid)
-            return engine->tasks[i];
+    struct task *task = table_find(&engine->by_tid, (uint32_t)tid);
+    if (task)
+        return task;
     if (engine->count == engine->room) {
         size_t room = engine->room ? engine->room * 2 : 16;
         struct task **tasks = realloc(engine->tasks, room * sizeof(*tasks));
@@ -40,26 +41,28 @@ struct task *engine_task(struct engine *engine, pid_t tid) {
         engine->tasks = tasks;
         engine->room = room;
     }
-    struct task *task = calloc(1, sizeof(*task));
-    if (!task)
+    task = calloc(1, sizeof(*task));
+    struct error *err = task ? table_put(&engine->by_tid, (uint32_t)tid, task) : NULL;
+    if (!task || err) {
+        error_free(err);
+        free(task);
         return NULL;
+    }
     task_init(task, tid);
+    task->index = engine->count;
     engine->tasks[engine->count++] = task;
     return task;
 }
 
 static void forget(struct engine *engine, struct task *task) {
-    for (size_t i = 0; i < engine->count; i++) {
-        if (engine->tasks[i] != task)
-            continue;
-        engine->tasks[i] = engine->tasks[--engine->count];
-        break;
-    }
+    engine->tasks[task->index] = engine->tasks[--engine->count];
+    engine->tasks[task->index]->index = task->index;
+    table_remove(&engine->by_tid, (uint32_t)task->tid);
+    task_destroy(engine->gone);
     engine->gone = task;
 }
 
 void engine_forget(struct engine *engine, struct task *task) {
-    task_destroy(engine->gone);
     forget(engine, task);
     task_destroy(engine->gone);
     engine->gone = NULL;
@@ -75,10 +78,7 @@ static void on_tick(int signo) {
 }
 
 static bool knows(const struct engine *engine, pid_t tid) {
-    for (size_t i = 0; i < engine->count; i++)
-        if (engine->tasks[i]->tid == tid)
-            return true;
-    return false;
+    return table_find(&engine->by_tid, (uint32_t)tid) != NULL;
 }
 
 bool engine_traces(const struct engine *engine, pid_t tid) {
@@ -139,6 +139,18 @@ struct error *engine_next(struct engine *engine, struct stop *ret) {
         TRY(take_status(engine, tid, status, ret, &mine));
     }
     return NULL;
+}
+
+struct error *engine_next_of(struct engine *engine, struct task *task, bool wait, struct stop *ret) {
+    int status;
+    bool mine;
+    pid_t tid;
+    while ((tid = waitpid(task->tid, &status, __WALL | (wait ? 0 : WNOHANG))) < 0 && errno == EINTR)
+        ;
+    *ret = (struct stop){.kind = STOP_NONE};
+    if (tid < 0)
+        return error_system(errno == ECHILD ? ESRCH : errno, "waiting for task %d", task->tid);
+    return tid ? take_status(engine, tid, status, ret, &mine) : NULL;
 }
 
 struct error *engine_set_tick(unsigned milliseconds) {

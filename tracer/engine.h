@@ -5,6 +5,7 @@
 #ifndef REEL_TRACER_ENGINE_H
 #define REEL_TRACER_ENGINE_H
 
+#include "base/table.h"
 #include "tracer/stop.h"
 
 #include <stddef.h>
@@ -14,6 +15,7 @@
 struct engine {
     struct task **tasks;
     size_t count, room;
+    struct table by_tid;
     struct task *gone; /* reported as gone, freed at the next call */
     /* ends that came before the parent's stop told of the task */
     pid_t ended[ENGINE_ENDED];
@@ -36,6 +38,10 @@ void engine_forget(struct engine *engine, struct task *task);
 /* Wait for the next stop of any tracee. STOP_NONE when there are no tracees (left): other children of this
  * process are not waited for. */
 struct error *engine_next(struct engine *engine, struct stop *ret);
+
+/* The same of one task that is traced. With `wait` until it stops or ends, else STOP_NONE when it has done
+ * neither yet. */
+struct error *engine_next_of(struct engine *engine, struct task *task, bool wait, struct stop *ret);
 
 /* Make engine_next() return STOP_TICK about every `milliseconds` while nothing else happens; 0 switches it
  * off. Uses ITIMER_REAL and SIGALRM of the tracer process. */

@@ -1,10 +1,19 @@
 #include "tracer/function_sites.h"
 
 #include "dwarf/cfi.h"
+#include "dwarf/encoding.h"
 #include "dwarf/line.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+void site_forget_places(struct site *site) {
+    for (struct place_probe *place = site->places, *next; place; place = next) {
+        next = place->next;
+        free(place);
+    }
+    site->places = NULL;
+}
 
 void traced_function_destroy(struct traced_function *function) {
     if (!function)
@@ -12,6 +21,7 @@ void traced_function_destroy(struct traced_function *function) {
     for (size_t i = 0; i < function->site_count; i++) {
         plan_deinit(&function->sites[i].plan);
         free(function->sites[i].stored);
+        site_forget_places(&function->sites[i]);
     }
     free(function->sites);
     if (function->has_abi)
@@ -20,6 +30,7 @@ void traced_function_destroy(struct traced_function *function) {
     free((void *)function->rows.rows);
     function_code_deinit(&function->code);
     free(function->variable_types);
+    free(function->namesakes);
     free(function->conditions);
     free(function);
 }
@@ -38,21 +49,58 @@ struct site *traced_function_site(const struct traced_function *function, uint64
                : NULL;
 }
 
-/* While the table is made it is not sorted yet. */
-static struct error *add_site(struct traced_function *function, uint64_t vaddr, enum site_kind kind,
-                              struct site **ret) {
-    for (size_t i = 0; i < function->site_count; i++)
-        if (function->sites[i].vaddr == vaddr) {
-            function->sites[i].kinds |= kind;
-            *ret = &function->sites[i];
-            return NULL;
-        }
-    struct site *grown = realloc(function->sites, (function->site_count + 1) * sizeof(*grown));
-    if (!grown)
+/* Something that makes an address a site; a site may have several. */
+struct mention {
+    uint64_t vaddr;
+    enum site_kind kind;
+    const struct line_row *row; /* SITE_STATEMENT */
+};
+
+struct mentions {
+    struct mention *mentions;
+    size_t count, room;
+};
+
+static struct error *mention(struct mentions *mentions, uint64_t vaddr, enum site_kind kind,
+                             const struct line_row *row) {
+    if (mentions->count == mentions->room) {
+        size_t room = mentions->room ? mentions->room * 2 : 16;
+        struct mention *grown = realloc(mentions->mentions, room * sizeof(*grown));
+        if (!grown)
+            return &error_no_memory;
+        mentions->mentions = grown;
+        mentions->room = room;
+    }
+    mentions->mentions[mentions->count++] = (struct mention){vaddr, kind, row};
+    return NULL;
+}
+
+/* By address; statements of one address in the order of their rows. */
+static int compare_mentions(const void *a, const void *b) {
+    const struct mention *x = a, *y = b;
+    if (x->vaddr != y->vaddr)
+        return x->vaddr < y->vaddr ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* One site for each address. Of several statements there the last one holds. */
+static struct error *make_sites(struct traced_function *function, struct mentions *mentions) {
+    qsort(mentions->mentions, mentions->count, sizeof(*mentions->mentions), compare_mentions);
+    function->sites = calloc(mentions->count, sizeof(*function->sites));
+    if (!function->sites)
         return &error_no_memory;
-    function->sites = grown;
-    *ret = &grown[function->site_count++];
-    **ret = (struct site){.vaddr = vaddr, .kinds = kind, .module = function->module, .function = function};
+    for (size_t i = 0; i < mentions->count; i++) {
+        const struct mention *each = &mentions->mentions[i];
+        if (!i || each->vaddr != each[-1].vaddr)
+            function->sites[function->site_count++] =
+                (struct site){.vaddr = each->vaddr, .module = function->module, .function = function};
+        struct site *site = &function->sites[function->site_count - 1];
+        site->kinds |= each->kind;
+        if (each->row) {
+            site->line = each->row->line;
+            site->file = each->row->file;
+        }
+    }
     return NULL;
 }
 
@@ -137,18 +185,10 @@ enum {
 
 /* Signed LEB128 that is all of the bytes; false when it is not. */
 static bool whole_sleb(const uint8_t *bytes, size_t size, int64_t *ret) {
-    uint64_t value = 0;
-    unsigned shift = 0;
-    for (size_t i = 0; i < size && shift < 63; i++, shift += 7) {
-        value |= (uint64_t)(bytes[i] & 0x7f) << shift;
-        if (bytes[i] & 0x80)
-            continue;
-        if (bytes[i] & 0x40)
-            value |= ~0ull << (shift + 7);
-        *ret = (int64_t)value;
-        return i + 1 == size;
-    }
-    return false;
+    struct cursor cursor;
+    cursor_init(&cursor, bytes, size, "expression");
+    *ret = encoding_sleb128(&cursor);
+    return !cursor.failed && !cursor_left(&cursor);
 }
 
 /* The frame base at an address, as register + offset. */
@@ -191,15 +231,20 @@ static bool rsp_distance(const struct traced_function *function, uint64_t vaddr,
     return known;
 }
 
-/* Is rsp as low as it is in the body, behind the prologue and before the epilogue? */
-static bool rsp_is_low(const struct traced_function *function, uint64_t vaddr) {
-    int64_t distance, each, most = 0;
-    if (!rsp_distance(function, vaddr, &distance))
-        return true;
+/* The farthest that rsp is from the CFA at any row. */
+static int64_t farthest_rsp(const struct traced_function *function) {
+    int64_t each, most = 0;
     for (size_t i = 0; i < function->rows.count; i++)
         if (rsp_distance(function, function->rows.rows[i].address, &each) && each > most)
             most = each;
-    return distance >= most;
+    return most;
+}
+
+/* Is rsp as low as it is in the body, behind the prologue and before the epilogue? */
+static bool rsp_is_low(const struct traced_function *function, uint64_t vaddr) {
+    int64_t distance;
+    return !rsp_distance(function, vaddr, &distance) ||
+           distance >= (function->rsp_most ? function->rsp_most : farthest_rsp(function));
 }
 
 /* Does the expression say something true at this address? Compilers let locations that are relative to rbp or
@@ -322,13 +367,40 @@ static bool visible(const struct traced_function *function, size_t index, uint64
     if (variable->parameter && traced_variable_is_counted(function, index) &&
         type_strip(function->variable_types[index])->kind == TYPE_ARRAY)
         return false; /* Fortran: its bounds are worked out on the way, nothing says where */
-    for (size_t i = 0; i < function->variables.count; i++) {
+    for (size_t i = function->namesakes[index]; i != index; i = function->namesakes[i]) {
         const struct variable *other = &function->variables.variables[i];
-        if (other->depth > variable->depth && strcmp(other->name, variable->name) == 0 &&
-            variable_in_scope(other, vaddr))
+        if (other->depth > variable->depth && variable_in_scope(other, vaddr))
             return false;
     }
     return true;
+}
+
+static int compare_names(const void *a, const void *b, void *context) {
+    const struct variable *variables = context;
+    return strcmp(variables[*(const uint32_t *)a].name, variables[*(const uint32_t *)b].name);
+}
+
+/* Variables of one name make a ring. */
+static struct error *find_namesakes(struct traced_function *function) {
+    const struct variable *variables = function->variables.variables;
+    size_t count = function->variables.count;
+    uint32_t *order = calloc(count + 1, sizeof(*order));
+    function->namesakes = calloc(count + 1, sizeof(*function->namesakes));
+    if (!order || !function->namesakes) {
+        free(order);
+        return &error_no_memory;
+    }
+    for (size_t i = 0; i < count; i++)
+        order[i] = (uint32_t)i;
+    qsort_r(order, count, sizeof(*order), compare_names, (void *)(uintptr_t)variables);
+    for (size_t first = 0, i = 0; i < count; i++) {
+        bool last = i + 1 == count || strcmp(variables[order[i]].name, variables[order[i + 1]].name) != 0;
+        function->namesakes[order[i]] = order[last ? first : i + 1];
+        if (last)
+            first = i + 1;
+    }
+    free(order);
+    return NULL;
 }
 
 /* ---- finding the sites ---- */
@@ -358,17 +430,16 @@ static bool is_optimized(const struct traced_function *function) {
     return false;
 }
 
-static struct error *add_transfers(struct traced_function *function) {
+static struct error *add_transfers(const struct traced_function *function, struct mentions *ret) {
     const struct function *f = function->function;
-    struct site *site;
     for (size_t i = 0; i < function->code.count; i++) {
         const struct code_transfer *transfer = &function->code.transfers[i];
         bool inside =
             ranges_contain(f->ranges, f->range_count, transfer->target) && transfer->target != f->entry;
         if (transfer->kind == CODE_RETURN)
-            TRY(add_site(function, transfer->vaddr, SITE_EXIT, &site));
+            TRY(mention(ret, transfer->vaddr, SITE_EXIT, NULL));
         else if (transfer->kind == CODE_JUMP_INDIRECT || !inside)
-            TRY(add_site(function, transfer->vaddr, SITE_JUMP, &site));
+            TRY(mention(ret, transfer->vaddr, SITE_JUMP, NULL));
     }
     return NULL;
 }
@@ -387,43 +458,40 @@ const char *traced_inlined_name(const struct traced_function *function, int inde
 }
 
 /* The statements behind the prologue: each address where the line table begins one. */
-static struct error *add_statements(struct traced_function *function) {
+static struct error *add_statements(const struct traced_function *function, struct mentions *ret) {
     uint64_t body = function_body(function->module->module, function->function);
     const struct function *f = function->function;
     for (size_t i = 0; i < function->rows.count; i++) {
         const struct line_row *row = &function->rows.rows[i];
-        struct site *site;
         bool prologue = row->address >= f->entry && row->address < body;
         if (!row->is_stmt || !row->line || prologue || row->address == f->entry ||
             !function_code_is_start(&function->code, row->address))
             continue;
-        TRY(add_site(function, row->address, SITE_STATEMENT, &site));
-        site->line = row->line;
-        site->file = row->file;
+        TRY(mention(ret, row->address, SITE_STATEMENT, row));
     }
     return NULL;
 }
 
-static struct error *add_branches(struct traced_function *function) {
+static struct error *add_branches(struct traced_function *function, struct mentions *ret) {
     const struct function *f = function->function;
     TRY(branches_find(&function->code, f->ranges, f->range_count, &function->rows, function->optimized,
                       &function->branches));
-    for (size_t i = 0; i < function->branches.count; i++) {
-        struct site *site;
-        TRY(add_site(function, function->branches.branches[i].vaddr, SITE_BRANCH, &site));
-    }
+    for (size_t i = 0; i < function->branches.count; i++)
+        TRY(mention(ret, function->branches.branches[i].vaddr, SITE_BRANCH, NULL));
     return NULL;
 }
 
 /* Where the instructions of a statement end: at the next row, whatever it is. */
 static uint64_t statement_end(const struct traced_function *function, const struct site *site) {
-    uint64_t end = UINT64_MAX;
-    for (size_t i = 0; i < function->rows.count; i++) {
-        uint64_t address = function->rows.rows[i].address;
-        if (address > site->vaddr && address < end)
-            end = address;
+    size_t low = 0, high = function->rows.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (function->rows.rows[middle].address <= site->vaddr)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return end;
+    return low < function->rows.count ? function->rows.rows[low].address : UINT64_MAX;
 }
 
 static bool writes_to(const struct code_store *store, const struct plan_step *step) {
@@ -433,11 +501,10 @@ static bool writes_to(const struct code_store *store, const struct plan_step *st
 
 static bool stores_to(const struct function_code *code, const struct plan_step *step, uint64_t from,
                       uint64_t to) {
-    for (size_t i = 0; i < code->store_count; i++) {
-        const struct code_store *store = &code->stores[i];
-        if (store->vaddr >= from && store->vaddr < to && writes_to(store, step))
+    for (size_t i = function_code_store_from(code, from); i < code->store_count && code->stores[i].vaddr < to;
+         i++)
+        if (writes_to(&code->stores[i], step))
             return true;
-    }
     return false;
 }
 
@@ -463,6 +530,8 @@ static struct error *find_stored(struct traced_function *function, struct site *
 }
 
 static struct error *make_plans(struct traced_function *function) {
+    TRY(find_namesakes(function));
+    function->rsp_most = farthest_rsp(function);
     for (size_t i = 0; i < function->site_count; i++) {
         struct site *site = &function->sites[i];
         if (site->kinds & (SITE_STATEMENT | SITE_EXIT))
@@ -487,10 +556,34 @@ static struct error *check_ranges(const struct traced_function *function) {
     return NULL;
 }
 
+/* All that are wanted, in any order. */
+static struct error *mention_all(struct traced_function *function, const struct trace_options *options,
+                                 struct mentions *ret) {
+    TRY(mention(ret, function->function->entry, SITE_ENTRY, NULL));
+    TRY(add_transfers(function, ret));
+    if (options->trace_variables || options->trace_control_flow)
+        TRY(add_statements(function, ret));
+    return options->trace_control_flow ? add_branches(function, ret) : NULL;
+}
+
 static struct error *find_sites(struct traced_function *function, const struct trace_options *options) {
+    struct mentions mentions = {0};
+    struct error *err = mention_all(function, options, &mentions);
+    if (!err)
+        err = make_sites(function, &mentions);
+    free(mentions.mentions);
+    TRY(err);
+    for (size_t i = 0; i < function->site_count; i++) {
+        struct site *site = &function->sites[i];
+        site->branch = branches_at(&function->branches, site->vaddr);
+        site->inlined = inlined_at(function, site->vaddr);
+    }
+    return options->trace_variables ? make_plans(function) : NULL;
+}
+
+static struct error *read_function(struct traced_function *function) {
     struct module *module = function->module->module;
     const struct function *f = function->function;
-    struct site *site;
     TRY(check_ranges(function));
     TRY(function_code_read(module_image(module), f->ranges, f->range_count, &function->code));
     if (!function_code_is_start(&function->code, f->entry))
@@ -503,19 +596,7 @@ static struct error *find_sites(struct traced_function *function, const struct t
     function->optimized = is_optimized(function);
     /* clang before version 17 does not say which functions it has changed */
     function->is_private |= function->optimized && !f->optimized && !f->external;
-    TRY(add_site(function, f->entry, SITE_ENTRY, &site));
-    TRY(add_transfers(function));
-    if (options->trace_variables || options->trace_control_flow)
-        TRY(add_statements(function));
-    if (options->trace_control_flow)
-        TRY(add_branches(function));
-    qsort(function->sites, function->site_count, sizeof(*function->sites), compare_sites);
-    for (size_t i = 0; i < function->site_count; i++) {
-        site = &function->sites[i];
-        site->branch = branches_at(&function->branches, site->vaddr);
-        site->inlined = inlined_at(function, site->vaddr);
-    }
-    return options->trace_variables ? make_plans(function) : NULL;
+    return NULL;
 }
 
 struct error *traced_function_create(struct traced_module *module, const struct function *function,
@@ -525,7 +606,9 @@ struct error *traced_function_create(struct traced_module *module, const struct 
         return &error_no_memory;
     traced->module = module;
     traced->function = function;
-    struct error *err = find_sites(traced, options);
+    struct error *err = read_function(traced);
+    if (!err)
+        err = find_sites(traced, options);
     if (err) {
         traced_function_destroy(traced);
         return err;

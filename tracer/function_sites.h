@@ -65,6 +65,8 @@ struct traced_function {
     const struct inlined *inlined; /* instances of other functions in it; not owned */
     size_t inlined_count;
     const struct type **variable_types; /* NULL entries: not known */
+    uint32_t *namesakes; /* by variable: the next one of its name, round and round; with plans only */
+    int64_t rsp_most; /* the farthest that rsp is from the CFA; 0: not worked out, which is done with plans */
     struct abi_call abi;
     bool has_abi;
     bool optimized;  /* clang does not say so: seen by its locations */
@@ -82,6 +84,9 @@ struct traced_function {
 struct error *traced_function_create(struct traced_module *module, const struct function *function,
                                      const struct trace_options *options, struct traced_function **ret);
 void traced_function_destroy(struct traced_function *function);
+
+/* Free what --at wants at a site. */
+void site_forget_places(struct site *site);
 
 /* The site at this address, or NULL. */
 struct site *traced_function_site(const struct traced_function *function, uint64_t vaddr);

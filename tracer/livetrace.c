@@ -558,7 +558,7 @@ static struct error *begin_launched(struct livetrace *live) {
     TRY(launch(&live->engine, live->options->argv, false, &task));
     live->pid = task->tid;
     struct error *err = calltrace_process(live->calltrace, task, task->tid, ORIGIN_LAUNCH);
-    if (err && process_is_ended(live->pid)) { /* somebody has killed it */
+    if (err && (error_is(err, ERROR_TASK_GONE) || process_is_ended(live->pid))) { /* somebody has killed it */
         error_free(err);
         return NULL;
     }
@@ -567,7 +567,11 @@ static struct error *begin_launched(struct livetrace *live) {
         return err;
     }
     TRY(engine_set_tick(TICK));
-    return resume(live, task, 0);
+    err = resume(live, task, 0);
+    if (!error_is(err, ERROR_TASK_GONE))
+        return err;
+    error_free(err); /* killed just now: its end comes as the next stop */
+    return NULL;
 }
 
 /* Children that were being made when all was stopped. Threads are among the stops themselves. */

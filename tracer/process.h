@@ -22,6 +22,9 @@ struct process_status {
 /* Of a process or thread. ERROR_NOT_FOUND when there is none. */
 struct error *process_status(pid_t pid, struct process_status *ret);
 
+/* The state alone, of a task: cheaper. 0 when there is none. */
+char process_state(pid_t tid);
+
 /* Is it gone, or a zombie? */
 bool process_is_ended(pid_t pid);
 

@@ -49,6 +49,7 @@ enum syscall_handler {
     HANDLER_FILE_TRANSFER, /* sendfile, copy_file_range, splice, tee, vmsplice: bytes that never enter memory
                             */
     HANDLER_PERSONALITY,
+    HANDLER_AFFINITY, /* sched_setaffinity */
     HANDLER_PROCESS_VM_WRITEV,
 };
 
@@ -163,6 +164,15 @@ static inline bool memory_advice_discards(uint64_t advice) {
     uint32_t number = (uint32_t)advice;
     return number == 4 || number == 8 || number == 9 || number == 24;
 }
+
+/* Does a call wait for something that another thread may have to do? */
+enum syscall_blocking {
+    BLOCKING_NEVER,  /* no, or nothing else may happen in the process meanwhile: it shapes memory or tasks */
+    BLOCKING_RARELY, /* in odd cases: opening a fifo, closing a socket that lingers, a file system of one's
+                        own */
+    BLOCKING_OFTEN,  /* that is what it is for */
+};
+enum syscall_blocking syscall_blocking(const struct syscall_call *call);
 
 struct memory_range {
     uint64_t address;

@@ -16,6 +16,7 @@ struct task {
     bool stopped;           /* in a ptrace stop: it may be inspected and must be resumed */
     bool in_syscall;        /* its next syscall stop is an exit */
     enum resume resumed_by; /* how it was last let go */
+    size_t index;           /* the engine's own */
     int memfd;              /* /proc/TID/mem, or -1; task_memory_reset() after an exec */
 };
 

@@ -7,6 +7,7 @@
 
 #include "tracer/locate.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,11 @@ struct counted_types {
 uint32_t traced_look_size(const struct traced_function *function, size_t index) {
     return traced_variable_is_counted(function, index) ? (uint32_t)sizeof(struct counted_note)
                                                        : traced_variable_size(function, index);
+}
+
+/* Notes lie at any address. */
+static void counts_of(const uint8_t *note, uint64_t *ret) {
+    memcpy(ret, note + offsetof(struct counted_note, counts), sizeof(((struct counted_note *)0)->counts));
 }
 
 static bool set_type(const struct type *type, const uint64_t *counts, struct type_counted *ret) {
@@ -146,14 +152,16 @@ enum plan_state trace_counted_bytes(struct hit_context *context, const struct tr
                                       .variable = &function->variables.variables[index],
                                       .vaddr = vaddr};
     const struct type *type = type_strip(function->variable_types[index]);
-    struct counted_note *note = ret;
+    uint8_t *note = ret;
+    uint64_t counts[TYPE_DIMENSIONS_MAX] = {0};
     struct type_counted counted;
-    memset(note, 0, sizeof(*note));
-    if (!find_counts(&scope, type, note->counts) || !set_type(type, note->counts, &counted))
+    memset(note, 0, sizeof(struct counted_note));
+    if (!find_counts(&scope, type, counts) || !set_type(type, counts, &counted))
         return NOTE_UNREADABLE;
     struct locate_request request = trace_locate_request(context, function->module, scope.variable, vaddr);
     request.function = function->function;
-    return locate_bytes(&request, note->bytes, kept_bytes(&counted));
+    memcpy(note, counts, sizeof(counts));
+    return locate_bytes(&request, note + offsetof(struct counted_note, bytes), kept_bytes(&counted));
 }
 
 bool trace_counted_argument(struct hit_context *context, const struct traced_function *function, size_t index,
@@ -180,12 +188,14 @@ void trace_render(struct hit_context *context, const struct traced_function *fun
                   const uint8_t *bytes, size_t size, struct buffer *ret) {
     const struct value_options *options = &context->calltrace->values;
     const struct type *type = function->variable_types[index];
-    const struct counted_note *note = (const struct counted_note *)bytes;
+    const uint8_t *value = bytes + offsetof(struct counted_note, bytes);
+    uint64_t counts[TYPE_DIMENSIONS_MAX];
     struct type_counted counted;
     if (!traced_variable_is_counted(function, index))
         value_render(type, bytes, size, &context->memory, options, ret);
-    else if (size == sizeof(*note) && set_type(type, note->counts, &counted))
-        value_render(&counted.type, note->bytes, kept_bytes(&counted), &context->memory, options, ret);
+    else if (size == sizeof(struct counted_note) &&
+             (counts_of(bytes, counts), set_type(type, counts, &counted)))
+        value_render(&counted.type, value, kept_bytes(&counted), &context->memory, options, ret);
     else
         buffer_put(ret, VALUE_UNREADABLE, strlen(VALUE_UNREADABLE));
 }
@@ -193,15 +203,16 @@ void trace_render(struct hit_context *context, const struct traced_function *fun
 const struct type *trace_counted_type(struct hit_context *context, const struct traced_function *function,
                                       size_t index, const uint8_t *bytes, const uint8_t **ret_bytes,
                                       size_t *ret_size) {
-    const struct counted_note *note = (const struct counted_note *)bytes;
     struct counted_types *types = malloc(sizeof(*types));
-    if (!types || !set_type(function->variable_types[index], note->counts, &types->counted)) {
+    uint64_t counts[TYPE_DIMENSIONS_MAX];
+    counts_of(bytes, counts);
+    if (!types || !set_type(function->variable_types[index], counts, &types->counted)) {
         free(types);
         return NULL;
     }
     types->next = context->counted;
     context->counted = types;
-    *ret_bytes = note->bytes;
+    *ret_bytes = bytes + offsetof(struct counted_note, bytes);
     *ret_size = kept_bytes(&types->counted);
     return &types->counted.type;
 }

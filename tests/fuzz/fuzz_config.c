@@ -12,19 +12,11 @@
 #include "config/print.h"
 #include "dwarf/expression_operand.h"
 #include "dwarf/value.h"
+#include "tests/fuzz/smoke.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool good, const char *what) {
-    if (good)
-        return;
-    fprintf(stderr, "fuzz_config: %s\n", what);
-    abort();
-}
 
 /* ---- configurations ---- */
 
@@ -355,15 +347,6 @@ static const char *const words[] = {"(",
                                     "[!",
                                     "/*/"};
 
-static uint64_t state;
-
-static uint64_t next_random(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
-
 /* Replace up to 8 bytes somewhere by a word, or by one byte. */
 static size_t mutate(char *text, size_t size) {
     size_t at = next_random() % (size + 1), cut = next_random() % 3 ? 0 : next_random() % 8;
@@ -378,10 +361,9 @@ static size_t mutate(char *text, size_t size) {
     return size - cut + added;
 }
 
-static void run_mutations(const char *seed, size_t size, unsigned long rounds) {
+static void run_mutations(const uint8_t *seed, size_t size, unsigned long rounds) {
     static char text[TEXT_MOST];
     size = size < TEXT_MOST ? size : TEXT_MOST;
-    LLVMFuzzerTestOneInput((const uint8_t *)seed, size);
     for (unsigned long i = 0; i < rounds; i++) {
         size_t mutated = size;
         memcpy(text, seed, size);
@@ -391,31 +373,21 @@ static void run_mutations(const char *seed, size_t size, unsigned long rounds) {
     }
 }
 
-static int run_file(const char *name, unsigned long rounds) {
-    static char seed[TEXT_MOST];
-    FILE *file = fopen(name, "rb");
-    if (!file) {
-        perror(name);
-        return 1;
-    }
-    run_mutations(seed, fread(seed, 1, sizeof(seed), file), rounds);
-    fclose(file);
-    return 0;
+static void run_example(const char *text, unsigned long rounds) {
+    LLVMFuzzerTestOneInput((const uint8_t *)text, strlen(text));
+    run_mutations((const uint8_t *)text, strlen(text), rounds);
 }
 
 int main(int argc, char **argv) {
     const size_t count = sizeof(examples) / sizeof(examples[0]);
     int failed = 0;
-    if (argc < 3) {
-        fprintf(stderr, "usage: %s SEED ROUNDS [FILE...]\n", argv[0]);
+    unsigned long rounds;
+    if (!smoke_begin(argc, argv, 0, &rounds))
         return 2;
-    }
-    state = strtoull(argv[1], NULL, 0) | 1; /* xorshift stands still at 0 */
-    unsigned long rounds = strtoul(argv[2], NULL, 0);
     for (size_t i = 0; i < count; i++)
-        run_mutations(examples[i], strlen(examples[i]), rounds / count);
+        run_example(examples[i], rounds / count);
     for (int i = 3; i < argc; i++)
-        failed |= run_file(argv[i], rounds);
+        failed |= smoke_file(argv[i], TEXT_MOST, rounds, run_mutations);
     require(evaluated > 0, "nothing was evaluated");
     return failed;
 }

@@ -7,6 +7,7 @@
  * module_check_die() lets through. */
 #include "dwarf/evaluation.h"
 #include "dwarf/line.h"
+#include "tests/fuzz/smoke.h"
 
 #include <libdwarf/dwarf.h>
 #include <libdwarf/libdwarf.h>
@@ -14,8 +15,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define FUNCTIONS_MAX 200 /* looked at closely */
 #define DIES_MAX      200
@@ -146,92 +145,43 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 #include "dwarf/elf.h"
 
-#include <stdio.h>
-
 #define SEED_MAX (1 << 20)
-
-static uint64_t state;
-
-static uint64_t next_random(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
-
-static uint64_t nasty_number(void) {
-    static const uint64_t numbers[] = {0,          1,          0x7f,       0xff,      0xffff,
-                                       0x7fffffff, 0xffffffff, 1ull << 32, INT64_MAX, UINT64_MAX - 7};
-    return numbers[next_random() % (sizeof(numbers) / sizeof(numbers[0]))];
-}
 
 /* Where a change goes: mostly into a section of debug information, picked evenly, since they differ in size.
  */
-static void pick_area(const struct elf_image *image, size_t size, size_t *ret_at, size_t *ret_size) {
+static struct area pick_area(const struct elf_image *image, size_t size) {
     static const char *const names[] = {
         ".debug_info",     ".debug_abbrev",      ".debug_line", ".debug_loclists", ".debug_loc",
         ".debug_rnglists", ".debug_ranges",      ".debug_addr", ".debug_aranges",  ".debug_str",
         ".debug_line_str", ".debug_str_offsets", ".symtab",     ".eh_frame"};
     struct elf_section section;
-    *ret_at = 0;
-    *ret_size = next_random() & 1 && size > 64 ? 64 : size;
+    struct area area = {0, next_random() & 1 && size > 64 ? 64 : size};
     if (next_random() % 8 && image && elf_find_section(image, names[next_random() % 14], &section) &&
-        section.size && elf_bytes(image, section.offset, section.size)) {
-        *ret_at = section.offset;
-        *ret_size = section.size;
-    }
+        section.size && elf_bytes(image, section.offset, section.size))
+        area = (struct area){section.offset, section.size};
+    return area;
 }
 
 static void run_mutation(const uint8_t *seed, size_t size, const struct elf_image *image) {
-    uint8_t *data = malloc(size);
-    if (!data)
-        return;
-    memcpy(data, seed, size);
-    for (uint64_t count = next_random() % 8 + 1; count; count--) {
-        size_t at, area, width = (size_t)1 << (next_random() & 3);
-        pick_area(image, size, &at, &area);
-        at += next_random() % area;
-        uint64_t value = next_random() & 1 ? nasty_number() : next_random();
-        memcpy(data + at, &value, width < size - at ? width : size - at);
-    }
+    uint8_t *data = smoke_copy(seed, size);
+    for (uint64_t count = next_random() % 8 + 1; count; count--)
+        smoke_poke(data, size, pick_area(image, size), next_random() & 1 ? nasty_number() : next_random());
     LLVMFuzzerTestOneInput(data, next_random() % 16 ? size : next_random() % size + 1);
     free(data);
 }
 
-static int run_file(const char *name, unsigned long rounds) {
-    FILE *file = fopen(name, "rb");
-    uint8_t *seed = malloc(SEED_MAX);
+static void run(const uint8_t *seed, size_t size, unsigned long rounds) {
     struct elf_image image;
-    if (!file || !seed) {
-        perror(name);
-        if (file)
-            fclose(file);
-        free(seed);
-        return 1;
-    }
-    size_t size = fread(seed, 1, SEED_MAX, file);
-    fclose(file);
-    LLVMFuzzerTestOneInput(seed, size);
-    struct error *err = elf_image_init(&image, seed, size, name);
-    for (unsigned long i = 0; i < rounds; i++)
+    struct error *err = elf_image_init(&image, seed, size, "seed");
+    for (unsigned long i = 0; size && i < rounds; i++)
         run_mutation(seed, size, err ? NULL : &image);
     if (!err)
         elf_image_deinit(&image);
     error_free(err);
-    free(seed);
-    return 0;
 }
 
 int main(int argc, char **argv) {
-    if (argc < 4) {
-        fprintf(stderr, "usage: %s SEED ROUNDS FILE...\n", argv[0]);
-        return 2;
-    }
-    state = strtoull(argv[1], NULL, 0) | 1; /* xorshift stands still at 0 */
-    int failed = 0;
-    for (int i = 3; i < argc; i++)
-        failed |= run_file(argv[i], strtoul(argv[2], NULL, 0));
-    return failed;
+    return smoke_main(argc, argv, SEED_MAX, run);
 }
 
 #endif

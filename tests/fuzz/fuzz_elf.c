@@ -3,11 +3,10 @@
  * Built with -fsanitize=fuzzer this is a libFuzzer target. Built with -DFUZZ_SMOKE it is a program of its own
  * that runs mutations of seed files for a while, the same ones every time: fuzz_elf SEED ROUNDS FILE... */
 #include "dwarf/elf.h"
+#include "tests/fuzz/smoke.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_inside(const struct elf_range *ranges, size_t count, size_t size) {
     for (size_t i = 0; i < count; i++)
@@ -56,79 +55,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 #ifdef FUZZ_SMOKE
 
-#include <stdio.h>
-
 /* Larger seeds are cut: it is the headers and tables that matter, and each round copies the file. */
 #define SEED_MAX (1 << 20)
-
-static uint64_t state;
-
-static uint64_t next_random(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
-
-/* Numbers that parsers stumble over. */
-static uint64_t nasty_number(void) {
-    static const uint64_t numbers[] = {0,          1,          0x7f,       0xff,      0xffff,
-                                       0x7fffffff, 0xffffffff, 1ull << 32, INT64_MAX, UINT64_MAX - 7};
-    return numbers[next_random() % (sizeof(numbers) / sizeof(numbers[0]))];
-}
-
-/* Half of all changes hit the first KiB, where the headers are. */
-static void mutate_once(uint8_t *data, size_t size) {
-    size_t area = next_random() & 1 && size > 1024 ? 1024 : size;
-    size_t at = next_random() % area, width = (size_t)1 << (next_random() & 3);
-    uint64_t value = next_random() & 1 ? nasty_number() : next_random();
-    if (width > size - at)
-        width = size - at;
-    memcpy(data + at, &value, width);
-}
 
 static void run_mutation(const uint8_t *seed, size_t size) {
     if (next_random() % 4 == 0)
         size = next_random() % (size + 1);
-    uint8_t *data = malloc(size ? size : 1); /* exactly as big, so that ASAN sees a read beyond */
-    if (!data)
-        return;
-    memcpy(data, seed, size);
-    for (uint64_t count = next_random() % 8; size && count; count--)
-        mutate_once(data, size);
+    uint8_t *data = smoke_copy(seed, size);
+    for (uint64_t count = next_random() % 8; size && count; count--) {
+        /* half of all changes hit the first KiB, where the headers are */
+        struct area area = {0, next_random() & 1 && size > 1024 ? 1024 : size};
+        smoke_poke(data, size, area, next_random() & 1 ? nasty_number() : next_random());
+    }
     LLVMFuzzerTestOneInput(data, size);
     free(data);
 }
 
-static int run_file(const char *name, unsigned long rounds) {
-    FILE *file = fopen(name, "rb");
-    uint8_t *seed = malloc(SEED_MAX);
-    if (!file || !seed) {
-        perror(name);
-        if (file)
-            fclose(file);
-        free(seed);
-        return 1;
-    }
-    size_t size = fread(seed, 1, SEED_MAX, file);
-    fclose(file);
-    LLVMFuzzerTestOneInput(seed, size);
+static void run(const uint8_t *seed, size_t size, unsigned long rounds) {
     for (unsigned long i = 0; i < rounds; i++)
         run_mutation(seed, size);
-    free(seed);
-    return 0;
 }
 
 int main(int argc, char **argv) {
-    if (argc < 4) {
-        fprintf(stderr, "usage: %s SEED ROUNDS FILE...\n", argv[0]);
-        return 2;
-    }
-    state = strtoull(argv[1], NULL, 0) | 1; /* xorshift stands still at 0 */
-    int failed = 0;
-    for (int i = 3; i < argc; i++)
-        failed |= run_file(argv[i], strtoul(argv[2], NULL, 0));
-    return failed;
+    return smoke_main(argc, argv, SEED_MAX, run);
 }
 
 #endif

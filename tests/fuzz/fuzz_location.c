@@ -3,12 +3,11 @@
  * Built with -fsanitize=fuzzer this is a libFuzzer target. Built with -DFUZZ_SMOKE it is a program of its own
  * that runs random expressions for a while, the same ones every time: fuzz_location SEED ROUNDS */
 #include "dwarf/location.h"
+#include "tests/fuzz/smoke.h"
 
 #include <libdwarf/dwarf.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Some of all memory can be read: bytes that depend on the address. */
 static size_t read_some(void *context, uint64_t address, void *ret, size_t size) {
@@ -77,20 +76,15 @@ static struct error *call(void *context, bool in_unit, uint64_t offset, const ui
 
 static size_t accepted; /* so that the smoke test knows that it reached the depths */
 
-static void require(bool condition) {
-    if (!condition)
-        abort();
-}
-
 static void use_location(const struct location *location, const struct location_context *context) {
     uint8_t bytes[64], again[64];
     uint64_t sizes[] = {1, 8, 63, 64, 80, 129, 512};
     accepted++;
-    require(location->count >= 1);
+    require(location->count >= 1, "a location without places");
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         enum location_state state = location_read(location, context, sizes[i], bytes);
-        require(state == location_read(location, context, sizes[i], again));
-        require(!memcmp(bytes, again, (sizes[i] + 7) / 8));
+        require(state == location_read(location, context, sizes[i], again), "read twice, two answers");
+        require(!memcmp(bytes, again, (sizes[i] + 7) / 8), "read twice, two values");
     }
 }
 
@@ -143,18 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 #ifdef FUZZ_SMOKE
 
-#include <stdio.h>
-
 #define EXPRESSION_MAX 48
-
-static uint64_t state;
-
-static uint64_t next_random(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
 
 /* What makes sense in many places, so that expressions get somewhere: values first, then what uses them. */
 static uint8_t likely_operator(void) {
@@ -188,12 +171,9 @@ static void run_random(void) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 3) {
-        fprintf(stderr, "usage: %s SEED ROUNDS\n", argv[0]);
+    unsigned long rounds;
+    if (!smoke_begin(argc, argv, 0, &rounds))
         return 2;
-    }
-    state = strtoull(argv[1], NULL, 0) | 1; /* xorshift stands still at 0 */
-    unsigned long rounds = strtoul(argv[2], NULL, 0);
     for (unsigned long i = 0; i < rounds; i++)
         run_random();
     printf("fuzz_location: %lu rounds, %zu locations accepted\n", rounds, accepted);

@@ -14,6 +14,7 @@
 #include "replay/point.h"
 #include "replay/recording.h"
 #include "replay/snapshot.h"
+#include "tests/fuzz/smoke.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -28,15 +29,7 @@
 #define FILE_HEADER  ((size_t)32)
 #define CHUNK_HEADER ((size_t)48)
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned seed);
-
-static void require(bool good, const char *what) {
-    if (good)
-        return;
-    fprintf(stderr, "fuzz_recording: %s\n", what);
-    abort();
-}
 
 /* ---- the targets ---- */
 
@@ -211,15 +204,6 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned
 
 /* ---- the smoke test ---- */
 
-static uint64_t random_state;
-
-static uint64_t next_random(void) {
-    random_state ^= random_state >> 12;
-    random_state ^= random_state << 25;
-    random_state ^= random_state >> 27;
-    return random_state * UINT64_C(0x2545f4914f6cdd1d);
-}
-
 static size_t below(size_t end) {
     return end ? (size_t)((next_random() >> 16) % end) : 0;
 }
@@ -389,11 +373,9 @@ static void run(const struct buffer *seeds, size_t count, uint64_t rounds) {
             mutate(&input);
         if (below(8) && !input.failed)
             repair(input.data, input.size);
-        /* A copy of exactly this size: a sanitizer then sees a read beyond it. */
-        uint8_t *exact = malloc(input.size + 1);
-        require(exact && !input.failed, "out of memory");
-        memmove(exact + 1, input.data, input.size);
-        LLVMFuzzerTestOneInput(exact + 1, input.size);
+        require(!input.failed, "out of memory");
+        uint8_t *exact = smoke_copy(input.data, input.size);
+        LLVMFuzzerTestOneInput(exact, input.size);
         free(exact);
     }
     printf("fuzz_recording: %" PRIu64 " rounds, %zu records and %zu infos accepted\n", rounds,
@@ -404,15 +386,13 @@ static void run(const struct buffer *seeds, size_t count, uint64_t rounds) {
 int main(int argc, char **argv) {
     struct buffer seeds[64] = {0};
     size_t count = 3;
-    if (argc < 3 || argc > 60) {
-        fprintf(stderr, "usage: fuzz_recording SEED ROUNDS [FILE...]\n");
+    unsigned long rounds;
+    if (!smoke_begin(argc, argv, 0, &rounds) || argc > 60)
         return 2;
-    }
-    random_state = strtoull(argv[1], NULL, 0) * 2 + 1;
     make_seeds(seeds);
     for (int i = 3; i < argc; i++)
         read_seed(argv[i], &seeds[count++]);
-    run(seeds, count, strtoull(argv[2], NULL, 0));
+    run(seeds, count, rounds);
     for (size_t i = 0; i < count; i++)
         buffer_deinit(&seeds[i]);
     return 0;

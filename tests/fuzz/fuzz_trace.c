@@ -2,6 +2,8 @@
  *
  * Built with -fsanitize=fuzzer this is a libFuzzer target. Built with -DFUZZ_SMOKE it is a program of its own
  * that runs mutations of seed files, the same ones every time: fuzz_trace SEED ROUNDS FILE... */
+#include "tests/fuzz/smoke.h"
+#include "trace/json.h"
 #include "trace/summary.h"
 
 #include <stdlib.h>
@@ -9,7 +11,26 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* What is taken whole is what would be copied. */
+static void try_whole(int fd) {
+    struct json whole, copied;
+    struct buffer copy = {0};
+    const char *text;
+    size_t size;
+    require(!json_init(&whole, fd, "fuzz", TRACE_NESTING_MAX, TRACE_EVENT_MAX) &&
+                !json_init(&copied, fd, "fuzz", TRACE_NESTING_MAX, TRACE_EVENT_MAX),
+            "out of memory");
+    if (json_take_whole(&whole, &text, &size)) {
+        lseek(fd, 0, SEEK_SET);
+        json_copy(&copied, &copy);
+        require(!json_failed(&copied) && whole.at == copied.at, "a value is taken that cannot be copied");
+        require(size == copy.size && !memcmp(text, copy.data, size), "a value is taken as another one");
+    }
+    buffer_deinit(&copy);
+    json_deinit(&whole);
+    json_deinit(&copied);
+    lseek(fd, 0, SEEK_SET);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct trace_reader *reader;
@@ -19,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     int fd = memfd_create("fuzz", MFD_CLOEXEC);
     if (fd < 0 || write(fd, data, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET) < 0)
         abort();
+    try_whole(fd);
     if (trace_reader_open_fd(fd, "fuzz", &reader) || summary_create(&summary))
         abort();
     error_free(summary_read(summary, reader));
@@ -32,18 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 #ifdef FUZZ_SMOKE
 
-#include <stdio.h>
-
 #define SEED_MAX (1 << 16)
-
-static uint64_t state;
-
-static uint64_t next_random(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
 
 /* Pieces of JSON, and bytes that are none. */
 static void mutate_once(uint8_t *data, size_t size) {
@@ -63,45 +74,20 @@ static void mutate_once(uint8_t *data, size_t size) {
 static void run_mutation(const uint8_t *seed, size_t size) {
     if (next_random() % 4 == 0)
         size = next_random() % (size + 1);
-    uint8_t *data = malloc(size ? size : 1); /* exactly as big, so that ASAN sees a read beyond */
-    if (!data)
-        return;
-    memcpy(data, seed, size);
+    uint8_t *data = smoke_copy(seed, size);
     for (uint64_t count = next_random() % 8; size && count; count--)
         mutate_once(data, size);
     LLVMFuzzerTestOneInput(data, size);
     free(data);
 }
 
-static int run_file(const char *name, unsigned long rounds) {
-    FILE *file = fopen(name, "rb");
-    uint8_t *seed = malloc(SEED_MAX);
-    if (!file || !seed) {
-        perror(name);
-        if (file)
-            fclose(file);
-        free(seed);
-        return 1;
-    }
-    size_t size = fread(seed, 1, SEED_MAX, file);
-    fclose(file);
-    LLVMFuzzerTestOneInput(seed, size);
+static void run(const uint8_t *seed, size_t size, unsigned long rounds) {
     for (unsigned long i = 0; i < rounds; i++)
         run_mutation(seed, size);
-    free(seed);
-    return 0;
 }
 
 int main(int argc, char **argv) {
-    if (argc < 4) {
-        fprintf(stderr, "usage: %s SEED ROUNDS FILE...\n", argv[0]);
-        return 2;
-    }
-    state = strtoull(argv[1], NULL, 0) | 1; /* xorshift stands still at 0 */
-    int failed = 0;
-    for (int i = 3; i < argc; i++)
-        failed |= run_file(argv[i], strtoul(argv[2], NULL, 0));
-    return failed;
+    return smoke_main(argc, argv, SEED_MAX, run);
 }
 
 #endif

@@ -6,21 +6,15 @@
 #include "dwarf/cfi.h"
 #include "dwarf/cfi_index.h"
 #include "dwarf/unwind.h"
+#include "tests/fuzz/smoke.h"
 
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 #define FUNCTIONS_MAX 48 /* of an input are looked at: it is the kinds that matter */
 
 static size_t rows_seen, steps_seen; /* so that the smoke test knows that it reached the depths */
-
-static void require(bool condition) {
-    if (!condition)
-        abort();
-}
 
 /* A stack of zeros and small numbers, with holes. */
 static size_t read_some(void *context, uint64_t address, void *ret, size_t size) {
@@ -52,11 +46,11 @@ static void use_range(const struct unwind_table *table, const struct unwind_rang
         struct error *err = unwind_row(table, at, &row);
         if (!err) {
             rows_seen++;
-            require(row.low <= at || row.low == 0);
+            require(row.low <= at || row.low == 0, "a row that begins behind its place");
         }
         error_free(err);
         if (unwind_function_range(table, at, &low, &high))
-            require(low <= at && at < high);
+            require(low <= at && at < high, "a function that does not hold its place");
         step_at(table, at);
     }
 }
@@ -65,10 +59,11 @@ static void use_image(const struct elf_image *image) {
     struct unwind_table *table;
     struct unwind_range *ranges;
     size_t count;
-    require(!unwind_table_create(image, image, &table));
-    require(!unwind_ranges(table, &ranges, &count));
+    require(!unwind_table_create(image, image, &table), "no table");
+    require(!unwind_ranges(table, &ranges, &count), "no ranges");
     for (size_t i = 0; i < count; i++) {
-        require(ranges[i].low < ranges[i].high && (!i || ranges[i - 1].low < ranges[i].low));
+        require(ranges[i].low < ranges[i].high && (!i || ranges[i - 1].low < ranges[i].low),
+                "ranges out of order");
         if (i < FUNCTIONS_MAX || i % 64 == 0)
             use_range(table, &ranges[i]);
     }
@@ -92,7 +87,7 @@ static void use_section(const uint8_t *data, size_t size, bool is_eh_frame) {
             error_free(err);
             return;
         }
-        require(next > offset || kind == CFI_RECORD_END);
+        require(next > offset || kind == CFI_RECORD_END, "a record without bytes");
         if (kind != CFI_RECORD_FDE)
             continue;
         seen++;
@@ -120,50 +115,30 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 #ifdef FUZZ_SMOKE
 
-#include <stdio.h>
-
 /* Larger seeds are not for this: each round copies the file. */
 #define SEED_MAX (1 << 20)
 
-static uint64_t state;
-
-static uint64_t next_random(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
-
-struct area {
-    size_t begin, size;
-};
-
-/* Numbers that parsers stumble over, and bytes that are instructions. */
-static uint64_t nasty_number(void) {
-    static const uint64_t numbers[] = {0,    1,          4,          0x7f,      0x80,
-                                       0xff, 0x7fffffff, 0xffffffff, INT64_MAX, UINT64_MAX - 7};
-    return next_random() & 1 ? numbers[next_random() % (sizeof(numbers) / sizeof(numbers[0]))]
-                             : next_random() % 0x40;
-}
-
-static void mutate(uint8_t *data, size_t size, const struct area *area) {
-    for (uint64_t count = 1 + next_random() % 6; count; count--) {
-        bool aside = next_random() % 16 == 0; /* anywhere in the file */
-        size_t begin = aside ? 0 : area->begin, room = aside ? size : area->size;
-        size_t at = begin + next_random() % room, width = (size_t)1 << (next_random() & 3);
-        uint64_t value = next_random() % 4 ? nasty_number() : next_random();
-        if (width > size - at)
-            width = size - at;
-        memcpy(data + at, &value, width);
+/* Bytes of call frame information are instructions, too. */
+static uint64_t pick_value(void) {
+    switch (next_random() % 8) {
+    case 0:
+    case 1:
+        return next_random();
+    case 2:
+    case 3:
+    case 4:
+        return next_random() % 0x40;
+    default:
+        return nasty_number();
     }
 }
 
 static void run_mutation(const uint8_t *seed, size_t size, const struct area *area) {
-    uint8_t *data = malloc(size); /* exactly as big, so that ASAN sees a read beyond */
-    if (!data)
-        return;
-    memcpy(data, seed, size);
-    mutate(data, size, area);
+    uint8_t *data = smoke_copy(seed, size);
+    for (uint64_t count = 1 + next_random() % 6; count; count--) {
+        bool aside = next_random() % 16 == 0; /* anywhere in the file */
+        smoke_poke(data, size, aside ? (struct area){0, size} : *area, pick_value());
+    }
     LLVMFuzzerTestOneInput(data, size);
     free(data);
 }
@@ -177,10 +152,10 @@ static struct area find_area(const struct elf_image *image, const char *name) {
     return (struct area){section.offset, section.size};
 }
 
-static void run_image(const uint8_t *seed, size_t size, unsigned long rounds) {
+static void run(const uint8_t *seed, size_t size, unsigned long rounds) {
     static const char *const names[] = {".eh_frame", ".eh_frame_hdr", ".eh_frame", ".debug_frame"};
     struct elf_image image;
-    require(!elf_image_init(&image, seed, size, "seed"));
+    require(!elf_image_init(&image, seed, size, "seed"), "a seed that is no ELF file");
     for (unsigned long i = 0; i < rounds; i++) {
         struct area area = find_area(&image, names[i % 4]);
         struct area frames = find_area(&image, i % 4 == 3 && area.size ? ".debug_frame" : ".eh_frame");
@@ -188,7 +163,7 @@ static void run_image(const uint8_t *seed, size_t size, unsigned long rounds) {
             frames = find_area(&image, ".debug_frame");
         if (!area.size)
             area = frames;
-        require(frames.size != 0);
+        require(frames.size != 0, "a seed without frames");
         if (i % 8 < 2) { /* the whole file costs more */
             run_mutation(seed, size, &area);
         } else {
@@ -199,32 +174,8 @@ static void run_image(const uint8_t *seed, size_t size, unsigned long rounds) {
     elf_image_deinit(&image);
 }
 
-static int run_file(const char *name, unsigned long rounds) {
-    FILE *file = fopen(name, "rb");
-    uint8_t *seed = malloc(SEED_MAX);
-    size_t size = file && seed ? fread(seed, 1, SEED_MAX, file) : 0;
-    if (file)
-        fclose(file);
-    if (!size || size == SEED_MAX) {
-        fprintf(stderr, "%s: cannot be read, or too large\n", name);
-        free(seed);
-        return 1;
-    }
-    LLVMFuzzerTestOneInput(seed, size);
-    run_image(seed, size, rounds);
-    free(seed);
-    return 0;
-}
-
 int main(int argc, char **argv) {
-    if (argc < 4) {
-        fprintf(stderr, "usage: %s SEED ROUNDS FILE...\n", argv[0]);
-        return 2;
-    }
-    state = strtoull(argv[1], NULL, 0) | 1; /* xorshift stands still at 0 */
-    int failed = 0;
-    for (int i = 3; i < argc; i++)
-        failed |= run_file(argv[i], strtoul(argv[2], NULL, 0));
+    int failed = smoke_main(argc, argv, SEED_MAX, run);
     printf("fuzz_unwind: %zu rows, %zu steps\n", rows_seen, steps_seen);
     return failed || !rows_seen || !steps_seen;
 }

@@ -5,6 +5,7 @@
  * the same ones every time: fuzz_value SEED ROUNDS FILE... */
 #include "dwarf/abi.h"
 #include "dwarf/value.h"
+#include "tests/fuzz/smoke.h"
 
 #include <cjson/cJSON.h>
 #include <fcntl.h>
@@ -14,14 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static size_t values_seen, followed_seen; /* so that the smoke test knows that it reached the depths */
-
-static void require(bool condition) {
-    if (!condition)
-        abort();
-}
 
 /* ---- the types of a file ---- */
 
@@ -87,8 +81,9 @@ static void open_victim(const char *path) {
     Dwarf_Unsigned next = 0;
     victim.fd = open(path, O_RDONLY | O_CLOEXEC);
     require(victim.fd >= 0 && dwarf_init_b(victim.fd, DW_DLC_READ, DW_GROUPNUMBER_ANY, NULL, NULL,
-                                           &victim.dwarf, &failure) == DW_DLV_OK);
-    require(!types_create(victim.dwarf, &victim.types));
+                                           &victim.dwarf, &failure) == DW_DLV_OK,
+            "no debug information");
+    require(!types_create(victim.dwarf, &victim.types), "no types");
     victim.count = 0;
     while (dwarf_next_cu_header_d(victim.dwarf, true, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, &next,
                                   NULL, &failure) == DW_DLV_OK) {
@@ -97,7 +92,7 @@ static void open_victim(const char *path) {
             collect(unit);
         dwarf_dealloc_die(unit);
     }
-    require(victim.count > 0);
+    require(victim.count > 0, "a file without types");
 }
 
 /* ---- a memory that is all there but for holes, the same for the same seed ---- */
@@ -154,10 +149,10 @@ struct input {
 
 static void check_text(const struct buffer *text, const struct value_options *options) {
     size_t most = options->max_size ? options->max_size : VALUE_SIZE_MAX;
-    require(!buffer_check(text) && text->size > 0);
-    require(text->size <= most + VALUE_SLACK + 6 * options->max_string);
+    require(!buffer_check(text) && text->size > 0, "no value");
+    require(text->size <= most + VALUE_SLACK + 6 * options->max_string, "a value that is too long");
     cJSON *json = cJSON_ParseWithLength((const char *)text->data, text->size);
-    require(json != NULL);
+    require(json != NULL, "a value that is no JSON");
     cJSON_Delete(json);
 }
 
@@ -206,15 +201,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 /* Larger objects are not for this. */
 #define OBJECT_MAX 4096
-
-static uint64_t state;
-
-static uint64_t next_random(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
 
 /* The bytes of an object of this type, now and then too few or too many of them. */
 static void run_type(uint32_t index) {
@@ -271,12 +257,9 @@ static uint32_t pick_type(void) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 4) {
-        fprintf(stderr, "usage: %s SEED ROUNDS FILE...\n", argv[0]);
+    unsigned long rounds;
+    if (!smoke_begin(argc, argv, 1, &rounds))
         return 2;
-    }
-    state = strtoull(argv[1], NULL, 0) | 1; /* xorshift stands still at 0 */
-    unsigned long rounds = strtoul(argv[2], NULL, 0);
     for (int i = 3; i < argc; i++) {
         open_victim(argv[i]);
         for (unsigned long k = 0; k < rounds; k++)

@@ -6,8 +6,8 @@
 #   SETUP    shell that makes the inputs, run in the empty working directory without reel
 #   COMMAND  shell words of the recorded program; `bash -c` where a shell is what is recorded. "< FILE" is not possible.
 #
-# Setup and command see $PYTHON, $CC1 and $ROOT. All inputs are deleted before the replay. Children are not replayed yet, so
-# whatever a command's children print must be caught by the command itself.
+# Setup and command see $PYTHON, $CC1 and $ROOT. All inputs are deleted before the replay of all processes. What several
+# processes print at the same moment may come in another order in the replay: a command sorts it.
 # shellcheck disable=SC2016 # the strings are evaluated later
 
 # ---- named in the promise ----
@@ -16,7 +16,7 @@ row date 10 date '' 'date +%N'
 row od 10 od '' 'od -A x -t x1z -N 4096 /dev/urandom'
 row cat-50M 10 cat 'head -c 50M /dev/urandom >big' 'cat big'
 row sha256sum-50M 10 sha256sum 'head -c 50M /dev/urandom >big' 'sha256sum big'
-# Above 131072 lines sort starts threads, but not on the one processor that a recorded program sees.
+# Above 131072 lines sort starts threads, as many as there are processors: a recorded program sees one.
 row sort-200000 10 sort 'seq 200000 | shuf >lines' 'sort lines'
 row tar-create 10 tar 'mkdir d; for i in $(seq 50); do head -c $((i * 100)) /dev/urandom >d/$i; done' 'tar -cvf out.tar d'
 row tar-stdout - tar 'mkdir d; head -c 100000 /dev/urandom >d/x' 'tar -cf - d'
@@ -115,6 +115,32 @@ print(os.waitpid(pid, 0)[1] >> 8)"'
 row make - make 'printf "all: a b\na: in\n\tcat in in >a\nb: a\n\twc -l a >b\n" >Makefile; seq 10 >in' 'make'
 row gcc - gcc 'printf "#include <stdio.h>\nint main(void) { return puts(\"x\") < 0; }\n" >x.c' 'gcc -O1 -c x.c -o x.o'
 row xargs - xargs 'seq 20 >in' 'xargs -a in -n 5 true'
+row xargs-parallel - xargs 'seq 40 >in' 'bash -c "xargs -a in -n 1 -P 4 sh -c \"echo \\\$1 \\\$\\\$; exit 0\" - | sort"'
+row bash-jobs - bash '' 'bash -c "set -m; for i in 1 2 3; do (echo job \$i; sleep 0.0\$i; exit \$i) & wait \$!; echo status \$?; done; sleep 50 & kill %%; wait %% 2>/dev/null; echo \$?; sleep 0.1 & jobs; fg >/dev/null; echo over"'
+row bash-pipelines - bash 'seq 1000 >lines' 'bash -c "sort -rn lines | head -n 5 | while read -r x; do echo \"line \$x\"; done; diff <(seq 5) <(seq 2 6); echo \"\$(ls | wc -l) \$(echo \$(echo deep))\"; (echo sub; (echo subsub; exit 3); echo \$?); { echo a; echo b; } | tac"'
+row bash-traps - bash '' 'bash -c "trap \"echo chld\" CHLD; (exit 4); /bin/true; sleep 0.05 & wait; trap \"echo bye\" EXIT; (trap \"echo sub bye\" EXIT; exit 2); coproc cat; echo to coproc >&\${COPROC[1]}; read -r x <&\${COPROC[0]}; echo \$x"'
+row dash-tree - dash '' 'dash -c "f() { [ \$1 = 0 ] || (echo \$1; f \$((\$1 - 1))); }; f 8; for i in 1 2 3; do /bin/echo \$i | cat | cat; done"'
+row make-project 3 make 'project 52' 'make -s -j2'
+row gcc-link - gcc 'printf "#include <stdio.h>\nint main(void) { return puts(\"x\") < 0; }\n" >x.c' 'gcc -O2 -g x.c -o x'
+row g++-link - g++ 'printf "#include <iostream>\nint main() { std::cout << 1; }\n" >x.cc' 'g++ -O1 x.cc -o x'
+row git-clone 3 git 'mkdir from; cd from; small_repository; cd ..; git config --global pack.threads 1; git config --global index.threads 1' 'bash -c "git clone -q from to && cd to && git gc -q && git fsck --no-progress && git log --oneline | cat"'
+row python3-tree - "$PYTHON" '' '"$PYTHON" -c "
+import os, subprocess, sys
+print(subprocess.run([\"sh\", \"-c\", \"echo out; echo err >&2; exit 3\"]), flush=True)
+print(subprocess.check_output([sys.executable, \"-c\", \"import random; print(random.random())\"]), flush=True)
+p = subprocess.Popen([\"sort\", \"-n\"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+print(p.communicate(\"3\\n1\\n2\\n\"), os.system(\"exit 5\"), flush=True)
+for i in range(3):
+    pid = os.fork()
+    if pid == 0:
+        print(\"child\", i, os.getpid(), os.urandom(4).hex(), flush=True)
+        os._exit(i)
+    print(os.waitpid(pid, 0), flush=True)"'
+row perl-tree - perl '' 'perl -e "\$| = 1; for (1 .. 3) { my \$p = fork; if (!\$p) { print qq(child \$\$ ), rand, qq(\n); exit \$_ } waitpid \$p, 0; print \$? >> 8, qq(\n) } open(F, q(-|), q(sh -c \"echo piped; date +%N\")); print <F>; print qx(echo quoted); system q(echo system)"'
+row setsid-daemon - setsid '' 'bash -c "setsid -f sh -c \"sleep 0.3; echo from the daemon\" ; echo first; sleep 0.6"'
+row timeout - timeout '' 'timeout 0.2 sleep 50'
+row find-exec - find 'touch a b c' 'find . -type f -exec sh -c "echo \$0 \$\$" {} \;'
+row script-of-scripts - bash 'printf "#!/bin/sh\necho inner \$1; exit 4\n" >inner; printf "#!/bin/bash\n./inner one; echo \$?; ./inner two | tr a-z A-Z; exec ./inner three\n" >outer; chmod +x inner outer' './outer'
 
 # ---- everyday programs ----
 row true - true '' 'true'
@@ -128,7 +154,7 @@ row wc - wc 'seq 30000 >lines' 'wc lines /dev/null'
 row xz - xz 'seq 50000 >lines' 'xz -T1 -c lines'
 row unxz - xz 'seq 50000 | xz -T1 >lines.xz' 'xz -T1 -dc lines.xz'
 row bzip2 - bzip2 'seq 50000 >lines' 'bzip2 -c lines'
-# Without these options zstd works in threads, which cannot be recorded yet.
+# Without these options zstd works in threads.
 row zstd - zstd 'seq 50000 >lines' 'zstd -q --single-thread --no-asyncio -c lines'
 row diff - diff 'seq 1000 >a; seq 3 1003 >b' 'diff -u a b'
 row cmp - cmp 'seq 1000 >a; seq 1001 >b' 'cmp a b'
@@ -201,3 +227,44 @@ row stdin-closed - bash '' 'bash -c "exec cat <&-"'
 row stdout-closed - bash '' 'bash -c "exec echo lost >&-"'
 row broken-pipe - bash '' 'bash -c "trap \"\" PIPE; mkfifo f; exec 3<>f 4>f 3<&-; echo x >&4; echo \$? >&2"'
 row big-arguments - echo '' '/bin/echo $(seq 20000)'
+
+# ---- threads ----
+row zstd-threads - zstd 'seq 400000 >lines' 'zstd -q -T4 -c lines'
+row sort-parallel - sort 'seq 300000 | shuf >lines' 'sort --parallel=4 lines'
+row xz-threads - xz 'seq 300000 >lines' 'xz -T2 -0 -c lines'
+row git-grep-threads - git 'small_repository' 'git grep --threads=4 -n line'
+row python3-threads - "$PYTHON" '' '"$PYTHON" -c "
+import queue, threading, time
+q, done, log = queue.Queue(5), 0, []
+def produce(i):
+    global done
+    for k in range(200):
+        q.put((i, k)); done += 1
+        if k % 50 == 0: time.sleep(0.001); log.append((i, k, time.time_ns()))
+def consume():
+    for k in range(800): log.append(q.get())
+ts = [threading.Thread(target=produce, args=(i,)) for i in range(4)] + [threading.Thread(target=consume)]
+for t in ts: t.start()
+for t in ts: t.join()
+print(done, log)"'
+row python3-pool - "$PYTHON" '' '"$PYTHON" -c "
+import hashlib, os
+from concurrent.futures import ThreadPoolExecutor, as_completed
+with ThreadPoolExecutor(4) as pool:
+    jobs = {pool.submit(lambda x: hashlib.sha256(os.urandom(64) + bytes([x])).hexdigest(), i): i for i in range(60)}
+    for job in as_completed(jobs): print(jobs[job], job.result())"'
+row python3-asyncio - "$PYTHON" '' '"$PYTHON" -c "
+import asyncio, random
+async def work(i):
+    await asyncio.sleep(random.random() / 50)
+    print(i, await asyncio.to_thread(sum, range(i * 1000)))
+async def main(): await asyncio.gather(*[work(i) for i in range(20)])
+asyncio.run(main())"'
+row node - node 'seq 1000 >lines' 'node -e "
+let s = 0; for (let i = 0; i < 1e6; i++) s += i;
+setTimeout(() => console.log(s, Date.now(), Math.random()), 5);
+require(\"fs\").readFile(\"lines\", (e, d) => console.log(d.length, process.pid));"'
+row java - javac 'printf "%s\n" "import java.util.concurrent.*; public class T { static long n; public static void main(String[] a) throws Exception {" \
+    "ExecutorService e = Executors.newFixedThreadPool(4); var l = new java.util.ArrayList<Future<Long>>();" \
+    "for (int i = 0; i < 20; i++) { final int k = i; l.add(e.submit(() -> { long s = 0; for (int j = 0; j < 20000; j++) { s += j * k; n++; } return s; })); }" \
+    "long t = 0; for (var f : l) t += f.get(); e.shutdown(); System.out.println(t + \" \" + n + \" \" + System.nanoTime()); } }" >T.java; javac T.java' 'java T'

@@ -1,5 +1,5 @@
 // Rust: integers, strings, structs, enums, slices, closures, and a panic that is caught.
-// recording: no
+// recording: apart
 // options: --function oxide::*
 use std::hint::black_box;
 use std::process::id;

@@ -1,5 +1,5 @@
 /* Four threads, each in frames of its own. */
-/* recording: no */
+/* recording: apart */
 #include "say.h"
 
 #include <pthread.h>

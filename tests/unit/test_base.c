@@ -4,6 +4,7 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "base/registers.h"
+#include "base/table.h"
 
 #include <check.h>
 #include <errno.h>
@@ -299,6 +300,38 @@ START_TEST(flags_of_stepping_do_not_count) {
 }
 END_TEST
 
+/* ---- table ---- */
+
+/* Against an array, with ids that come and go as tids do. */
+START_TEST(a_table_finds_what_was_put_and_not_removed) {
+    enum { IDS = 5000, STEPS = 60000 };
+    struct table table = {0};
+    static char *values[IDS + 1];
+    static char places[IDS + 1];
+    ck_assert_ptr_null(table_find(&table, 1));
+    table_remove(&table, 1);
+    srand(7);
+    for (int i = 0; i < STEPS; i++) {
+        uint32_t id = 1 + (uint32_t)rand() % (i < STEPS / 2 ? IDS : 50);
+        if (rand() % 3) {
+            values[id] = &places[rand() % IDS];
+            ck_assert_ptr_null(table_put(&table, id, values[id]));
+        } else {
+            values[id] = NULL;
+            table_remove(&table, id);
+        }
+    }
+    size_t count = 0;
+    for (uint32_t id = 1; id <= IDS; id++) {
+        ck_assert_ptr_eq(table_find(&table, id), values[id]);
+        count += values[id] != NULL;
+    }
+    ck_assert_uint_eq(table.count, count);
+    ck_assert_ptr_null(table_find(&table, 0));
+    table_deinit(&table);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("base");
     TCase *bytes = tcase_create("buffer and cursor");
@@ -325,6 +358,10 @@ int main(void) {
     tcase_add_test(table, comparison_sees_each_comparable_register_and_no_other);
     tcase_add_test(table, flags_of_stepping_do_not_count);
     suite_add_tcase(suite, table);
+
+    TCase *tables = tcase_create("table");
+    tcase_add_test(tables, a_table_finds_what_was_put_and_not_removed);
+    suite_add_tcase(suite, tables);
 
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

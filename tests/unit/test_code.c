@@ -25,6 +25,7 @@ static struct assembled assemble(const char *text) {
 }
 
 static void forget(struct assembled *made) {
+    elf_image_deinit(&made->image);
     buffer_deinit(&made->file);
     scratch_remove(&made->scratch);
 }
@@ -235,6 +236,51 @@ START_TEST(if_on_one_line) {
 }
 END_TEST
 
+/* Conditions of two lines, the jumps of which stand between each other; each jump is found, and what is none
+ * is not. */
+START_TEST(conditions_in_each_other) {
+    static const struct code_transfer transfers[] = {{0x100, 0x102, CODE_BRANCH, 0x140},
+                                                     {0x108, 0x10a, CODE_BRANCH, 0x150},
+                                                     {0x110, 0x112, CODE_BRANCH, 0x140},
+                                                     {0x118, 0x11a, CODE_BRANCH, 0x150},
+                                                     {0x160, 0x161, CODE_RETURN, 0}};
+    static const struct place places[] = {{0x100, 1, 1}, {0x106, 2, 1}, {0x10c, 1, 1}, {0x112, 2, 1},
+                                          {0x11a, 3, 1}, {0x140, 8, 1}, {0x150, 9, 1}};
+    struct made made;
+    make(&made, transfers, COUNT(transfers), places, COUNT(places), false);
+    ck_assert_uint_eq(made.branches.group_count, 2);
+    for (size_t i = 0; i < 4; i++) {
+        const struct branch *branch = branches_at(&made.branches, transfers[i].vaddr);
+        ck_assert(branch && branch->vaddr == transfers[i].vaddr && branch->group == i % 2);
+        ck_assert_uint_eq(branch->later, i < 2 ? i + 2 : 0);
+        ck_assert_ptr_null(branches_at(&made.branches, transfers[i].vaddr + 1));
+    }
+    ck_assert_uint_eq(made.branches.groups[0].last, 0x110);
+    ck_assert_uint_eq(made.branches.groups[1].last, 0x118);
+    ck_assert_ptr_null(branches_at(&made.branches, 0x160));
+    branches_deinit(&made.branches);
+}
+END_TEST
+
+/* What is searched by address, at both of its ends. */
+START_TEST(places_in_code) {
+    struct code_transfer transfers[] = {{0x100, 0x102, CODE_BRANCH, 0x140}, {0x108, 0x10a, CODE_RETURN, 0}};
+    struct code_store stores[] = {{0x101, 6, -8, 4}, {0x101, 6, -16, 4}, {0x109, 6, -8, 4}};
+    const struct function_code code = {
+        .transfers = transfers, .count = 2, .stores = stores, .store_count = 3};
+    ck_assert_uint_eq(function_code_transfer_from(&code, 0), 0);
+    ck_assert_uint_eq(function_code_transfer_from(&code, 0x100), 0);
+    ck_assert_uint_eq(function_code_transfer_from(&code, 0x101), 1);
+    ck_assert_uint_eq(function_code_transfer_from(&code, 0x109), 2);
+    ck_assert_uint_eq(function_code_store_from(&code, 0x101), 0);
+    ck_assert_uint_eq(function_code_store_from(&code, 0x102), 2);
+    ck_assert_uint_eq(function_code_store_from(&code, UINT64_MAX), 3);
+    ck_assert_ptr_null(function_code_before(&code, 0x100));
+    ck_assert_ptr_eq(function_code_before(&code, 0x101), &transfers[0]);
+    ck_assert_ptr_eq(function_code_before(&code, UINT64_MAX), &transfers[1]);
+}
+END_TEST
+
 /* while (a || b) 2; with the condition at its end, as gcc has it: jmp to it, two jumps back */
 START_TEST(loop_with_condition_at_its_end) {
     static const struct code_transfer transfers[] = {{0x100, 0x102, CODE_JUMP, 0x120},
@@ -344,6 +390,8 @@ int main(void) {
     tcase_add_test(branches, if_with_else);
     tcase_add_test(branches, if_that_returns);
     tcase_add_test(branches, if_on_one_line);
+    tcase_add_test(branches, conditions_in_each_other);
+    tcase_add_test(branches, places_in_code);
     tcase_add_test(branches, loop_with_condition_at_its_end);
     tcase_add_test(branches, loop_with_condition_in_front);
     tcase_add_test(branches, rotated_loop);

@@ -106,6 +106,15 @@ static struct event any_event(enum event_kind kind, struct effect effects[EFFECT
         event.exit.status = event.exit.how == EXIT_STATUS ? (int32_t)below(256) : 1 + (int32_t)below(64);
         event.exit.core = below(2);
     }
+    if (kind == EVENT_BLOCKED) {
+        fill_syscall(&event);
+        event.syscall.result = 0;
+        event.syscall.stream = STREAM_NONE;
+    }
+    if (kind == EVENT_THREAD) {
+        event.tid |= 1;
+        event.thread.parent = (event.tid ^ 2) & INT32_MAX;
+    }
     if (kind == EVENT_STOPPED) {
         event.stopped.why = (const char *)pool;
         event.stopped.why_size = below(BYTES_MAX);
@@ -120,13 +129,15 @@ static struct event any_event(enum event_kind kind, struct effect effects[EFFECT
 static void same_fields(const struct event *a, const struct event *b) {
     switch (a->kind) {
     case EVENT_SYSCALL:
+    case EVENT_BLOCKED:
         ck_assert_uint_eq(a->syscall.number, b->syscall.number);
         ck_assert_uint_eq(a->syscall.rip, b->syscall.rip);
         ck_assert_mem_eq(a->syscall.args, b->syscall.args, sizeof(a->syscall.args));
         ck_assert_int_eq(a->syscall.result, b->syscall.result);
         ck_assert_uint_eq(a->syscall.registers_hash, b->syscall.registers_hash);
         ck_assert_int_eq(a->syscall.stream, b->syscall.stream);
-        ck_assert_uint_eq(a->syscall.written_hash, b->syscall.written_hash);
+        if (a->kind == EVENT_SYSCALL)
+            ck_assert_uint_eq(a->syscall.written_hash, b->syscall.written_hash);
         break;
     case EVENT_SIGNAL:
         ck_assert_int_eq(a->signal.signo, b->signal.signo);
@@ -162,12 +173,15 @@ static void same_fields(const struct event *a, const struct event *b) {
         ck_assert_int_eq(a->exit.status, b->exit.status);
         ck_assert(a->exit.core == b->exit.core);
         break;
+    case EVENT_THREAD:
+        ck_assert_int_eq(a->thread.parent, b->thread.parent);
+        break;
     case EVENT_STOPPED:
         ck_assert_uint_eq(a->stopped.why_size, b->stopped.why_size);
         ck_assert(memcmp(a->stopped.why, b->stopped.why, a->stopped.why_size) == 0);
         break;
     default:
-        ck_assert_int_eq(a->kind, EVENT_EXEC);
+        ck_assert(a->kind == EVENT_EXEC || a->kind == EVENT_THREAD_EXIT);
     }
 }
 
@@ -294,7 +308,10 @@ START_TEST(test_bad_values) {
 #define ROW(text) {text, sizeof(text) - 1}
         ROW(""),
         ROW("\0\1\0"),                                            /* no such kind */
-        ROW("\x09\1\0"),                                          /* EVENT_KIND_END */
+        ROW("\x0a\0\1\0"),                                        /* a thread without a tid, */
+        ROW("\x0a\1\1\0"),                                        /* made by itself, */
+        ROW("\x0a\1\0\0"),                                        /* or by nobody */
+        ROW("\x0c\1\0"),                                          /* EVENT_KIND_END */
         ROW("\6\x80\x80\x80\x80\x08\0"),                          /* tid 2^31 */
         ROW("\6\1\xff\xff\xff\xff\x0f"),                          /* 2^32 - 1 effects */
         ROW("\6\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"),        /* 2^64 - 1 effects */

@@ -248,7 +248,41 @@ static bool protect_stub(struct event *event, struct effect *effects) {
     return true;
 }
 
-static change *const attacks[] = {aim_at_stub, map_over_stub, protect_stub};
+static bool by_a_stranger(struct event *event, struct effect *effects) {
+    (void)effects;
+    if (once(event->kind == EVENT_SYSCALL))
+        event->tid ^= 1;
+    return true;
+}
+
+static bool begin_twice(struct event *event, struct effect *effects) {
+    (void)effects;
+    if (once(event->kind == EVENT_SYSCALL)) {
+        int32_t tid = event->tid;
+        event->kind = EVENT_THREAD;
+        event->tid = tid;
+        event->thread.parent = tid ^ 1;
+    }
+    return true;
+}
+
+static bool end_as_the_last(struct event *event, struct effect *effects) {
+    (void)effects;
+    if (once(event->kind == EVENT_SYSCALL))
+        event->kind = EVENT_THREAD_EXIT;
+    return true;
+}
+
+static bool never_leave_a_call(struct event *event, struct effect *effects) {
+    (void)effects;
+    changes_made += event->kind == EVENT_SYSCALL;
+    if (event->kind == EVENT_SYSCALL)
+        event->kind = EVENT_BLOCKED;
+    return true;
+}
+
+static change *const attacks[] = {aim_at_stub, map_over_stub,   protect_stub,      by_a_stranger,
+                                  begin_twice, end_as_the_last, never_leave_a_call};
 
 START_TEST(test_attack) {
     record_date();
@@ -265,13 +299,38 @@ START_TEST(test_end_in_remote_call) {
     int64_t result = -1;
     int status = -1;
     ck_assert_ptr_null(puppet_create(&puppet, -1));
-    struct error *err = REMOTE_SYSCALL(&puppet.task, PUPPET_STUB, SYS_exit_group, &result, 7, 0, 0, 0, 0, 0);
+    struct error *err = REMOTE_SYSCALL(puppet.task, PUPPET_STUB, SYS_exit_group, &result, 7, 0, 0, 0, 0, 0);
     ck_assert(error_is(err, ERROR_TASK_GONE));
     error_free(err);
-    ck_assert_int_eq(waitpid(puppet.task.tid, &status, __WALL), puppet.task.tid);
+    ck_assert_int_eq(waitpid(puppet.task->tid, &status, __WALL), puppet.task->tid);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
     puppet.alive = false;
     puppet_destroy(&puppet);
+}
+END_TEST
+
+/* Threads of the puppet come and go; the first one stays, whatever is asked for. */
+START_TEST(test_threads_of_a_puppet) {
+    struct puppet puppet;
+    ck_assert_ptr_null(puppet_create(&puppet, -1));
+    struct task *first = puppet.task, *made[5];
+    for (int i = 0; i < 5; i++) {
+        ck_assert_ptr_null(puppet_add_task(&puppet, &made[i]));
+        puppet.task = made[i]; /* the next one is made by this one */
+    }
+    ck_assert_uint_eq(puppet.task_count, 6);
+    int64_t result;
+    ck_assert_ptr_null(REMOTE_SYSCALL(made[4], PUPPET_STUB, SYS_gettid, &result, 0, 0, 0, 0, 0, 0));
+    ck_assert_int_eq(result, made[4]->tid);
+    puppet.task = made[0];
+    ck_assert_ptr_null(puppet_end_task(&puppet, made[3]));
+    ck_assert_ptr_null(puppet_end_task(&puppet, made[1]));
+    ck_assert_ptr_null(puppet_end_task(&puppet, first));
+    ck_assert_uint_eq(puppet.task_count, 4);
+    ck_assert_ptr_null(REMOTE_SYSCALL(first, PUPPET_STUB, SYS_getpid, &result, 0, 0, 0, 0, 0, 0));
+    ck_assert_int_eq(result, first->tid);
+    puppet_destroy(&puppet);
+    ck_assert_int_eq(waitpid(-1, NULL, __WALL | WNOHANG), -1); /* nobody is left */
 }
 END_TEST
 
@@ -292,6 +351,7 @@ int main(void) {
     tcase_add_loop_test(tests, test_divergence, 0, sizeof(bugs) / sizeof(bugs[0]));
     tcase_add_loop_test(tests, test_attack, 0, sizeof(attacks) / sizeof(attacks[0]));
     tcase_add_test(tests, test_end_in_remote_call);
+    tcase_add_test(tests, test_threads_of_a_puppet);
     tcase_add_test(tests, test_to);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -128,6 +128,108 @@ START_TEST(test_windows) {
 }
 END_TEST
 
+/* A value is taken whole exactly if copying it changes nothing and something is behind it. */
+static void check_whole(const uint8_t *text, size_t size) {
+    struct json whole = json_of(text, size), copied = json_of(text, size);
+    struct buffer copy = {0};
+    const char *taken;
+    size_t taken_size;
+    int fds[] = {whole.fd, copied.fd};
+    bool is_whole = json_take_whole(&whole, &taken, &taken_size);
+    json_copy(&copied, &copy);
+    bool same = !json_failed(&copied) && copied.at >= copy.size &&
+                !memcmp(copied.window + copied.at - copy.size, copy.data, copy.size);
+    bool number = copy.size && strchr("-0123456789", copy.data[0]);
+    if (is_whole)
+        ck_assert_msg(same && taken_size == copy.size && !memcmp(taken, copy.data, copy.size) &&
+                          whole.at == copied.at,
+                      "taken: %.*s", (int)size, (const char *)text);
+    else
+        ck_assert_msg(!same || (number && copied.at == size), "not taken: %.*s", (int)size,
+                      (const char *)text);
+    ck_assert(!json_failed(&whole));
+    buffer_deinit(&copy);
+    json_deinit(&whole);
+    json_deinit(&copied);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* Each value cut off at each byte, and with each byte made another one. */
+START_TEST(test_whole_values) {
+    static const char *const values[] = {
+        "{\"a\": [1, -2.5e+10, true, false, null, {}, []], \"b\": {\"c\": \"d\"}} ",
+        "\"\\u12aF \\n\\\\\\\" \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80 a long stretch of text \x7f\" ",
+        "[[[[0]]]]  ",
+        "[[[[[0]]]]] ",
+        "[0.5, 1E5, 1e-5, 0, 12345678901234567890]\n",
+        "0 ",
+        "-0.0e0]",
+        "true,",
+        "[\"\", \"\", \"x\"]\t",
+    };
+    static const char bytes[] = " \"\\{}[],:-+.0e1u\x1f\x80\xc3\xffn";
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        size_t size = strlen(values[i]);
+        check_whole((const uint8_t *)values[i], size);
+        for (size_t at = 0; at < size; at++) {
+            uint8_t text[128];
+            check_whole((const uint8_t *)values[i], at);
+            for (size_t k = 0; k < sizeof(bytes); k++) {
+                memcpy(text, values[i], size);
+                text[at] = (uint8_t)bytes[k];
+                check_whole(text, size);
+            }
+        }
+    }
+}
+END_TEST
+
+/* What other tools make of a trace is read as the trace itself is: keys in another order, other white space,
+ * and a first part that is as the writer writes it. */
+START_TEST(test_other_forms) {
+    static const char *const forms[] = {
+        "{\"seq\": 3, \"timestamp\": \"2026-01-15T10:30:45\", \"type\": \"note\", \"depth\": 2, \"pid\": 7, "
+        "\"tid\": 8, \"data\": {\"a\": [1, 2]}, \"x\": {\"y\": 1}}",
+        "{\"seq\":3,\"timestamp\":\"2026-01-15T10:30:45\",\"type\":\"note\",\"depth\":2,\"pid\":7,\"tid\":8,"
+        "\"data\":{\"a\":[1,2]},\"x\":{\"y\":1}}",
+        "{\n  \"seq\": 3,\n  \"timestamp\": \"2026-01-15T10:30:45\",\n  \"type\": \"note\",\n  \"depth\": "
+        "2,\n"
+        "  \"pid\": 7,\n  \"tid\": 8,\n  \"data\": {\n    \"a\": [\n      1,\n      2\n    ]\n  },\n  \"x\": "
+        "{\n"
+        "    \"y\": 1\n  }\n}",
+        "{\"seq\": 3, \"timestamp\": \"2026-01-15T10:30:45\", \"x\": {\"y\" : 1}, \"tid\": 8, \"pid\" :7,\t"
+        "\"type\": \"note\", \"data\": {\"a\": [1,2]}, \"depth\": 2}",
+        "{\"data\": {\"a\": [1, 2] }, \"seq\": 3, \"timestamp\": \"2026-01-15T10:30:45\", \"type\": "
+        "\"note\", "
+        "\"depth\": 2, \"pid\": 7, \"tid\": 8, \"x\": { \"y\": 1}}",
+    };
+    for (size_t i = 0; i < 2 * sizeof(forms) / sizeof(forms[0]); i++) {
+        struct buffer text = {0};
+        struct trace_event read = {0};
+        bool more;
+        buffer_put(&text, "[", i % 2);
+        buffer_put(&text, forms[i / 2], strlen(forms[i / 2]));
+        buffer_put(&text, "]", i % 2);
+        struct trace_reader *reader = reader_of((const char *)text.data, text.size);
+        CHECK_OK(trace_reader_next(reader, &read, &more));
+        ck_assert(more && read.seq == 3 && read.type == TRACE_NOTE && read.has_depth && read.depth == 2);
+        ck_assert(read.pid == 7 && read.tid == 8 && read.timestamp_ns == UINT64_C(1768473045000000000));
+        ck_assert(read.data.size == 11 && !memcmp(read.data.data, "\"a\": [1, 2]", 11));
+        ck_assert(read.extra.size == 13 && !memcmp(read.extra.data, "\"x\": {\"y\": 1}", 13));
+        CHECK_OK(trace_reader_next(reader, &read, &more));
+        ck_assert(!more);
+        trace_event_deinit(&read);
+        trace_reader_close(reader);
+        buffer_deinit(&text);
+    }
+    uint64_t count;
+    static const char twice[] =
+        "{\"seq\": 3, \"timestamp\": \"2026-01-15T10:30:45\", \"type\": \"note\", \"seq\": 4}";
+    CHECK_FAILS(count_events(twice, sizeof(twice) - 1, &count), ERROR_BAD_DATA, "same key twice");
+}
+END_TEST
+
 START_TEST(test_values) {
     static const char data[] =
         "\"a\": \"\\ud83d\\ude00\\ud800\\n\\u0041\\/\", \"b\": {\"c\": 1, \"d\": \"}\"}, \"c\": 42";
@@ -364,6 +466,8 @@ int main(void) {
     tcase_add_test(tests, test_nesting);
     tcase_add_test(tests, test_every_truncation);
     tcase_add_test(tests, test_windows);
+    tcase_add_test(tests, test_whole_values);
+    tcase_add_test(tests, test_other_forms);
     tcase_add_test(tests, test_values);
     tcase_add_test(tests, test_recursion);
     tcase_add_test(tests, test_unpaired);

@@ -3,6 +3,7 @@
 #define REEL_TESTS_TRACE_TEXT_H
 
 #include "tests/unit/scratch.h"
+#include "trace/json.h"
 #include "trace/reader.h"
 
 #include <cjson/cJSON.h>
@@ -33,6 +34,17 @@ static inline struct error *count_events(const char *text, size_t size, uint64_t
     trace_event_deinit(&event);
     trace_reader_close(reader);
     return err;
+}
+
+/* json over text (size bytes); close the descriptor after it. */
+static inline struct json json_of(const uint8_t *text, size_t size) {
+    struct json json;
+    int fd = memfd_create("text", MFD_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, text, size), (ssize_t)size);
+    ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+    CHECK_OK(json_init(&json, fd, "text", 4, 1 << 20));
+    return json;
 }
 
 /* The file as parsed by another parser, which must find nothing wrong. */

@@ -1,0 +1,261 @@
+/* record_thread: the threads of a recorded process begin and end.
+ *
+ * Begin: the clone call is made, the new task stands at its first stop, and waits for its turn. The event of
+ * the call is followed by EVENT_THREAD with the registers that the kernel has given to it.
+ *
+ * End: exit of a thread is logged when it is entered. The kernel then clears the word that pthread_join()
+ * waits for, and marks robust mutexes; so the end is waited for, and EVENT_THREAD_EXIT has these words. The
+ * leader of a process is not reported before the last thread has ended: its end is when it is a zombie. Ends
+ * that others bring about (exit_group, a fatal signal, exec) have no events of their own. */
+#include "replay/recorder_state.h"
+
+#include "tracer/process.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FUTEX_COMMAND 0x7f
+#define ROBUST_MOST   2048 /* ROBUST_LIST_LIMIT: the kernel follows no more */
+
+/* ---- the table ---- */
+
+struct error *record_thread_new(struct recorder *recorder, struct process *process, struct task *task,
+                                struct thread **ret) {
+    struct thread *thread = calloc(1, sizeof(*thread));
+    if (!thread)
+        return &error_no_memory;
+    struct error *err = table_put(&recorder->session->threads, (uint32_t)task->tid, thread);
+    if (err) {
+        free(thread);
+        return err;
+    }
+    *thread = (struct thread){
+        .recorder = recorder, .process = process, .task = task, .tid = task->tid, .next = recorder->threads};
+    if (thread->next)
+        thread->next->previous = thread;
+    recorder->threads = thread;
+    recorder->thread_count++;
+    *ret = thread;
+    return NULL;
+}
+
+static void remove_thread(struct thread *thread) {
+    struct recorder *recorder = thread->recorder;
+    record_turn_forget(thread);
+    if (thread->next)
+        thread->next->previous = thread->previous;
+    if (thread->previous)
+        thread->previous->next = thread->next;
+    else
+        recorder->threads = thread->next;
+    recorder->thread_count -= !thread->ended;
+    if (thread->task)
+        table_remove(&recorder->session->threads, (uint32_t)thread->task->tid);
+}
+
+void record_thread_free(struct thread *thread) {
+    struct recorder *recorder = thread->recorder;
+    struct thread *before = recorder->thread;
+    recorder->thread = thread;
+    record_drop_before(recorder);
+    remove_thread(thread);
+    recorder->thread = before == thread ? recorder->leader : before;
+    memory_ranges_deinit(&thread->vectors);
+    memory_ranges_deinit(&thread->at_exit);
+    buffer_deinit(&thread->vector_bytes);
+    buffer_deinit(&thread->point);
+    free(thread);
+}
+
+/* ---- begin ---- */
+
+/* The new task's first stop, which may have been seen already. */
+static struct error *await_birth(struct session *session, struct task *task) {
+    struct stop stop;
+    record_tree_release(session, task->tid, &stop);
+    if (stop.kind == STOP_NONE)
+        TRY(engine_next_of(&session->engine, task, true, &stop));
+    return stop.kind == STOP_BORN ? NULL : error_system(ESRCH, "new thread %d", task->tid);
+}
+
+/* CLONE_CHILD_CLEARTID: where struct clone_args of clone3 has child_tid is 16. */
+static uint64_t find_clear_tid(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->thread->call;
+    uint64_t address = call->args[3];
+    if (!(recorder->thread->clone_flags & CLONE_CHILD_CLEARTID))
+        return 0;
+    if (call->number == SYS_clone3 &&
+        task_read(recorder->thread->task, call->args[0] + 16, &address, sizeof(address)) != sizeof(address))
+        return 0;
+    return address;
+}
+
+struct error *record_thread_made(struct recorder *recorder, pid_t tid) {
+    struct session *session = recorder->session;
+    struct thread *thread;
+    if (!engine_traces(&session->engine, tid)) /* killed, and reported, before its parent told of it */
+        return error_system(ESRCH, "new thread %d", tid);
+    struct task *task = engine_task(&session->engine, tid);
+    TRY(await_birth(session, task));
+    TRY(record_thread_new(recorder, recorder->process, task, &thread));
+    thread->clear_tid = find_clear_tid(recorder);
+    TRY(trace_get_registers(tid, &thread->last));
+    TRY(trace_get_sigmask(tid, &thread->sigmask));
+    recorder->thread->child = thread;
+    return record_short_ticks(session);
+}
+
+struct error *record_thread_begin(struct recorder *recorder) {
+    struct thread *parent = recorder->thread, *child = parent->child;
+    parent->child = NULL;
+    if (!child || recorder->mode != RECORDER_RECORDING)
+        return NULL;
+    struct event event = {.kind = EVENT_THREAD};
+    event.thread.parent = parent->tid;
+    effects_clear(&recorder->effects);
+    TRY(effects_add_registers(&recorder->effects, &child->last));
+    recorder->thread = child;
+    struct error *err = recorder_append(recorder, &event);
+    recorder->thread = parent;
+    record_turn_wait(child);
+    return err;
+}
+
+/* ---- end ---- */
+
+/* The words that exit_robust_list() of the kernel may change (kernel/futex/core.c). */
+static struct error *note_robust(struct thread *thread) {
+    uint64_t head[3], entry; /* struct robust_list_head: first entry, offset of the word, pending entry */
+    void *address = NULL;
+    size_t size;
+    struct task *task = thread->task;
+    if (syscall(SYS_get_robust_list, task->tid, &address, &size) < 0 || !address ||
+        task_read(task, (uint64_t)address, head, sizeof(head)) != sizeof(head))
+        return NULL;
+    if (head[2])
+        TRY(memory_ranges_add(&thread->at_exit, (head[2] & ~1ull) + head[1], 4));
+    entry = head[0];
+    for (int i = 0; i < ROBUST_MOST && (entry & ~1ull) != (uint64_t)address && entry; i++) {
+        TRY(memory_ranges_add(&thread->at_exit, (entry & ~1ull) + head[1], 4));
+        if (task_read(task, entry & ~1ull, &entry, sizeof(entry)) != sizeof(entry))
+            break;
+    }
+    return NULL;
+}
+
+/* Mutexes with priority inheritance that others wait for: their owner may be the one that ends. */
+static struct error *note_inherited(struct thread *ending) {
+    for (struct thread *thread = ending->recorder->threads; thread; thread = thread->next) {
+        if (thread == ending || !thread->blocked || thread->call.number != SYS_futex)
+            continue;
+        uint64_t command = thread->call.args[1] & FUTEX_COMMAND;
+        if (command == 6 || command == 13) /* FUTEX_LOCK_PI, FUTEX_LOCK_PI2 */
+            TRY(memory_ranges_add(&ending->at_exit, thread->call.args[0], 4));
+        if (command == 11) /* FUTEX_WAIT_REQUEUE_PI */
+            TRY(memory_ranges_add(&ending->at_exit, thread->call.args[4], 4));
+    }
+    return NULL;
+}
+
+struct error *record_thread_note_end(struct recorder *recorder) {
+    struct thread *thread = recorder->thread;
+    thread->ending = true;
+    thread->at_exit.count = 0;
+    if (thread->clear_tid)
+        TRY(memory_ranges_add(&thread->at_exit, thread->clear_tid, 4));
+    TRY(note_robust(thread));
+    return note_inherited(thread);
+}
+
+/* Somebody whose memory is still there. */
+static struct thread *find_living(const struct recorder *recorder, const struct thread *but) {
+    for (struct thread *thread = recorder->threads; thread; thread = thread->next)
+        if (thread != but && !thread->ended && thread->task)
+            return thread;
+    return NULL;
+}
+
+pid_t record_living_tid(const struct recorder *recorder) {
+    const struct thread *thread = find_living(recorder, NULL);
+    return thread ? thread->task->tid : recorder->process->pid;
+}
+
+static struct error *append_end(struct recorder *recorder) {
+    struct thread *thread = recorder->thread, *living = find_living(recorder, thread);
+    struct event event = {.kind = EVENT_THREAD_EXIT};
+    effects_clear(&recorder->effects);
+    for (size_t i = 0; living && i < thread->at_exit.count; i++)
+        TRY(effects_add_memory(&recorder->effects, living->task, thread->at_exit.ranges[i].address,
+                               thread->at_exit.ranges[i].size));
+    return recorder_append(recorder, &event);
+}
+
+static struct error *leader_ended(struct recorder *recorder) {
+    struct thread *thread = recorder->thread;
+    TRY(append_end(recorder));
+    thread->ended = true;
+    thread->ending = false;
+    recorder->thread_count--;
+    record_turn_forget(thread);
+    return NULL;
+}
+
+struct error *record_thread_await_end(struct recorder *recorder) {
+    enum { QUICK = 20, PAUSE_NS = 50000 };
+    struct thread *thread = recorder->thread;
+    struct stop stop;
+    bool leader = thread == recorder->leader;
+    for (int i = 0;; i++) {
+        TRY(engine_next_of(&recorder->session->engine, thread->task, !leader, &stop));
+        if (stop.kind != STOP_NONE)
+            return record_domain_deal(recorder, &stop);
+        if (process_is_ended(thread->tid))
+            break;
+        if (i < QUICK)
+            sched_yield();
+        else
+            nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+    }
+    return leader_ended(recorder);
+}
+
+struct error *record_thread_gone(struct recorder *recorder, const struct stop *stop) {
+    struct thread *thread = recorder->thread;
+    struct error *err = NULL;
+    if (thread->ending && stop->kind == STOP_EXITED && !recorder->ending)
+        err = append_end(recorder);
+    record_thread_free(thread);
+    return err;
+}
+
+/* ---- exec ---- */
+
+struct error *record_thread_exec(struct session *session, struct task *task, pid_t former) {
+    struct thread *leader = table_find(&session->threads, (uint32_t)task->tid);
+    struct thread *thread = former ? table_find(&session->threads, (uint32_t)former) : leader;
+    if (!leader || !thread)
+        return NULL;
+    struct recorder *recorder = thread->recorder;
+    struct task *gone = thread->task;
+    if (thread != leader)
+        recorder->leader = thread;
+    for (struct thread *other = recorder->threads, *next; other; other = next) {
+        next = other->next;
+        if (other != thread && other->process == thread->process)
+            record_thread_free(other);
+    }
+    recorder->thread = recorder->turn = thread;
+    recorder->process = thread->process;
+    if (gone == task)
+        return NULL;
+    table_remove(&session->threads, (uint32_t)former);
+    thread->task = task;
+    engine_forget(&session->engine, gone);
+    return table_put(&session->threads, (uint32_t)task->tid, thread);
+}
