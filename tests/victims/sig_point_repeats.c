@@ -114,7 +114,7 @@ static void own_breakpoint(void) {
     CHECK(signal(SIGTRAP, on_trap) != SIG_ERR);
     once();
     __asm__ volatile("1: lea %1, %%rdi\n lea %2, %%rsi\n mov %3, %%ecx\n rep movsb\n"
-                     "dec %0\n jnz 1b\n int3"
+                     "dec %k0\n jnz 1b\n int3"
                      : "+a"(rounds)
                      : "m"(to), "m"(from), "i"(sizeof(to))
                      : "rcx", "rsi", "rdi", "cc", "memory");
