@@ -1,5 +1,6 @@
 #include "replay/event.h"
 
+#include "replay/point.h"
 #include "tracer/insn.h"
 
 #include <stdlib.h>
@@ -65,6 +66,7 @@ static void encode_syscall(const struct event *event, struct buffer *buffer) {
     buffer_put_svarint(buffer, event->syscall.result);
     buffer_put_u32(buffer, event->syscall.registers_hash);
     buffer_put_u8(buffer, (uint8_t)event->syscall.stream);
+    buffer_put_u32(buffer, event->syscall.written_hash);
 }
 
 static void encode_signal(const struct event *event, struct buffer *buffer) {
@@ -74,6 +76,8 @@ static void encode_signal(const struct event *event, struct buffer *buffer) {
     buffer_put_u64(buffer, event->signal.rip);
     buffer_put_u32(buffer, event->signal.registers_hash);
     buffer_put(buffer, event->signal.info, SIGINFO_SIZE);
+    if (event->signal.place == SIGNAL_AT_POINT)
+        buffer_put_blob(buffer, event->signal.point, event->signal.point_size);
 }
 
 static void encode_instruction(const struct event *event, struct buffer *buffer) {
@@ -173,6 +177,18 @@ static const char *decode_text(struct cursor *cursor, uint32_t *ret_size) {
     return text;
 }
 
+/* A blob that is a point; it stays encoded. */
+static const void *decode_point(struct cursor *cursor, uint32_t *ret_size) {
+    struct cursor inner;
+    const void *bytes = decode_blob(cursor, ret_size);
+    cursor_init(&inner, bytes, *ret_size, cursor->what);
+    struct error *err = bytes ? point_decode(&inner, NULL) : NULL;
+    if (err)
+        cursor_fail(cursor);
+    error_free(err);
+    return bytes;
+}
+
 static void decode_syscall(struct cursor *cursor, struct event *event) {
     event->syscall.number = cursor_varint(cursor);
     event->syscall.rip = cursor_u64(cursor);
@@ -181,17 +197,20 @@ static void decode_syscall(struct cursor *cursor, struct event *event) {
     event->syscall.result = cursor_svarint(cursor);
     event->syscall.registers_hash = cursor_u32(cursor);
     event->syscall.stream = decode_enum(cursor, STREAM_NONE, STREAM_STDERR + 1);
+    event->syscall.written_hash = cursor_u32(cursor);
 }
 
 static void decode_signal(struct cursor *cursor, struct event *event) {
     event->signal.signo = (int32_t)decode_u32(cursor, 1, SIGNAL_MAX);
-    event->signal.place = decode_enum(cursor, SIGNAL_SYNCHRONOUS, SIGNAL_BEFORE_SYSCALL + 1);
+    event->signal.place = decode_enum(cursor, SIGNAL_SYNCHRONOUS, SIGNAL_AT_POINT + 1);
     event->signal.outcome = decode_enum(cursor, SIGNAL_HANDLED, SIGNAL_IGNORED + 1);
     event->signal.rip = cursor_u64(cursor);
     event->signal.registers_hash = cursor_u32(cursor);
     const void *info = cursor_bytes(cursor, SIGINFO_SIZE);
     if (info)
         memcpy(event->signal.info, info, SIGINFO_SIZE);
+    if (event->signal.place == SIGNAL_AT_POINT)
+        event->signal.point = decode_point(cursor, &event->signal.point_size);
 }
 
 static void decode_instruction(struct cursor *cursor, struct event *event) {

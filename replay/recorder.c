@@ -12,23 +12,55 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Logs are flushed about this often (milliseconds), however little is in them. */
-#define TICK 250
+/* Milliseconds: logs are flushed about this often, however little is in them; and, while a signal waits for a
+ * place. */
+#define TICK         250
+#define TICK_HURRIED 2
+#define TICK_SHORT   10 /* with several threads */
 
-/* With several threads ticks are short. */
-#define SHORT_TICKS 25 /* a long one */
+/* Ticks are as short as the most impatient needs them. */
+static struct error *set_tick(struct session *session) {
+    return engine_set_tick(session->hurried ? TICK_HURRIED : session->short_ticks ? TICK_SHORT : TICK);
+}
+
+struct error *record_hurry(struct session *session) {
+    if (session->hurried)
+        return NULL;
+    session->hurried = true;
+    return set_tick(session);
+}
+
+struct error *record_short_ticks(struct session *session) {
+    if (session->short_ticks)
+        return NULL;
+    session->short_ticks = true;
+    return set_tick(session);
+}
+
+static bool has_deferred(const struct recorder *recorder) {
+    if (recorder->mode != RECORDER_RECORDING)
+        return false;
+    for (const struct thread *thread = recorder->threads; thread; thread = thread->next)
+        if (thread->deferred_count)
+            return true;
+    return false;
+}
 
 static struct error *on_tick(struct session *session) {
-    bool all = !session->short_ticks || ++session->ticks % SHORT_TICKS == 0;
-    if (all)
-        record_forward_signals(session);
+    bool waiting = false;
+    record_forward_signals(session);
     for (size_t i = 0; i < session->recorder_count; i++) {
         TRY(record_turn_tick(session->recorders[i]));
-        if (all)
-            TRY(record_domain_tick(session->recorders[i]));
+        TRY(record_domain_tick(session->recorders[i]));
+        waiting = waiting || has_deferred(session->recorders[i]);
     }
-    if (!all)
+    if (session->hurried && !waiting) {
+        session->hurried = false;
+        TRY(set_tick(session));
+    }
+    if (record_now() - session->long_tick < TICK * 900000ull)
         return NULL;
+    session->long_tick = record_now();
     record_place_balance(session);
     return record_tree_tick(session);
 }

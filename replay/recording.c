@@ -331,8 +331,8 @@ void recording_segment_name(uint32_t segment, const char *suffix, char ret[32]) 
     snprintf(ret, 32, "%" PRIu32 ".%s", segment, suffix);
 }
 
-/* Unlink all plain files in a folder. */
-static void empty_folder(int dirfd) {
+/* Do something with each entry of a folder. */
+static void visit_folder(int dirfd, void (*visit)(int dirfd, const char *name)) {
     int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = copy >= 0 ? fdopendir(copy) : NULL;
     if (!folder) {
@@ -341,37 +341,31 @@ static void empty_folder(int dirfd) {
         return;
     }
     for (struct dirent *entry; (entry = readdir(folder));)
-        unlinkat(dirfd, entry->d_name, 0); /* "." and ".." refuse */
+        visit(dirfd, entry->d_name);
     closedir(folder);
 }
 
-/* Unlink the folders of all domains, with what is in them. */
-static void remove_domains(int dirfd) {
-    int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *folder = copy >= 0 ? fdopendir(copy) : NULL;
-    if (!folder && copy >= 0)
-        close(copy);
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        size_t digits = entry->d_name[0] == 'd' ? strspn(entry->d_name + 1, "0123456789") : 0;
-        int fd = digits && !entry->d_name[1 + digits]
-                     ? openat(dirfd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-                     : -1;
-        if (fd < 0)
-            continue;
-        empty_folder(fd);
-        close(fd);
-        unlinkat(dirfd, entry->d_name, AT_REMOVEDIR);
-    }
-    if (folder)
-        closedir(folder);
+static void remove_file(int dirfd, const char *name) {
+    unlinkat(dirfd, name, 0); /* refuses folders */
+}
+
+static bool is_own_folder(const char *name) {
+    return !strcmp(name, "files") || (name[0] == 'd' && name[1] && !name[1 + strspn(name + 1, "0123456789")]);
+}
+
+static void remove_folder(int dirfd, const char *name) {
+    int fd = is_own_folder(name) ? openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    if (fd < 0)
+        return;
+    visit_folder(fd, remove_file);
+    close(fd);
+    unlinkat(dirfd, name, AT_REMOVEDIR);
 }
 
 void recording_discard(struct recording *recording) {
     if (!recording->path)
         return;
-    empty_folder(recording->filesfd);
-    empty_folder(recording->dirfd);
-    remove_domains(recording->dirfd);
-    unlinkat(recording->dirfd, "files", AT_REMOVEDIR);
+    visit_folder(recording->dirfd, remove_folder);
+    visit_folder(recording->dirfd, remove_file);
     rmdir(recording->path);
 }

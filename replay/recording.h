@@ -135,7 +135,8 @@ struct error *recording_make_domain(const struct recording *recording, uint32_t 
 
 void recording_deinit(struct recording *recording);
 
-/* Remove the files and folders of a recording that was just created: nothing of it is of use. Best effort. */
+/* Remove the files and folders of a recording: nothing of it is of use. Best effort; what is not reel's
+ * stays. */
 void recording_discard(struct recording *recording);
 
 /* Write recording.json: to a temporary file, then rename. A 64 KiB file `reserve` is made the first time and
