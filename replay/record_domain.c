@@ -149,7 +149,9 @@ struct error *record_domain_gone(struct recorder *recorder, const struct stop *s
     effects_clear(&recorder->effects);
     TRY(recorder_append(recorder, &event));
     if (recorder->mode == RECORDER_RECORDING) {
-        struct error *err = close_log(recorder);
+        struct error *err = chunk_writer_flush(recorder->log); /* while it is known what is not written */
+        if (!err)
+            err = close_log(recorder);
         if (err)
             recorder_stop_error(recorder, err);
     }
