@@ -62,8 +62,8 @@ static void describe_blocked(const struct event *event, const struct memory_read
 }
 
 static void describe_signal(const struct event *event, struct buffer *text) {
-    static const char *const places[] = {"?", "raised here", "after the event before",
-                                         "before the next call"};
+    static const char *const places[] = {"?", "raised here", "after the event before", "before the next call",
+                                         "at this point"};
     static const char *const outcomes[] = {"?", "handled", "fatal", "ignored"};
     siginfo_t info;
     char line[256];
@@ -139,6 +139,9 @@ static void describe(const struct event *event, const struct memory_reader *memo
     case EVENT_THREAD:
         snprintf(line, sizeof(line), "+++ thread made by %d +++", event->thread.parent);
         break;
+    case EVENT_SWITCH:
+        snprintf(line, sizeof(line), "+++ interrupted in its computation +++");
+        break;
     case EVENT_THREAD_EXIT:
         snprintf(line, sizeof(line), "+++ thread ended +++");
         break;
@@ -200,6 +203,8 @@ static void add_details(cJSON *object, const struct event *event) {
     case EVENT_SIGNAL:
         cJSON_AddStringToObject(object, "signal", signal_name(event->signal.signo));
         add_hex(object, "rip", event->signal.rip);
+        if (event->signal.place == SIGNAL_AT_POINT)
+            cJSON_AddNumberToObject(object, "point_bytes", event->signal.point_size);
         break;
     case EVENT_INSTRUCTION:
         cJSON_AddStringToObject(object, "instruction",

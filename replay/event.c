@@ -1,5 +1,6 @@
 #include "replay/event.h"
 
+#include "replay/point.h"
 #include "tracer/insn.h"
 
 #include <stdlib.h>
@@ -26,7 +27,8 @@ const char *event_kind_name(enum event_kind kind) {
                                                       [EVENT_STOPPED] = "stopped",
                                                       [EVENT_BLOCKED] = "blocked",
                                                       [EVENT_THREAD] = "thread",
-                                                      [EVENT_THREAD_EXIT] = "thread exit"};
+                                                      [EVENT_THREAD_EXIT] = "thread exit",
+                                                      [EVENT_SWITCH] = "switch"};
     return (unsigned)kind < EVENT_KIND_END && names[kind] ? names[kind] : "unknown";
 }
 
@@ -65,6 +67,7 @@ static void encode_syscall(const struct event *event, struct buffer *buffer) {
     buffer_put_svarint(buffer, event->syscall.result);
     buffer_put_u32(buffer, event->syscall.registers_hash);
     buffer_put_u8(buffer, (uint8_t)event->syscall.stream);
+    buffer_put_u32(buffer, event->syscall.written_hash);
 }
 
 static void encode_signal(const struct event *event, struct buffer *buffer) {
@@ -74,6 +77,8 @@ static void encode_signal(const struct event *event, struct buffer *buffer) {
     buffer_put_u64(buffer, event->signal.rip);
     buffer_put_u32(buffer, event->signal.registers_hash);
     buffer_put(buffer, event->signal.info, SIGINFO_SIZE);
+    if (event->signal.place == SIGNAL_AT_POINT)
+        buffer_put_blob(buffer, event->signal.point, event->signal.point_size);
 }
 
 static void encode_instruction(const struct event *event, struct buffer *buffer) {
@@ -106,6 +111,10 @@ static void encode_blocked(const struct event *event, struct buffer *buffer) {
 
 static void encode_thread(const struct event *event, struct buffer *buffer) {
     buffer_put_varint(buffer, (uint32_t)event->thread.parent);
+}
+
+static void encode_switch(const struct event *event, struct buffer *buffer) {
+    buffer_put_blob(buffer, event->turn.point, event->turn.point_size);
 }
 
 /* No fields. */
@@ -173,6 +182,18 @@ static const char *decode_text(struct cursor *cursor, uint32_t *ret_size) {
     return text;
 }
 
+/* A blob that is a point; it stays encoded. */
+static const void *decode_point(struct cursor *cursor, uint32_t *ret_size) {
+    struct cursor inner;
+    const void *bytes = decode_blob(cursor, ret_size);
+    cursor_init(&inner, bytes, *ret_size, cursor->what);
+    struct error *err = bytes ? point_decode(&inner, NULL) : NULL;
+    if (err)
+        cursor_fail(cursor);
+    error_free(err);
+    return bytes;
+}
+
 static void decode_syscall(struct cursor *cursor, struct event *event) {
     event->syscall.number = cursor_varint(cursor);
     event->syscall.rip = cursor_u64(cursor);
@@ -181,17 +202,20 @@ static void decode_syscall(struct cursor *cursor, struct event *event) {
     event->syscall.result = cursor_svarint(cursor);
     event->syscall.registers_hash = cursor_u32(cursor);
     event->syscall.stream = decode_enum(cursor, STREAM_NONE, STREAM_STDERR + 1);
+    event->syscall.written_hash = cursor_u32(cursor);
 }
 
 static void decode_signal(struct cursor *cursor, struct event *event) {
     event->signal.signo = (int32_t)decode_u32(cursor, 1, SIGNAL_MAX);
-    event->signal.place = decode_enum(cursor, SIGNAL_SYNCHRONOUS, SIGNAL_BEFORE_SYSCALL + 1);
+    event->signal.place = decode_enum(cursor, SIGNAL_SYNCHRONOUS, SIGNAL_AT_POINT + 1);
     event->signal.outcome = decode_enum(cursor, SIGNAL_HANDLED, SIGNAL_IGNORED + 1);
     event->signal.rip = cursor_u64(cursor);
     event->signal.registers_hash = cursor_u32(cursor);
     const void *info = cursor_bytes(cursor, SIGINFO_SIZE);
     if (info)
         memcpy(event->signal.info, info, SIGINFO_SIZE);
+    if (event->signal.place == SIGNAL_AT_POINT)
+        event->signal.point = decode_point(cursor, &event->signal.point_size);
 }
 
 static void decode_instruction(struct cursor *cursor, struct event *event) {
@@ -228,6 +252,10 @@ static void decode_thread(struct cursor *cursor, struct event *event) {
     event->thread.parent = (int32_t)decode_u32(cursor, 1, INT32_MAX);
     if (event->tid == 0 || event->tid == event->thread.parent)
         cursor_fail(cursor);
+}
+
+static void decode_switch(struct cursor *cursor, struct event *event) {
+    event->turn.point = decode_point(cursor, &event->turn.point_size);
 }
 
 static void decode_nothing(struct cursor *cursor, struct event *event) {
@@ -281,6 +309,7 @@ static const struct {
     [EVENT_BLOCKED] = {encode_blocked, decode_blocked},
     [EVENT_THREAD] = {encode_thread, decode_thread},
     [EVENT_THREAD_EXIT] = {encode_nothing, decode_nothing},
+    [EVENT_SWITCH] = {encode_switch, decode_switch},
 };
 
 void event_encode(const struct event *event, struct buffer *buffer) {

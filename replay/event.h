@@ -27,6 +27,7 @@ enum event_kind {
                    */
     EVENT_THREAD_EXIT, /* the thread, whose exit was the event before, is gone; the effects are what the
                           kernel did then */
+    EVENT_SWITCH,      /* the thread was interrupted at a point of its computation; others go on */
     EVENT_KIND_END,
 };
 
@@ -58,6 +59,7 @@ enum signal_place {
     SIGNAL_SYNCHRONOUS = 1, /* the program's own instruction raises it: replay meets it by itself */
     SIGNAL_AFTER_EVENT,     /* right after the event before it, before another instruction */
     SIGNAL_BEFORE_SYSCALL,  /* when the program is about to execute its next system call */
+    SIGNAL_AT_POINT,        /* somewhere in its computation: the event has the point's description */
 };
 
 /* What became of it. */
@@ -91,7 +93,8 @@ struct event {
             int64_t result;
             uint32_t registers_hash; /* registers_hash() at entry */
             enum event_stream stream;
-        } syscall; /* of EVENT_BLOCKED, too: result and stream are 0 */
+            uint32_t written_hash; /* of what it took from memory and wrote: written.h */
+        } syscall;                 /* of EVENT_BLOCKED, too: result, stream and written_hash are 0 */
         struct {
             int32_t signo;
             enum signal_place place;
@@ -99,6 +102,8 @@ struct event {
             uint64_t rip;               /* where it was delivered */
             uint32_t registers_hash;    /* there */
             uint8_t info[SIGINFO_SIZE]; /* siginfo_t */
+            const void *point;          /* SIGNAL_AT_POINT: what point_encode() wrote; as path below */
+            uint32_t point_size;
         } signal;
         struct {
             uint8_t instruction; /* enum trapped_instruction of tracer/insn.h, never INSN_NONE */
@@ -126,6 +131,10 @@ struct event {
         struct {
             int32_t parent;
         } thread;
+        struct {
+            const void *point; /* what point_encode() wrote; as path above */
+            uint32_t point_size;
+        } turn; /* EVENT_SWITCH */
         struct {
             const char *why; /* one clause; as path above */
             uint32_t why_size;

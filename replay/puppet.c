@@ -150,7 +150,7 @@ struct error *puppet_create(struct puppet *puppet, int filesfd) {
 }
 
 /* The first task is the leader of the process, whose end is reported last. */
-void puppet_destroy(struct puppet *puppet) {
+static void end_tasks(struct puppet *puppet) {
     if (puppet->alive)
         kill(puppet->tasks[0]->tid, SIGKILL);
     while (puppet->task_count) {
@@ -159,6 +159,10 @@ void puppet_destroy(struct puppet *puppet) {
             wait_for_end(task->tid);
         drop_task(puppet, task);
     }
+}
+
+void puppet_destroy(struct puppet *puppet) {
+    end_tasks(puppet);
     free(puppet->tasks);
     for (size_t i = 0; i < puppet->file_count; i++) {
         if (puppet->files[i].fd >= 0)
@@ -206,6 +210,66 @@ struct error *puppet_end_task(struct puppet *puppet, struct task *task) {
     error_free(err);
     wait_for_end(task->tid);
     drop_task(puppet, task);
+    return NULL;
+}
+
+/* ---- twins ---- */
+
+/* Writable memory that a fork would share. */
+static struct error *check_unshared(struct task *task) {
+    struct maps maps;
+    bool shared = false;
+    TRY(maps_read(task->tid, &maps));
+    for (size_t i = 0; i < maps.count; i++)
+        shared = shared || maps.mappings[i].shared;
+    maps_deinit(&maps);
+    return shared ? error_new(ERROR_UNSUPPORTED, "puppet: memory is shared") : NULL;
+}
+
+/* Fork the task. CLONE_PTRACE makes the twin a tracee, with a stop before it runs, and CLONE_PARENT a child
+ * of reel. */
+static struct error *fork_task(struct task *task, struct task *ret) {
+    const uint64_t flags = CLONE_PARENT | CLONE_FILES | CLONE_PTRACE | SIGCHLD;
+    struct user_regs_struct regs;
+    int64_t result;
+    uint64_t mask;
+    TRY(trace_get_registers(task->tid, &regs));
+    TRY(trace_get_sigmask(task->tid, &mask));
+    TRY(REMOTE_SYSCALL(task, PUPPET_STUB, SYS_clone, &result, flags, 0, 0, 0, 0, 0));
+    if (result < 0)
+        return error_system((int)-result, "puppet: a copy of it");
+    struct task twin;
+    task_init(&twin, (pid_t)result);
+    twin.stopped = true;
+    struct error *err = wait_for_birth(twin.tid);
+    regs.orig_rax = (unsigned long long)-1;
+    if (!err)
+        err = trace_set_registers(twin.tid, &regs);
+    if (!err)
+        err = trace_set_sigmask(twin.tid, mask);
+    if (err)
+        puppet_end_twin(&twin);
+    else
+        *ret = twin;
+    return err;
+}
+
+void puppet_end_twin(struct task *twin) {
+    kill(twin->tid, SIGKILL);
+    wait_for_end(twin->tid);
+    task_deinit(twin);
+}
+
+struct error *puppet_fork(struct puppet *puppet, struct task *ret) {
+    TRY(check_unshared(puppet->task));
+    return fork_task(puppet->task, ret);
+}
+
+struct error *puppet_return_to(struct puppet *puppet, struct task *twin) {
+    struct task task;
+    TRY(fork_task(twin, &task));
+    end_tasks(puppet);
+    TRY(keep_task(puppet, task.tid, &puppet->task));
     return NULL;
 }
 

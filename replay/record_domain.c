@@ -2,6 +2,7 @@
 #include "replay/recorder_state.h"
 
 #include "base/say.h"
+#include "replay/written.h"
 
 #include <errno.h>
 #include <linux/sched.h>
@@ -10,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* The log is flushed by the first tick after so many nanoseconds, however little is in it. */
+#define FLUSH_INTERVAL 240000000ull
 
 /* ---- the log ---- */
 
@@ -120,12 +124,15 @@ struct error *recorder_append(struct recorder *recorder, struct event *event) {
 
 struct error *recorder_append_syscall(struct recorder *recorder, int64_t result, enum event_stream stream) {
     struct event event = {.kind = EVENT_SYSCALL};
+    const struct memory_reader memory = task_memory(recorder->thread->task);
     event.syscall.number = recorder->thread->call.number;
     event.syscall.rip = recorder->thread->entry.rip;
     memcpy(event.syscall.args, recorder->thread->call.args, sizeof(event.syscall.args));
     event.syscall.result = result;
     event.syscall.registers_hash = registers_hash(&recorder->thread->entry);
     event.syscall.stream = stream;
+    event.syscall.written_hash =
+        written_hash(&memory, event.syscall.number, event.syscall.args, event.syscall.result);
     return recorder_append(recorder, &event);
 }
 
@@ -241,6 +248,9 @@ static struct error *on_group_stop(struct recorder *recorder, const struct stop 
 }
 
 static struct error *on_stop(struct recorder *recorder, const struct stop *stop) {
+    if (stop->kind == STOP_BORN && recorder->thread->interrupted)
+        return record_interrupted(recorder);
+    recorder->thread->interrupted = false; /* any other stop has swallowed that */
     switch (stop->kind) {
     case STOP_SECCOMP:
     case STOP_SYSCALL_ENTRY:
@@ -295,14 +305,18 @@ struct error *record_domain_stop(struct recorder *recorder, const struct stop *s
 }
 
 struct error *record_domain_tick(struct recorder *recorder) {
+    uint64_t now = record_now();
     if (recorder->mode != RECORDER_RECORDING || !recorder->log)
         return NULL;
+    if (now - recorder->flushed < FLUSH_INTERVAL)
+        return recorder->turn ? record_signal_tick(recorder->turn) : NULL;
+    recorder->flushed = now;
     struct error *err = chunk_writer_flush(recorder->log);
     if (err) {
         recorder_stop_error(recorder, err);
         return NULL;
     }
-    return record_signal_tick(recorder);
+    return recorder->turn ? record_signal_tick(recorder->turn) : NULL;
 }
 
 /* ---- its life ---- */
@@ -353,5 +367,6 @@ void record_domain_free(struct recorder *recorder) {
     free(recorder->told);
     effects_deinit(&recorder->effects);
     buffer_deinit(&recorder->encoded);
+    free(recorder->point);
     free(recorder);
 }

@@ -466,6 +466,8 @@ static struct error *take_snapshot(struct recorder *recorder, struct snapshot *s
         return err;
     TRY(snapshot_take_task(snapshot, recorder->thread->task));
     recorder->thread->last = snapshot->registers;
+    recorder->thread->last_is_call = true;
+    recorder->thread->last_time = recorder->thread->call_time = record_now();
     snapshot->brk_end = recorder->process->brk_end;
     TRY(recording_process_copy(&recorder->info, &snapshot->process));
     recording_segment_name(number, "snapshot", name);

@@ -3,9 +3,10 @@
  * A signal that the program's own instruction raises comes again by itself in the replay. Any other may
  * arrive anywhere; replay must be able to find the place again. Where the program has executed no instruction
  * since the last event (it was in a system call, as programs mostly are), the place is that event. Otherwise
- * a signal that a handler will see is kept back until the next system call, which is cancelled, and made
- * again after the handler. Signals that do nothing to the process, stop it or kill it are let through at
- * once.
+ * a signal that a handler will see is kept back, but for a moment only, until the next system call, which is
+ * cancelled, and made again after the handler. When none comes, or none is likely to come, the signal is
+ * delivered where the program is: at a point (record_point.c). So is one that kills. Signals that do nothing
+ * to the process or stop it are let through at once.
  *
  * The handler's frame, written by the kernel, is logged with the registers at the handler's first
  * instruction. */
@@ -13,6 +14,7 @@
 
 #include "tracer/maps.h"
 #include "tracer/remote.h"
+#include "tracer/step.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,8 +24,9 @@
 #include <sys/ucontext.h>
 #include <unistd.h>
 
-/* A signal for a handler that found no system call for so many ticks cannot be placed. */
-#define DEFERRED_TICKS_MOST 8
+/* A signal waits for a system call this long, in nanoseconds; not at all when the program has made none for
+ * longer than that. */
+#define PATIENCE 2000000ull
 
 /* First real-time signal as the kernel numbers them; libc keeps two for itself. */
 #define SIGRTMIN_KERNEL 32
@@ -82,6 +85,13 @@ static struct error *find_disposition(const struct recorder *recorder, int signo
     return NULL;
 }
 
+struct error *record_is_ignored(struct recorder *recorder, int signo, bool *ret) {
+    enum disposition disposition;
+    TRY(find_disposition(recorder, signo, &disposition));
+    *ret = disposition == DISPOSITION_IGNORED;
+    return NULL;
+}
+
 static bool is_synchronous(const siginfo_t *info) {
     switch (info->si_signo) {
     case SIGSEGV:
@@ -108,6 +118,10 @@ static struct error *append_signal(struct recorder *recorder, const siginfo_t *i
     event.signal.rip = at->rip;
     event.signal.registers_hash = registers_hash(at);
     memcpy(event.signal.info, info, sizeof(*info) < SIGINFO_SIZE ? sizeof(*info) : SIGINFO_SIZE);
+    if (place == SIGNAL_AT_POINT) {
+        event.signal.point = recorder->thread->point.data;
+        event.signal.point_size = (uint32_t)recorder->thread->point.size;
+    }
     return recorder_append(recorder, &event);
 }
 
@@ -142,6 +156,13 @@ static struct error *append_handled(struct recorder *recorder, const struct user
                          SIGNAL_HANDLED, &recorder->thread->delivering_at);
 }
 
+/* The last event was none of a system call. */
+static void note_last(struct recorder *recorder, const struct user_regs_struct *regs) {
+    recorder->thread->last = *regs;
+    recorder->thread->last_is_call = false;
+    recorder->thread->last_time = record_now();
+}
+
 struct error *record_delivered(struct recorder *recorder, const struct stop *stop, bool *ret_handled) {
     struct user_regs_struct regs;
     recorder->thread->phase = PHASE_RUNNING;
@@ -156,12 +177,12 @@ struct error *record_delivered(struct recorder *recorder, const struct stop *sto
             recorder->thread->delivering_place = SIGNAL_AFTER_EVENT;
         }
         recorder->thread->frame_failed = true;
-        recorder->thread->last = regs;
+        note_last(recorder, &regs);
         return NULL;
     }
     TRY(append_handled(recorder, &regs));
     TRY(record_signal_changed(recorder));
-    recorder->thread->last = regs;
+    note_last(recorder, &regs);
     return task_resume(recorder->thread->task, RESUME_CONT, 0);
 }
 
@@ -189,8 +210,8 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
         TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
         break;
     case DISPOSITION_STOPS:
-        if (place ==
-            SIGNAL_BEFORE_SYSCALL) /* others will go on meanwhile: the log must say how far it came */
+        /* others will go on meanwhile: the log must say how far it came */
+        if (place == SIGNAL_BEFORE_SYSCALL || place == SIGNAL_AT_POINT)
             TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
         break;
     }
@@ -199,33 +220,128 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
 
 /* ---- asynchronous signals ---- */
 
+static void forget_deferred(struct thread *thread, size_t index) {
+    thread->deferred_count--;
+    memmove(thread->deferred + index, thread->deferred + index + 1,
+            (thread->deferred_count - index) * sizeof(thread->deferred[0]));
+    thread->deferred_since = record_now();
+}
+
+/* Keep the signal back. *ret_full: no more can be kept. */
+static void keep(struct thread *thread, const siginfo_t *info, bool *ret_full) {
+    *ret_full = thread->deferred_count == DEFERRED_MAX;
+    for (size_t i = 0; i < thread->deferred_count; i++) /* ordinary signals do not queue */
+        if (info->si_signo < SIGRTMIN_KERNEL && thread->deferred[i].signo == info->si_signo) {
+            *ret_full = false;
+            return;
+        }
+    if (*ret_full)
+        return;
+    if (!thread->deferred_count)
+        thread->deferred_since = record_now();
+    thread->deferred[thread->deferred_count++] =
+        (struct deferred_signal){.signo = info->si_signo, .info = *info};
+}
+
+/* Keep it back until the next system call, or until the next tick finds that it has waited for long enough.
+ */
 static struct error *defer(struct recorder *recorder, const siginfo_t *info) {
-    if (recorder->thread->deferred_count == DEFERRED_MAX) {
+    bool full;
+    keep(recorder->thread, info, &full);
+    if (full) {
         recorder_stop(recorder, "more than %d signals came between two system calls", DEFERRED_MAX);
         return task_resume(recorder->thread->task, RESUME_CONT, info->si_signo);
     }
-    for (size_t i = 0; i < recorder->thread->deferred_count; i++) /* ordinary signals do not queue */
-        if (info->si_signo < SIGRTMIN_KERNEL && recorder->thread->deferred[i].signo == info->si_signo)
-            return task_resume(recorder->thread->task, RESUME_CONT, 0);
-    if (!recorder->thread->deferred_count)
-        recorder->thread->deferred_ticks = 0;
-    recorder->thread->deferred[recorder->thread->deferred_count++] =
-        (struct deferred_signal){.signo = info->si_signo, .info = *info};
+    TRY(record_hurry(recorder->session));
     return task_resume(recorder->thread->task, RESUME_CONT, 0);
+}
+
+/* The first deferred signal that the program does not block now (a handler's mask may), or deferred_count. */
+static struct error *first_deliverable(struct recorder *recorder, size_t *ret) {
+    uint64_t mask;
+    TRY(trace_get_sigmask(recorder->thread->task->tid, &mask));
+    for (*ret = 0; *ret < recorder->thread->deferred_count; ++*ret)
+        if (!(mask & signal_bit(recorder->thread->deferred[*ret].signo)))
+            break;
+    return NULL;
+}
+
+/* Deliver a deferred signal where the program stands, in a signal stop (or another, if `moving`: then it is
+ * stepped, which leads to one). A signal stop delivers whatever siginfo it is given. */
+static struct error *deliver_at_point(struct recorder *recorder, bool moving) {
+    struct thread *thread = recorder->thread;
+    bool settled;
+    size_t index;
+    TRY(first_deliverable(recorder, &index));
+    if (index == thread->deferred_count)
+        return task_resume(thread->task, RESUME_CONT, 0);
+    TRY(record_settle(recorder, moving, &settled));
+    if (!settled)
+        return thread->task->stopped ? task_resume(thread->task, RESUME_CONT, 0) : NULL;
+    struct user_regs_struct regs;
+    siginfo_t info = thread->deferred[index].info;
+    TRY(trace_get_registers(thread->task->tid, &regs));
+    TRY(record_take_point(recorder));
+    TRY(trace_set_siginfo(thread->task->tid, &info));
+    forget_deferred(thread, index);
+    return deliver(recorder, &info, SIGNAL_AT_POINT, &regs);
+}
+
+/* Deliver the signal of this stop where it came, if that can be found again. */
+static struct error *deliver_here(struct recorder *recorder, const siginfo_t *info,
+                                  const struct user_regs_struct *regs, bool fatal) {
+    uint8_t code[16];
+    size_t length, size = task_read(recorder->thread->task, regs->rip, code, sizeof(code));
+    if (step_classify(code, size, &length) == STEP_REPEATS) {
+        if (!fatal)
+            recorder_stop(recorder, "more than %d signals came between two system calls", DEFERRED_MAX);
+        return task_resume(recorder->thread->task, RESUME_CONT, info->si_signo);
+    }
+    TRY(record_take_point(recorder));
+    return deliver(recorder, info, SIGNAL_AT_POINT, regs);
 }
 
 static struct error *record_asynchronous(struct recorder *recorder, const siginfo_t *info,
                                          const struct user_regs_struct *regs) {
-    if (registers_compare(regs, &recorder->thread->last) == REGISTER_COUNT &&
-        !recorder->thread->deferred_count)
-        return deliver(recorder, info, SIGNAL_AFTER_EVENT, regs);
+    struct thread *thread = recorder->thread;
     enum disposition disposition;
+    bool full, still = registers_compare(regs, &thread->last) == REGISTER_COUNT;
+    if (still && thread->last_is_call && !thread->deferred_count)
+        return deliver(recorder, info, SIGNAL_AFTER_EVENT, regs);
     TRY(find_disposition(recorder, info->si_signo, &disposition));
-    if (disposition == DISPOSITION_HANDLED ||
-        (disposition == DISPOSITION_STOPS && recorder->thread_count > 1))
+    if (disposition == DISPOSITION_FATAL)
+        return deliver_here(recorder, info, regs, true);
+    /* a stop that lets other threads go on must have its place */
+    bool placed = disposition == DISPOSITION_HANDLED ||
+                  (disposition == DISPOSITION_STOPS && recorder->thread_count > 1);
+    if (!placed) /* nothing that replay would see */
+        return task_resume(thread->task, RESUME_CONT, info->si_signo);
+    if (!still && record_now() - thread->call_time < PATIENCE)
         return defer(recorder, info);
-    /* nothing that replay would see, or the end at a moment that nobody can tell */
-    return task_resume(recorder->thread->task, RESUME_CONT, info->si_signo);
+    keep(thread, info, &full);
+    return full ? deliver_here(recorder, info, regs, false) : deliver_at_point(recorder, false);
+}
+
+struct error *record_interrupted(struct recorder *recorder) {
+    size_t index;
+    recorder->thread->interrupted = false;
+    TRY(first_deliverable(recorder, &index));
+    return index < recorder->thread->deferred_count ? deliver_at_point(recorder, true)
+                                                    : record_turn_preempt(recorder);
+}
+
+struct error *record_signal_tick(struct thread *thread) {
+    if (!thread->task || !thread->deferred_count || thread->interrupted || thread->in_call ||
+        thread->task->in_syscall || thread->phase != PHASE_RUNNING || thread->task->stopped ||
+        record_now() - thread->deferred_since < PATIENCE)
+        return NULL;
+    thread->interrupted = true;
+    struct error *err = trace_interrupt(thread->task->tid);
+    if (error_is(err, ERROR_TASK_GONE)) {
+        error_free(err);
+        err = NULL;
+    }
+    return err;
 }
 
 /* A signal is put in by resuming the exit stop of the cancelled call with its number: the kernel then makes
@@ -265,16 +381,6 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
     return record_asynchronous(recorder, &info, &regs);
 }
 
-/* The first deferred signal that the program does not block now (a handler's mask may), or deferred_count. */
-static struct error *first_deliverable(struct recorder *recorder, size_t *ret) {
-    uint64_t mask;
-    TRY(trace_get_sigmask(recorder->thread->task->tid, &mask));
-    for (*ret = 0; *ret < recorder->thread->deferred_count; ++*ret)
-        if (!(mask & signal_bit(recorder->thread->deferred[*ret].signo)))
-            break;
-    return NULL;
-}
-
 /* At the entry of a call: cancel it, and go back in front of its instruction. The kernel skips a call whose
  * number is -1; its exit stop is where a signal can be put in. */
 struct error *record_inject(struct recorder *recorder, bool *ret_done) {
@@ -290,10 +396,7 @@ struct error *record_inject(struct recorder *recorder, bool *ret_done) {
     regs.rip -= 2;
     TRY(trace_set_registers(recorder->thread->task->tid, &regs));
     recorder->thread->delivering = recorder->thread->deferred[index].info;
-    recorder->thread->deferred_count--;
-    memmove(recorder->thread->deferred + index, recorder->thread->deferred + index + 1,
-            (recorder->thread->deferred_count - index) * sizeof(recorder->thread->deferred[0]));
-    recorder->thread->deferred_ticks = 0;
+    forget_deferred(recorder->thread, index);
     recorder->thread->phase = PHASE_INJECTING;
     *ret_done = true;
     return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
@@ -301,19 +404,6 @@ struct error *record_inject(struct recorder *recorder, bool *ret_done) {
 
 struct error *record_injected(struct recorder *recorder) {
     return task_resume(recorder->thread->task, RESUME_CONT, recorder->thread->delivering.si_signo);
-}
-
-struct error *record_signal_tick(struct recorder *recorder) {
-    for (struct thread *thread = recorder->threads; thread; thread = thread->next) {
-        if (!thread->deferred_count || thread->is_ready || ++thread->deferred_ticks < DEFERRED_TICKS_MOST)
-            continue;
-        recorder_stop(recorder,
-                      "%s came while the program computed without a system call, and such a place cannot be "
-                      "found again yet",
-                      signal_name(thread->deferred[0].signo));
-        return NULL;
-    }
-    return NULL;
 }
 
 /* Make the signals that wait come once more; record_late_signal() gives them their siginfo back. */
@@ -512,6 +602,6 @@ struct error *record_instruction(struct recorder *recorder, struct task *task, c
         return NULL;
     TRY(undo_forced_signal(recorder, after.rsp));
     TRY(append_instruction(recorder, &site, &before, &after));
-    recorder->thread->last = after;
+    note_last(recorder, &after);
     return NULL;
 }

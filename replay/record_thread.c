@@ -22,7 +22,6 @@
 
 #define FUTEX_COMMAND 0x7f
 #define ROBUST_MOST   2048 /* ROBUST_LIST_LIMIT: the kernel follows no more */
-#define TICK_SHORT    10   /* milliseconds */
 
 /* ---- the table ---- */
 
@@ -70,6 +69,7 @@ void record_thread_free(struct thread *thread) {
     memory_ranges_deinit(&thread->vectors);
     memory_ranges_deinit(&thread->at_exit);
     buffer_deinit(&thread->vector_bytes);
+    buffer_deinit(&thread->point);
     free(thread);
 }
 
@@ -107,11 +107,10 @@ struct error *record_thread_made(struct recorder *recorder, pid_t tid) {
     thread->clear_tid = find_clear_tid(recorder);
     TRY(trace_get_registers(tid, &thread->last));
     TRY(trace_get_sigmask(tid, &thread->sigmask));
+    thread->last_is_call = true;
+    thread->last_time = thread->call_time = record_now();
     recorder->thread->child = thread;
-    if (session->short_ticks)
-        return NULL;
-    session->short_ticks = true;
-    return engine_set_tick(TICK_SHORT);
+    return record_shorten_ticks(session);
 }
 
 struct error *record_thread_begin(struct recorder *recorder) {

@@ -12,23 +12,52 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Logs are flushed about this often (milliseconds), however little is in them. */
-#define TICK 250
+/* Milliseconds: logs are flushed about this often, however little is in them; and, while a signal waits for a
+ * place. */
+#define TICK         250
+#define TICK_HURRIED 2
+/* While a domain has several threads: see record_turn.c. */
+#define TICK_SHORT 10
+/* Nanoseconds: what need not be done at each tick is done this often. */
+#define TICK_LONG 240000000ull
 
-/* With several threads ticks are short. */
-#define SHORT_TICKS 25 /* a long one */
+static struct error *set_tick(const struct session *session) {
+    return engine_set_tick(session->hurried ? TICK_HURRIED : session->short_ticks ? TICK_SHORT : TICK);
+}
+
+struct error *record_hurry(struct session *session) {
+    if (session->hurried)
+        return NULL;
+    session->hurried = true;
+    return set_tick(session);
+}
+
+struct error *record_shorten_ticks(struct session *session) {
+    if (session->short_ticks)
+        return NULL;
+    session->short_ticks = true;
+    return set_tick(session);
+}
 
 static struct error *on_tick(struct session *session) {
-    bool all = !session->short_ticks || ++session->ticks % SHORT_TICKS == 0;
-    if (all)
-        record_forward_signals(session);
+    bool all = record_now() - session->last_tick > TICK_LONG;
+    size_t waiting = 0;
+    record_forward_signals(session);
     for (size_t i = 0; i < session->recorder_count; i++) {
-        TRY(record_turn_tick(session->recorders[i]));
-        if (all)
-            TRY(record_domain_tick(session->recorders[i]));
+        struct recorder *recorder = session->recorders[i];
+        TRY(record_turn_tick(recorder));
+        TRY(record_domain_tick(recorder));
+        if (recorder->mode == RECORDER_RECORDING)
+            for (const struct thread *thread = recorder->threads; thread; thread = thread->next)
+                waiting += thread->deferred_count;
+    }
+    if (session->hurried && !waiting) {
+        session->hurried = false;
+        TRY(set_tick(session));
     }
     if (!all)
         return NULL;
+    session->last_tick = record_now();
     record_place_balance(session);
     return record_tree_tick(session);
 }

@@ -7,6 +7,7 @@
 #include "replay/chaos.h"
 #include "replay/effects.h"
 #include "replay/image.h"
+#include "replay/point.h"
 #include "replay/recorder.h"
 #include "replay/recording.h"
 #include "replay/store.h"
@@ -79,6 +80,7 @@ struct session {
     struct recording recording;
     struct recording_info info;
     struct file_store store;
+    bool hurried; /* ticks come faster: a signal waits */
     struct chaos chaos;
     int exit_status;             /* what reel exits with, once the first process has ended */
     bool over;                   /* it has */
@@ -86,7 +88,7 @@ struct session {
     size_t recorder_count;
     struct table threads;   /* recorded tasks, by tid */
     bool short_ticks;       /* a domain has several threads: see record_turn.c */
-    unsigned ticks;         /* short ones since the last long one */
+    uint64_t last_tick;     /* nanoseconds: when all was done that need not be done at each tick */
     uint32_t domain_count;  /* numbers given to domains so far */
     struct sharer *sharing; /* unrecorded tasks, and what of the code that they run is patched */
     size_t sharing_count;
@@ -116,6 +118,7 @@ struct process {
     uint64_t
         known_calls[KNOWN_CALLS]; /* rip behind syscall instructions that were seen to be such, by hash */
     uint64_t check_cursor;        /* where the next memory check continues */
+    uint64_t point_cursor;        /* where the hash of the next point continues */
 };
 
 /* A recorded task, and the call that it entered last. */
@@ -154,17 +157,22 @@ struct thread {
     struct image *before;          /* memory before a vfork child shares it; owned */
     struct maps maps_before;       /* its mappings then */
 
-    struct user_regs_struct
-        last; /* registers after its last event: equal ones mean that no instruction ran since */
+    struct user_regs_struct last; /* registers after its last event */
+    bool last_is_call;  /* that was a system call: with equal registers no instruction ran since. Anywhere
+                           else the program may have come by once more */
+    uint64_t last_time; /* nanoseconds, CLOCK_MONOTONIC: of its last event */
+    uint64_t call_time; /* and of its last system call, but for rt_sigreturn */
 
     struct deferred_signal deferred[DEFERRED_MAX];
     size_t deferred_count;
-    unsigned deferred_ticks; /* how long the first has waited */
+    uint64_t deferred_since; /* as last_time: when the first began to wait */
+    bool interrupted;        /* it was asked to stop, so that the first can be delivered where it is */
     siginfo_t delivering;    /* in PHASE_DELIVERING and PHASE_INJECTING */
     enum signal_place delivering_place;
     struct user_regs_struct delivering_at;
-    bool frame_failed; /* the signal delivered last found no room for its frame */
-    uint64_t sigmask;  /* as far as known: see record_signal.c */
+    struct buffer point; /* SIGNAL_AT_POINT: what point_encode() made of the place */
+    bool frame_failed;   /* the signal delivered last found no room for its frame */
+    uint64_t sigmask;    /* as far as known: see record_signal.c */
 };
 
 /* The recorder of one domain, with its log. */
@@ -184,6 +192,8 @@ struct recorder {
     struct effects effects;
     struct buffer encoded;
     unsigned calls_since_check;
+    uint64_t flushed;    /* as last_time: when the log was, by a tick */
+    struct point *point; /* NULL as long as none was needed; owned */
 
     /* whose stop is being dealt with */
     struct thread *thread;
@@ -193,7 +203,7 @@ struct recorder {
     struct thread *leader;
     size_t thread_count;               /* that have not ended */
     struct thread *turn;               /* the one thread that may run the program's code, or NULL */
-    uint64_t turn_since;               /* nanoseconds, as turn_now() counts; */
+    uint64_t turn_since;               /* nanoseconds, CLOCK_MONOTONIC; */
     uint64_t call_since;               /* since when it is in its call */
     struct thread *ready, *last_ready; /* those that wait for their turn, the first comes next */
     bool ending;   /* the process ends: exit_group, the last exit, or a fatal signal has been logged */
@@ -236,8 +246,10 @@ struct error *record_turn_resume(struct recorder *recorder);
 void record_turn_wait(struct thread *thread);
 /* It does not wait any more. */
 void record_turn_forget(struct thread *thread);
-/* A short tick: is time over for who runs? */
+/* A tick: is time over for who runs? */
 struct error *record_turn_tick(struct recorder *recorder);
+/* recorder->thread stands somewhere in its computation because of that: another one goes on. */
+struct error *record_turn_preempt(struct recorder *recorder);
 /* The recording has stopped: all that stand still go on by themselves. */
 struct error *record_turn_release(struct recorder *recorder);
 /* Add what the kernel may have written for calls of other threads whose exits are not in the log yet. */
@@ -262,6 +274,10 @@ struct error *record_thread_gone(struct recorder *recorder, const struct stop *s
 /* PTRACE_EVENT_EXEC of task: the thread `former` has become the only one, under the leader's tid. */
 struct error *record_thread_exec(struct session *session, struct task *task, pid_t former);
 
+/* recorder.c: let ticks come every few milliseconds until no signal waits any more. */
+struct error *record_hurry(struct session *session);
+/* From now on ticks are at most 10 ms apart: threads take turns. */
+struct error *record_shorten_ticks(struct session *session);
 /* record_place.c: spread processes over processors. Failure is no harm and is ignored. */
 void record_place_init(struct session *session);
 void record_place_deinit(struct session *session);
@@ -352,8 +368,10 @@ struct error *record_injected(struct recorder *recorder);
 struct error *record_delivered(struct recorder *recorder, const struct stop *stop, bool *ret_handled);
 /* Send deferred signals once more, to be delivered anywhere: the recording is over. */
 void record_signal_release(struct recorder *recorder);
-/* A tick has passed: signals that have waited too long. */
-struct error *record_signal_tick(struct recorder *recorder);
+/* A tick has passed: interrupt the thread if its signals have waited for long enough. */
+struct error *record_signal_tick(struct thread *thread);
+/* The answer to that. Resumes the task. */
+struct error *record_interrupted(struct recorder *recorder);
 /* A new program begins: mask inherited, handlers gone. */
 struct error *record_signal_reset(struct recorder *recorder);
 /* A call has changed, or may have changed, the mask or SIGILL's action. */
@@ -368,6 +386,19 @@ struct error *record_bad_frame(struct recorder *recorder);
 /* A signal stop of the program when the recording has stopped: what waits from then is delivered with its
  * siginfo. */
 struct error *record_late_signal(struct thread *thread, struct task *task);
+
+/* record_point.c */
+/* The thread is stopped somewhere in its computation. Bring it, by a few instructions at the most and by one
+ * at least if `moving`, to a place that a replay finds easily. *ret_settled is false when there is none: the
+ * task is then stopped still if thread->task->stopped, and otherwise its next stop is to be waited for. */
+struct error *record_settle(struct recorder *recorder, bool moving, bool *ret_settled);
+/* Describe the place where it stands into thread->point. */
+struct error *record_take_point(struct recorder *recorder);
+/* Nanoseconds, CLOCK_MONOTONIC. */
+uint64_t record_now(void);
+
+/* record_signal.c: does the program ignore this signal? */
+struct error *record_is_ignored(struct recorder *recorder, int signo, bool *ret);
 
 /* Keep the memory image of the end, if asked for. */
 struct error *record_end_memory(struct recorder *recorder);

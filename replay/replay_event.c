@@ -106,6 +106,9 @@ static struct error *replay_signal(struct replayer *replayer, const struct event
     case SIGNAL_AFTER_EVENT:
         placed = !replayer->restarting;
         break;
+    case SIGNAL_AT_POINT:
+        TRY(replay_to_point(replayer, event, event->signal.point, event->signal.point_size));
+        break;
     }
     if (placed)
         TRY(check_place(replayer, event, event->signal.rip, event->signal.registers_hash));
@@ -113,6 +116,14 @@ static struct error *replay_signal(struct replayer *replayer, const struct event
         replayer->restarting = false;
     TRY(replay_effects(replayer, event));
     return event->signal.outcome == SIGNAL_FATAL ? replay_check_memory(replayer, event) : NULL;
+}
+
+/* ---- a thread is interrupted ---- */
+
+static struct error *replay_switch(struct replayer *replayer, const struct event *event) {
+    TRY(replay_to_point(replayer, event, event->turn.point, event->turn.point_size));
+    replayer->restarting = false;
+    return replay_effects(replayer, event);
 }
 
 /* ---- trapped instructions ---- */
@@ -149,6 +160,7 @@ struct error *replay_check_memory(struct replayer *replayer, const struct event 
     char name[32];
     if (!replayer->options->check_memory)
         return NULL;
+    TRY(replay_leave_point(replayer));
     recording_segment_name(replayer->tape.segment, "memory", name);
     TRY(image_read(replayer->tape.recording.domainfd, name, &recorded));
     struct error *err =
@@ -176,6 +188,8 @@ struct error *replay_check_memory(struct replayer *replayer, const struct event 
 struct error *replay_begin_segment(struct replayer *replayer) {
     char name[32];
     int32_t tid;
+    replay_drop_checkpoints(replayer);
+    matcher_forget(replayer->matcher);
     puppet_destroy(&replayer->puppet);
     TRY(puppet_create(&replayer->puppet, replayer->tape.recording.filesfd));
     for (size_t i = 0; i < replayer->tape.file_count; i++) {
@@ -197,8 +211,9 @@ static struct error *replay_exec(struct replayer *replayer) {
     TRY(tape_next_segment(&replayer->tape, &more));
     if (more)
         return replay_begin_segment(replayer);
-    say_always("%sthe recording ends here, at an exec (event %llu): the recorder was killed", replayer->whose,
-               (unsigned long long)replayer->tape.number);
+    if (!replayer->hidden)
+        say_always("%sthe recording ends here, at an exec (event %llu): the recorder was killed",
+                   replayer->whose, (unsigned long long)replayer->tape.number);
     replayer->over = true;
     return NULL;
 }
@@ -206,7 +221,7 @@ static struct error *replay_exec(struct replayer *replayer) {
 static void replay_exit(struct replayer *replayer, const struct event *event) {
     replayer->over = true;
     replayer->status = event->exit.how == EXIT_STATUS ? event->exit.status : 128 + event->exit.status;
-    if (event->exit.how == EXIT_KILLED && !replayer->options->brief)
+    if (event->exit.how == EXIT_KILLED && !replayer->options->brief && !replayer->hidden)
         say("%sthe recorded program was killed by %s some time after event %llu", replayer->whose,
             signal_name(event->exit.status), (unsigned long long)event->number - 1);
 }
@@ -214,7 +229,7 @@ static void replay_exit(struct replayer *replayer, const struct event *event) {
 /* Those that are a step of their thread; the others are of the process. */
 static bool is_step(enum event_kind kind) {
     return kind == EVENT_SYSCALL || kind == EVENT_BLOCKED || kind == EVENT_SIGNAL ||
-           kind == EVENT_INSTRUCTION || kind == EVENT_THREAD_EXIT;
+           kind == EVENT_INSTRUCTION || kind == EVENT_THREAD_EXIT || kind == EVENT_SWITCH;
 }
 
 struct error *replay_event(struct replayer *replayer, const struct event *event) {
@@ -223,6 +238,8 @@ struct error *replay_event(struct replayer *replayer, const struct event *event)
     switch (event->kind) {
     case EVENT_BLOCKED:
         return replay_blocked(replayer, event);
+    case EVENT_SWITCH:
+        return replay_switch(replayer, event);
     case EVENT_THREAD:
         return replay_thread_begin(replayer, event);
     case EVENT_THREAD_EXIT:
@@ -241,8 +258,9 @@ struct error *replay_event(struct replayer *replayer, const struct event *event)
         replay_exit(replayer, event);
         return NULL;
     case EVENT_STOPPED:
-        say_always("%sthe recording ends here, at event %llu: %.*s", replayer->whose,
-                   (unsigned long long)event->number, (int)event->stopped.why_size, event->stopped.why);
+        if (!replayer->hidden)
+            say_always("%sthe recording ends here, at event %llu: %.*s", replayer->whose,
+                       (unsigned long long)event->number, (int)event->stopped.why_size, event->stopped.why);
         replayer->over = true;
         return NULL;
     case EVENT_FILE:

@@ -6,6 +6,7 @@
 #include "replay/replayer_state.h"
 
 #include "base/say.h"
+#include "replay/written.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -15,9 +16,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 typedef struct error *syscall_replay(struct replayer *replayer, const struct event *event);
@@ -226,75 +225,29 @@ static void show(const void *bytes, size_t size, enum event_stream stream) {
     }
 }
 
-static void show_memory(struct replayer *replayer, uint64_t address, uint64_t size,
-                        enum event_stream stream) {
-    static char block[1 << 16];
-    while (size) {
-        size_t want = size < sizeof(block) ? size : sizeof(block);
-        size_t got = task_read(replayer->puppet.task, address, block, want);
-        show(block, got, stream);
-        if (got < want)
-            return;
-        address += got;
-        size -= got;
-    }
-}
-
-static void show_iovec(struct replayer *replayer, uint64_t address, uint64_t count, uint64_t size,
-                       enum event_stream stream) {
-    for (uint64_t i = 0; i < count && i < UIO_MAXIOV && size; i++) {
-        struct iovec piece;
-        if (task_read(replayer->puppet.task, address + i * sizeof(piece), &piece, sizeof(piece)) !=
-            sizeof(piece))
-            return;
-        uint64_t part = piece.iov_len < size ? piece.iov_len : size;
-        show_memory(replayer, (uint64_t)piece.iov_base, part, stream);
-        size -= part;
-    }
-}
-
-static void show_message(struct replayer *replayer, uint64_t address, uint64_t size,
-                         enum event_stream stream) {
-    struct msghdr message;
-    if (task_read(replayer->puppet.task, address, &message, sizeof(message)) == sizeof(message))
-        show_iovec(replayer, (uint64_t)message.msg_iov, message.msg_iovlen, size, stream);
+static void show_written(void *context, const void *bytes, size_t size) {
+    show(bytes, size, *(const enum event_stream *)context);
 }
 
 /* What the call wrote to the recorded program's standard output or error. */
 static void show_output(struct replayer *replayer, const struct event *event) {
-    const uint64_t *args = event->syscall.args;
-    uint64_t size = (uint64_t)event->syscall.result;
+    const struct memory_reader memory = task_memory(replayer->puppet.task);
     enum event_stream stream = event->syscall.stream;
-    switch (event->syscall.number) {
-    case SYS_write:
-    case SYS_pwrite64:
-    case SYS_sendto:
-        show_memory(replayer, args[1], size, stream);
-        break;
-    case SYS_writev:
-    case SYS_pwritev:
-    case SYS_pwritev2:
-    case SYS_vmsplice:
-        show_iovec(replayer, args[1], args[2], size, stream);
-        break;
-    case SYS_sendmsg:
-        show_message(replayer, args[1], size, stream);
-        break;
-    case SYS_sendmmsg: {
-        enum { ENTRY = 64 }; /* sizeof(struct mmsghdr): a msghdr and its length */
-        for (uint64_t i = 0; i < size && i < UIO_MAXIOV; i++) { /* the kernel sends no more at once */
-            uint32_t length = 0;
-            task_read(replayer->puppet.task, args[1] + i * ENTRY + sizeof(struct msghdr), &length,
-                      sizeof(length));
-            show_message(replayer, args[1] + i * ENTRY, length, stream);
-        }
-        break;
-    }
-    default: /* bytes that never were in memory are in the event */
-        for (uint32_t i = 0; i < event->effect_count; i++)
-            if (event->effects[i].kind == EFFECT_SHOW)
-                show(event->effects[i].bytes, event->effects[i].size, stream);
-    }
+    if (written_visit(&memory, event->syscall.number, event->syscall.args, (uint64_t)event->syscall.result,
+                      show_written, &stream))
+        return;
+    for (uint32_t i = 0; i < event->effect_count; i++) /* bytes that never were in memory are in the event */
+        if (event->effects[i].kind == EFFECT_SHOW)
+            show(event->effects[i].bytes, event->effects[i].size, event->syscall.stream);
+}
+
+/* When the call's own effects are there: sendmmsg says in memory how much it has sent. */
+static struct error *check_written(struct replayer *replayer, const struct event *event) {
+    const struct memory_reader memory = task_memory(replayer->puppet.task);
+    if (event->syscall.written_hash ==
+        written_hash(&memory, event->syscall.number, event->syscall.args, event->syscall.result))
+        return NULL;
+    return replay_diverged(replayer, event, "what it writes differs from what was written");
 }
 
 /* ---- the call ---- */
@@ -358,12 +311,16 @@ struct error *replay_syscall(struct replayer *replayer, const struct event *even
     TRY(run_to_call(replayer, event));
     const struct syscall_row *row = syscall_find(event->syscall.number);
     bool failed = syscall_failed(event->syscall.result);
-    if (event->syscall.stream != STREAM_NONE && !failed && !replayer->options->quiet)
-        show_output(replayer, event);
     if (row && (!failed || fails_partly(row, event)) && row->handler < sizeof(actions) / sizeof(actions[0]) &&
-        actions[row->handler])
+        actions[row->handler]) {
+        TRY(replay_leave_point(replayer));
         TRY(actions[row->handler](replayer, event));
+    }
     TRY(replay_effects(replayer, event));
+    TRY(check_written(replayer, event));
+    if (event->syscall.stream != STREAM_NONE && !failed && !replayer->options->quiet &&
+        event->number > replayer->told)
+        show_output(replayer, event);
     if (row && !failed &&
         (row->handler == HANDLER_EXECVE || (row->handler == HANDLER_EXIT && ends_process(replayer, event))))
         TRY(replay_check_memory(replayer, event));

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- telling where a replay went wrong ---- */
@@ -64,12 +66,22 @@ struct error *replay_diverged(struct replayer *replayer, const struct event *eve
 
 /* ---- running ---- */
 
+/* A search that has taken too long is ended by a stop. */
+static void check_deadline(const struct replayer *replayer) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (replayer->deadline && (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec > replayer->deadline)
+        syscall(SYS_tgkill, replayer->puppet.tasks[0]->tid, replayer->puppet.task->tid, SIGSTOP);
+}
+
 static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
     int status;
     pid_t tid = replayer->puppet.task->tid;
-    while (waitpid(tid, &status, __WALL) < 0)
+    while (waitpid(tid, &status, __WALL) < 0) {
         if (errno != EINTR)
             return error_system(errno, "waiting for the puppet");
+        check_deadline(replayer);
+    }
     *ret = stop_classify(replayer->puppet.task, status);
     if (ret->kind == STOP_EXITED || ret->kind == STOP_KILLED) {
         replayer->puppet.alive = false;
@@ -78,41 +90,47 @@ static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
     return trace_get_registers(tid, &replayer->regs);
 }
 
-/* Resume; stops that the hooks take are none. */
-static struct error *run_to_stop(struct replayer *replayer, struct stop *ret) {
+struct error *replay_run(void *context, enum resume how, struct stop *ret) {
+    struct replayer *replayer = context;
+    TRY(task_resume(replayer->puppet.task, how, 0));
+    return wait_stop(replayer, ret);
+}
+
+struct error *replay_offer(void *context, struct stop *stop, bool *ret_taken) {
+    struct replayer *replayer = context;
     const struct replay_hooks *hooks = replayer->options->hooks;
-    for (bool done = true; done;) {
-        TRY(task_resume(replayer->puppet.task, RESUME_SYSEMU, 0));
-        TRY(wait_stop(replayer, ret));
-        done = false;
-        if (!hooks || ret->kind != STOP_SIGNAL)
-            return NULL;
-        /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
-        TRY(hooks->signal_stop(hooks->context, ret, &done));
-        TRY(trace_get_registers(replayer->puppet.task->tid,
-                                &replayer->regs)); /* it may have put them right */
+    *ret_taken = false;
+    if (!hooks || stop->kind != STOP_SIGNAL)
+        return NULL;
+    /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
+    TRY(hooks->signal_stop(hooks->context, stop, ret_taken));
+    return trace_get_registers(replayer->puppet.task->tid, &replayer->regs); /* it may have put them right */
+}
+
+struct error *replay_unexpected(struct replayer *replayer, const struct event *event,
+                                const struct stop *stop) {
+    if (stop->kind == STOP_SIGNAL) {
+        siginfo_t info = {0};
+        error_free(trace_get_siginfo(replayer->puppet.task->tid, &info));
+        return replay_diverged(replayer, event, "found %s (address %p)", signal_name(stop->signo),
+                               info.si_addr);
     }
-    return NULL;
+    const struct syscall_row *row = syscall_find(replayer->regs.orig_rax);
+    return replay_diverged(replayer, event, "found %s of %s", stop_name(stop->kind), row ? row->name : "?");
 }
 
 struct error *replay_run_to(struct replayer *replayer, const struct event *event, enum stop_kind kind,
                             int signo) {
     struct stop stop = {0};
-    TRY(run_to_stop(replayer, &stop));
-    if (stop.kind == kind && stop.signo == signo)
-        return NULL;
-    if (stop.kind == STOP_SIGNAL) {
-        siginfo_t info = {0};
-        error_free(trace_get_siginfo(replayer->puppet.task->tid, &info));
-        return replay_diverged(replayer, event, "found %s (address %p)", signal_name(stop.signo),
-                               info.si_addr);
+    for (bool taken = true; taken;) {
+        TRY(replay_run(replayer, RESUME_SYSEMU, &stop));
+        TRY(replay_offer(replayer, &stop, &taken));
     }
-    const struct syscall_row *row = syscall_find(replayer->regs.orig_rax);
-    return replay_diverged(replayer, event, "found %s of %s", stop_name(stop.kind), row ? row->name : "?");
+    return stop.kind == kind && stop.signo == signo ? NULL : replay_unexpected(replayer, event, &stop);
 }
 
 static struct error *observe(struct replayer *replayer, const struct event *event) {
-    if (!replayer->options->observe)
+    if (!replayer->options->observe || event->number <= replayer->told)
         return NULL;
     const struct memory_reader memory = task_memory(replayer->puppet.task);
     /* cppcheck-suppress returnDanglingLifetime ; an error holds no reader */
@@ -127,31 +145,66 @@ static bool shows(const struct event *event, uint64_t order) {
     return false;
 }
 
-static struct error *run_events(struct replayer *replayer, uint64_t order) {
-    while (!replayer->over) {
-        struct event event;
-        bool more;
-        TRY(tape_next(&replayer->tape, &event, &more));
-        if (!more) {
+/* One event. *ret_shown: it has shown output number `order`. */
+static struct error *run_event(struct replayer *replayer, uint64_t order, bool *ret_shown) {
+    struct event event;
+    bool more;
+    TRY(tape_next(&replayer->tape, &event, &more));
+    if (!more) {
+        if (!replayer->hidden)
             say_always(
                 "%sthe recording ends here, after event %llu: the recorder was killed, or is still at work",
                 replayer->whose, (unsigned long long)replayer->tape.number);
-            replayer->over = true;
-            return NULL;
-        }
-        TRY(replay_event(replayer, &event));
-        TRY(observe(replayer, &event));
-        if (event.number == replayer->options->to && !replayer->over) {
-            char place[4200];
-            describe_place(replayer, replayer->regs.rip, place, sizeof(place));
-            say("stopped after event %llu (%s) of %llu, at %s", (unsigned long long)event.number,
-                event_name(&event), (unsigned long long)replayer->tape.events, place);
-            replayer->over = true;
-        }
-        if (shows(&event, order))
-            return NULL;
+        replayer->over = true;
+        return NULL;
+    }
+    TRY(replay_event(replayer, &event));
+    TRY(observe(replayer, &event));
+    replay_point_passed_event(replayer, &event);
+    if (event.number == replayer->options->to && !replayer->over) {
+        char place[4200];
+        describe_place(replayer, replayer->regs.rip, place, sizeof(place));
+        say("stopped after event %llu (%s) of %llu, at %s", (unsigned long long)event.number,
+            event_name(&event), (unsigned long long)replayer->tape.events, place);
+        replayer->over = true;
+    }
+    *ret_shown = shows(&event, order);
+    return NULL;
+}
+
+static struct error *run_events(struct replayer *replayer, uint64_t order) {
+    for (bool shown = false; !replayer->over && !shown;) {
+        bool again = false;
+        struct error *err = run_event(replayer, order, &shown);
+        if (error_is(err, ERROR_DIVERGED))
+            err = replay_go_back(replayer, err, &again);
+        if (err)
+            return err;
     }
     return NULL;
+}
+
+/* What takes part in a replay cannot go back. So which match is the right one at each point is found before,
+ * by a replay that nobody sees. */
+static struct error *find_choices(struct replayer *replayer) {
+    const struct replayer_options *options = replayer->options;
+    const struct replayer_options quiet = {.path = options->path, .domain = options->domain, .quiet = true};
+    replayer->options = &quiet;
+    replayer->hidden = true;
+    struct error *err = replay_begin_segment(replayer);
+    if (!err)
+        err = run_events(replayer, UINT64_MAX);
+    replayer->options = options;
+    replayer->hidden = replayer->over = false;
+    replayer->told = 0;
+    if (error_is(err, ERROR_DIVERGED)) { /* it will diverge again, and be seen up to there */
+        error_free(err);
+        err = NULL;
+    }
+    replay_drop_checkpoints(replayer);
+    replayer->fixed = true;
+    TRY(err);
+    return tape_rewind(&replayer->tape);
 }
 
 static struct error *begin(struct replayer *replayer) {
@@ -162,6 +215,8 @@ static struct error *begin(struct replayer *replayer) {
         return error_new(ERROR_USAGE, "--to %llu: the recording has %llu events",
                          (unsigned long long)replayer->options->to,
                          (unsigned long long)replayer->tape.events);
+    if (replayer->options->hooks && replayer->tape.points)
+        TRY(find_choices(replayer));
     return replay_begin_segment(replayer);
 }
 
@@ -181,7 +236,8 @@ struct error *replayer_open(const struct replayer_options *options, struct repla
     }
     if (options->domain > 1)
         snprintf(replayer->whose, sizeof(replayer->whose), "process %d: ", replayer->tape.process.pid);
-    if (options->hooks)
+    err = matcher_create(&replayer->matcher);
+    if (!err && options->hooks)
         err = options->hooks->opened(options->hooks->context, &replayer->tape);
     if (!err)
         err = begin(replayer);
@@ -208,6 +264,7 @@ int replayer_status(const struct replayer *replayer) {
 void replayer_close(struct replayer *replayer) {
     if (!replayer)
         return;
+    replay_points_deinit(replayer);
     puppet_destroy(&replayer->puppet);
     replay_threads_deinit(replayer);
     tape_close(&replayer->tape);

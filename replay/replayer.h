@@ -25,6 +25,8 @@ struct replay_hooks {
     struct error *(*thread_exit)(void *context);
     /* The puppet stands at a signal. *ret_done: it was the hook's own; go on. */
     struct error *(*signal_stop)(void *context, struct stop *stop, bool *ret_done);
+    /* Has the hook put a breakpoint into [address, address + size)? */
+    bool (*is_probed)(void *context, uint64_t address, size_t size);
     void *context;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/registers.h"
 #include "base/table.h"
+#include "replay/matcher.h"
 #include "replay/puppet.h"
 #include "replay/replayer.h"
 #include "replay/tape.h"
@@ -24,7 +25,33 @@ struct replay_thread {
     struct user_regs_struct regs;
     bool restarting;
     bool blocked; /* it stands at the entry of a call that EVENT_BLOCKED told of */
-    bool ended;
+};
+
+/* The state of one at a checkpoint. */
+struct saved_thread {
+    int32_t tid;
+    struct user_regs_struct regs;
+    bool restarting, blocked;
+    uint8_t *xstate; /* owned; NULL for the current one, which the twin is a copy of */
+    size_t xstate_size;
+};
+
+/* The puppet as it was before an event: a frozen twin of it (puppet_fork()), and the replayer's own state. */
+struct checkpoint {
+    uint64_t number; /* of the event before */
+    struct task twin;
+    uint64_t brk_start, brk_end, stack_start, stack_end;
+    struct saved_thread *threads; /* the current one first; owned */
+    size_t thread_count;
+    struct attachment attachments[ATTACHMENTS_MOST];
+    size_t attachment_count;
+};
+#define CHECKPOINTS 2
+
+/* A point that the replay has come by. */
+struct passed_point {
+    uint64_t number; /* of its event */
+    uint64_t skip;   /* which match was taken: 0 the first */
 };
 
 struct replayer {
@@ -39,13 +66,37 @@ struct replayer {
     bool restarting; /* its last call was interrupted and the registers are already those of its restart */
     struct attachment attachments[ATTACHMENTS_MOST];
     size_t attachment_count;
+    uint64_t told; /* events up to this one have been shown and observed */
+
+    /* replay_point.c */
+    struct matcher *matcher;
+    struct passed_point *passed; /* by number */
+    size_t passed_count, passed_room;
+    struct checkpoint checkpoints[CHECKPOINTS]; /* the oldest first */
+    size_t checkpoint_count;
+    uint64_t checkpoint_after; /* nanoseconds, CLOCK_MONOTONIC: take the next one then */
+    uint64_t attempts;         /* at going back, since an event was reached for the first time */
+    struct error *diverged;    /* the first divergence that led to going back */
+    bool fixed;                /* the choices of `passed` are final: nothing can be undone */
+    bool hidden;               /* nobody is told how it ends */
+    uint64_t deadline;         /* of a search, as above; 0: none */
+
     bool over;  /* nothing more to replay */
     int status; /* then: what reel exits with */
 };
 
+/* Resume the puppet and wait for its next stop; its registers are read. */
+struct error *replay_run(void *context, enum resume how, struct stop *ret);
+/* A stop: is it one of the hooks, which have dealt with it? */
+struct error *replay_offer(void *context, struct stop *stop, bool *ret_taken);
+
 /* Run the puppet to its next stop, which must be of this kind (and signal), and read its registers. */
 struct error *replay_run_to(struct replayer *replayer, const struct event *event, enum stop_kind kind,
                             int signo);
+
+/* The error of a stop that was not expected. */
+struct error *replay_unexpected(struct replayer *replayer, const struct event *event,
+                                const struct stop *stop);
 
 /* ERROR_DIVERGED at this event: "event N (what) at PLACE: expected ..., found ...". */
 struct error *replay_diverged(struct replayer *replayer, const struct event *event, const char *format, ...)
@@ -68,7 +119,26 @@ struct error *replay_thread_begin(struct replayer *replayer, const struct event 
 struct error *replay_thread_end(struct replayer *replayer, const struct event *event);
 /* A segment begins with this one thread, played by puppet.task. */
 struct error *replay_threads_reset(struct replayer *replayer, int32_t tid);
+/* The state of all of them; and a puppet that has one thread gets all again. */
+struct error *replay_threads_save(struct replayer *replayer, struct saved_thread **ret, size_t *ret_count);
+struct error *replay_threads_restore(struct replayer *replayer, const struct saved_thread *threads,
+                                     size_t count);
+void replay_threads_forget(struct saved_thread *threads, size_t count);
 void replay_threads_deinit(struct replayer *replayer);
+/* replay_point.c */
+/* Run to the point of this event. */
+struct error *replay_to_point(struct replayer *replayer, const struct event *event, const void *bytes,
+                              size_t size);
+/* The mappings of the puppet are going to change, or to be looked at. */
+struct error *replay_leave_point(struct replayer *replayer);
+/* An event has been reached. */
+void replay_point_passed_event(struct replayer *replayer, const struct event *event);
+/* The replay has diverged. If a point that was passed may have been matched too early, go back in front of
+ * it, so that the next match is taken: *ret_again. Else the error to report is returned. Takes err. */
+struct error *replay_go_back(struct replayer *replayer, struct error *err, bool *ret_again);
+/* All checkpoints belong to the past. */
+void replay_drop_checkpoints(struct replayer *replayer);
+void replay_points_deinit(struct replayer *replayer);
 
 /* A fresh puppet with the snapshot of the tape's current segment. */
 struct error *replay_begin_segment(struct replayer *replayer);

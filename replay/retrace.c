@@ -5,6 +5,7 @@
 #include "replay/replayer.h"
 #include "replay/tape.h"
 #include "tracer/calltrace.h"
+#include "tracer/trap.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -167,6 +168,15 @@ static struct error *signal_stop(void *context, struct stop *stop, bool *ret_don
     return calltrace_trap(retrace->calltrace, stop, ret_done);
 }
 
+static bool is_probed(void *context, uint64_t address, size_t size) {
+    struct retrace *retrace = context;
+    const struct trap_set *traps = calltrace_traps(retrace->calltrace, retrace->puppet->task->tid);
+    for (size_t i = 0; traps && i < size; i++)
+        if (trap_find(traps, address + i))
+            return true;
+    return false;
+}
+
 static struct error *on_call(struct retrace *retrace, const struct event *event,
                              const struct memory_reader *memory) {
     struct syscall_call call = {.number = event->syscall.number, .result = event->syscall.result};
@@ -209,6 +219,7 @@ struct error *retrace_run(const char *path, const struct trace_options *options,
                                        .thread = thread,
                                        .thread_exit = thread_exit,
                                        .signal_stop = signal_stop,
+                                       .is_probed = is_probed,
                                        .context = &retrace};
     const struct replayer_options replay = {
         .path = path, .quiet = true, .observe = observe, .context = &retrace, .hooks = &hooks};

@@ -17,6 +17,7 @@ static struct error *open_segment(struct tape *tape, uint32_t segment) {
     recording_segment_name(segment, "log", name);
     TRY(chunk_reader_open(tape->recording.domainfd, name, CHUNK_FILE_LOG, &tape->reader));
     tape->segment = segment;
+    tape->number_before = tape->number;
     return NULL;
 }
 
@@ -42,6 +43,16 @@ struct error *tape_next(struct tape *tape, struct event *ret, bool *ret_more) {
 struct error *tape_next_segment(struct tape *tape, bool *ret_more) {
     *ret_more = tape->segment < tape->segments;
     return *ret_more ? open_segment(tape, tape->segment + 1) : NULL;
+}
+
+struct error *tape_seek(struct tape *tape, uint64_t number) {
+    struct event event;
+    bool more = true;
+    tape->number = tape->number_before;
+    TRY(open_segment(tape, tape->segment));
+    while (more && tape->number < number)
+        TRY(tape_next(tape, &event, &more));
+    return NULL;
 }
 
 struct error *tape_rewind(struct tape *tape) {
@@ -128,6 +139,7 @@ static struct error *survey_log(struct tape *tape, uint32_t segment, bool *ret_e
         *ret_exec = event.kind == EVENT_EXEC;
         TRY(note_end(tape, &event));
         note_changes(tape, &event);
+        tape->points += event.kind == EVENT_SIGNAL && event.signal.place == SIGNAL_AT_POINT;
         if (event.kind == EVENT_FILE)
             TRY(note_file(tape, event.file.file, event.file.size, event.file.hash, event.file.path,
                           event.file.path_size));

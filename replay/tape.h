@@ -26,13 +26,15 @@ struct tape {
     struct recording_info info;
     struct recording_process process; /* whose it is: a recording is a tape for each process */
     uint64_t events;                  /* in all segments */
+    uint64_t points;                  /* of them, signals at arbitrary points */
     uint32_t segments;                /* that have a snapshot */
     bool cut;                         /* the recorder was killed: the end is the last whole chunk */
     struct tape_file *files;
     size_t file_count;
     /* the reading position */
     uint32_t segment;
-    uint64_t number; /* of the event returned last */
+    uint64_t number;        /* of the event returned last */
+    uint64_t number_before; /* of the last event of the segment before */
     struct chunk_reader *reader;
     struct effect *effects;
     size_t effects_room;
@@ -52,6 +54,9 @@ struct error *tape_next(struct tape *tape, struct event *ret, bool *ret_more);
 
 /* Go to the beginning of the next segment; *ret_more is false when there is none. */
 struct error *tape_next_segment(struct tape *tape, bool *ret_more);
+
+/* Back to where the event returned last was `number`, in the current segment. */
+struct error *tape_seek(struct tape *tape, uint64_t number);
 
 /* Back to the first event of segment 1. */
 struct error *tape_rewind(struct tape *tape);

@@ -36,8 +36,12 @@ struct error *trace_detach(pid_t tid, int signo) {
 
 struct error *trace_resume(pid_t tid, enum resume how, int signo) {
     static const enum __ptrace_request requests[] = {
-        [RESUME_CONT] = PTRACE_CONT,       [RESUME_SYSCALL] = PTRACE_SYSCALL, [RESUME_SYSEMU] = PTRACE_SYSEMU,
-        [RESUME_STEP] = PTRACE_SINGLESTEP, [RESUME_LISTEN] = PTRACE_LISTEN,
+        [RESUME_CONT] = PTRACE_CONT,
+        [RESUME_SYSCALL] = PTRACE_SYSCALL,
+        [RESUME_SYSEMU] = PTRACE_SYSEMU,
+        [RESUME_STEP] = PTRACE_SINGLESTEP,
+        [RESUME_SYSEMU_STEP] = PTRACE_SYSEMU_SINGLESTEP,
+        [RESUME_LISTEN] = PTRACE_LISTEN,
     };
     return call("resume", requests[how], tid, NULL, (void *)(long)signo);
 }

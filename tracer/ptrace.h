@@ -18,11 +18,12 @@
 
 /* How a stopped task goes on. */
 enum resume {
-    RESUME_CONT,    /* to the next stop of any kind but a syscall's */
-    RESUME_SYSCALL, /* also stop at the next syscall entry or exit */
-    RESUME_SYSEMU,  /* stop at the next syscall entry; that call is not executed */
-    RESUME_STEP,    /* one instruction */
-    RESUME_LISTEN,  /* stay in a group stop, but hear of its end */
+    RESUME_CONT,        /* to the next stop of any kind but a syscall's */
+    RESUME_SYSCALL,     /* also stop at the next syscall entry or exit */
+    RESUME_SYSEMU,      /* stop at the next syscall entry; that call is not executed */
+    RESUME_STEP,        /* one instruction */
+    RESUME_SYSEMU_STEP, /* one instruction; a system call is not executed, but stops at its entry */
+    RESUME_LISTEN,      /* stay in a group stop, but hear of its end */
 };
 
 /* PTRACE_SEIZE with the options every tracee of reel has; kill_with_tracer adds PTRACE_O_EXITKILL. */

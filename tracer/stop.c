@@ -52,9 +52,10 @@ static struct stop classify_event(struct task *task, int event, int signo) {
 
 static struct stop classify_syscall(struct task *task) {
     struct stop stop = {.task = task};
-    if (task->resumed_by == RESUME_SYSEMU || !task->in_syscall) {
+    bool emulated = task->resumed_by == RESUME_SYSEMU || task->resumed_by == RESUME_SYSEMU_STEP;
+    if (emulated || !task->in_syscall) {
         stop.kind = STOP_SYSCALL_ENTRY;
-        task->in_syscall = task->resumed_by != RESUME_SYSEMU;
+        task->in_syscall = !emulated;
     } else {
         stop.kind = STOP_SYSCALL_EXIT;
         task->in_syscall = false;

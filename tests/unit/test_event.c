@@ -55,11 +55,22 @@ static void fill_syscall(struct event *event) {
     event->syscall.result = (int64_t)any();
     event->syscall.registers_hash = (uint32_t)any();
     event->syscall.stream = below(STREAM_STDERR + 1);
+    event->syscall.written_hash = (uint32_t)any();
+}
+
+/* The smallest: point_encode() has its own tests. */
+static const void *any_point(uint32_t *ret_size) {
+    static uint8_t bytes[1 + sizeof(struct user_regs_struct) + 1 + 1 + 8 + 1];
+    *ret_size = sizeof(bytes);
+    bytes[1] = pool[0];
+    return bytes;
 }
 
 static void fill_signal(struct event *event) {
     event->signal.signo = 1 + (int32_t)below(64);
-    event->signal.place = SIGNAL_SYNCHRONOUS + below(3);
+    event->signal.place = SIGNAL_SYNCHRONOUS + below(4);
+    if (event->signal.place == SIGNAL_AT_POINT)
+        event->signal.point = any_point(&event->signal.point_size);
     event->signal.outcome = SIGNAL_HANDLED + below(3);
     event->signal.rip = any();
     event->signal.registers_hash = (uint32_t)any();
@@ -98,8 +109,11 @@ static struct event any_event(enum event_kind kind, struct effect effects[EFFECT
     if (kind == EVENT_BLOCKED) {
         fill_syscall(&event);
         event.syscall.result = 0;
+        event.syscall.written_hash = 0;
         event.syscall.stream = STREAM_NONE;
     }
+    if (kind == EVENT_SWITCH)
+        event.turn.point = any_point(&event.turn.point_size);
     if (kind == EVENT_THREAD) {
         event.tid |= 1;
         event.thread.parent = (event.tid ^ 2) & INT32_MAX;
@@ -125,6 +139,7 @@ static void same_fields(const struct event *a, const struct event *b) {
         ck_assert_int_eq(a->syscall.result, b->syscall.result);
         ck_assert_uint_eq(a->syscall.registers_hash, b->syscall.registers_hash);
         ck_assert_int_eq(a->syscall.stream, b->syscall.stream);
+        ck_assert_uint_eq(a->syscall.written_hash, b->syscall.written_hash);
         break;
     case EVENT_SIGNAL:
         ck_assert_int_eq(a->signal.signo, b->signal.signo);
@@ -133,6 +148,9 @@ static void same_fields(const struct event *a, const struct event *b) {
         ck_assert_uint_eq(a->signal.rip, b->signal.rip);
         ck_assert_uint_eq(a->signal.registers_hash, b->signal.registers_hash);
         ck_assert_mem_eq(a->signal.info, b->signal.info, SIGINFO_SIZE);
+        ck_assert_uint_eq(a->signal.point_size, b->signal.point_size);
+        ck_assert(!a->signal.point_size ||
+                  memcmp(a->signal.point, b->signal.point, a->signal.point_size) == 0);
         break;
     case EVENT_INSTRUCTION:
         ck_assert_uint_eq(a->instruction.instruction, b->instruction.instruction);
@@ -156,6 +174,10 @@ static void same_fields(const struct event *a, const struct event *b) {
         ck_assert_int_eq(a->exit.how, b->exit.how);
         ck_assert_int_eq(a->exit.status, b->exit.status);
         ck_assert(a->exit.core == b->exit.core);
+        break;
+    case EVENT_SWITCH:
+        ck_assert_uint_eq(a->turn.point_size, b->turn.point_size);
+        ck_assert_mem_eq(a->turn.point, b->turn.point, a->turn.point_size);
         break;
     case EVENT_THREAD:
         ck_assert_int_eq(a->thread.parent, b->thread.parent);
@@ -295,7 +317,7 @@ START_TEST(test_bad_values) {
         ROW("\x0a\0\1\0"),                                        /* a thread without a tid, */
         ROW("\x0a\1\1\0"),                                        /* made by itself, */
         ROW("\x0a\1\0\0"),                                        /* or by nobody */
-        ROW("\x0c\1\0"),                                          /* EVENT_KIND_END */
+        ROW("\x0d\1\0"),                                          /* EVENT_KIND_END */
         ROW("\6\x80\x80\x80\x80\x08\0"),                          /* tid 2^31 */
         ROW("\6\1\xff\xff\xff\xff\x0f"),                          /* 2^32 - 1 effects */
         ROW("\6\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"),        /* 2^64 - 1 effects */
@@ -348,9 +370,9 @@ END_TEST
 
 /* The bytes are a format that recordings on disk have: this must only change with the format version. */
 START_TEST(test_bytes_stay) {
-    static const uint8_t expected[] = {1,    7,    1,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
-                                       0xc7, 0x01, 0x02, 0,    0,    0,    0,    0x0a, 0xef, 0xbe, 0xad,
-                                       0xde, 1,    1,    1,    0x80, 0x20, 2,    'h',  'i'};
+    static const uint8_t expected[] = {1,    7,    1,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0xc7,
+                                       0x01, 0x02, 0,    0,    0,    0,    0x0a, 0xef, 0xbe, 0xad, 0xde, 1,
+                                       0x44, 0x33, 0x22, 0x11, 1,    1,    0x80, 0x20, 2,    'h',  'i'};
     const struct effect effect = {.kind = EFFECT_MEMORY, .address = 0x1000, .size = 2, .bytes = "hi"};
     const struct event event = {.kind = EVENT_SYSCALL,
                                 .tid = 7,
@@ -359,7 +381,8 @@ START_TEST(test_bytes_stay) {
                                             .args = {(uint64_t)-100, 1, 0, 0, 0, 0},
                                             .result = 5,
                                             .registers_hash = 0xdeadbeef,
-                                            .stream = STREAM_STDOUT},
+                                            .stream = STREAM_STDOUT,
+                                            .written_hash = 0x11223344},
                                 .effect_count = 1,
                                 .effects = &effect};
     struct buffer buffer = {0};

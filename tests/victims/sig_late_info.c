@@ -1,6 +1,5 @@
-/* A signal that waits until the recording stops still brings its value, and its handler runs once. */
+/* A queued signal reaches a loop that waits for it with its value, and its handler runs once. */
 /* expect: exit 0 */
-/* recording: stops */
 #include "victim.h"
 #include <signal.h>
 #include <time.h>

@@ -1,0 +1,669 @@
+#include "replay/matcher.h"
+
+#include "base/registers.h"
+#include "tracer/remote.h"
+#include "tracer/window.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#define PAGE     4096ull
+#define USER_END 0x7ffffffff000ull
+#define INT3     0xcc
+
+/* The pages: entries are anywhere in the first part, code is no longer than the second, then comes the page
+ * with what the code saves. */
+enum { ENTRIES = 0x10000, CODE_MOST = 0x3000, DATA = ENTRIES + CODE_MOST, AREA = DATA + 0x1000 };
+/* Keep this far from what is mapped: a program that runs over the end of its memory must fault as it did. */
+#define DISTANCE 0x10000ull
+
+/* Offsets in the data page. */
+enum {
+    SAVED_RCX = 0,
+    SAVED_RAX = 8,
+    SAVED_RSP = 16,
+    CALL_TARGET = 24,
+    VECTOR = 64,
+    LEGACY = 512, /* fxsave's 512 bytes */
+    STACK_TOP = 2048,
+};
+
+/* One comparison. */
+enum condition_kind {
+    CONDITION_REGISTER, /* number as instructions encode it */
+    CONDITION_FLAGS,
+    CONDITION_WORD,     /* 8 bytes of memory */
+    CONDITION_XMM,      /* number, and which half of it */
+    CONDITION_YMM_HIGH, /* of the upper 128 bits */
+    CONDITION_LEGACY,   /* offset into the fxsave area: x87 registers */
+};
+
+struct condition {
+    enum condition_kind kind;
+    unsigned number;
+    unsigned half;
+    uint64_t address;
+    uint64_t value;
+};
+
+#define REGISTERS      16
+#define CONDITIONS_MAX 112 /* some 50 bytes of code each */
+
+enum probe { PROBE_NONE, PROBE_JUMP, PROBE_TRAP, PROBE_SHARED };
+
+struct matcher {
+    uint64_t area; /* address of the pages, 0: none */
+    struct matcher_counts counts;
+
+    /* the search that goes on */
+    const struct matcher_host *host;
+    struct task *task;
+    const struct point *point;
+    uint64_t rip;
+    enum probe probe;
+    uint64_t skip;
+    bool tried; /* the puppet stands at the point's rip, and that has been compared */
+    struct condition conditions[CONDITIONS_MAX];
+    size_t condition_count;
+    struct window window;
+    uint8_t patch[WINDOW_BYTES];
+    uint64_t entry; /* of the code */
+    uint64_t pass;  /* behind the int3 that tells of a match */
+    uint64_t copy;  /* of the window */
+    size_t copy_size;
+    size_t offsets[WINDOW_INSTRUCTIONS];
+};
+
+struct error *matcher_create(struct matcher **ret) {
+    *ret = calloc(1, sizeof(**ret));
+    return *ret ? NULL : &error_no_memory;
+}
+
+void matcher_destroy(struct matcher *matcher) {
+    free(matcher);
+}
+
+struct matcher_counts matcher_counts(const struct matcher *matcher) {
+    return matcher->counts;
+}
+
+/* ---- the pages ---- */
+
+void matcher_forget(struct matcher *matcher) {
+    matcher->area = 0;
+}
+
+struct error *matcher_leave(struct matcher *matcher, struct puppet *puppet) {
+    int64_t result;
+    uint64_t area = matcher->area;
+    if (!area)
+        return NULL;
+    matcher->area = 0;
+    TRY(REMOTE_SYSCALL(puppet->task, PUPPET_STUB, SYS_munmap, &result, area, AREA, 0, 0, 0, 0));
+    return result ? error_system((int)-result, "puppet: unmapping the matcher") : NULL;
+}
+
+struct search_place {
+    const struct maps *maps;
+    uint64_t target;
+};
+
+static bool take_target(void *context, uint64_t target) {
+    ((struct search_place *)context)->target = target;
+    return true;
+}
+
+/* Is there room for the pages around this entry? */
+static bool has_room(void *context, uint64_t target) {
+    struct search_place *place = context;
+    uint64_t area = target & ~(uint64_t)(ENTRIES - 1);
+    if (area < PUPPET_STUB + PUPPET_STUB_SIZE + DISTANCE || area + AREA + DISTANCE > USER_END)
+        return false;
+    for (size_t i = 0; i < place->maps->count; i++)
+        if (place->maps->mappings[i].end + DISTANCE > area &&
+            place->maps->mappings[i].start < area + AREA + DISTANCE)
+            return false;
+    place->target = target;
+    return true;
+}
+
+static struct error *map_area(struct matcher *matcher, uint64_t area) {
+    int64_t result;
+    TRY(REMOTE_SYSCALL(matcher->task, PUPPET_STUB, SYS_mmap, &result, area, AREA,
+                       PROT_READ | PROT_WRITE | PROT_EXEC,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, (uint64_t)-1, 0));
+    if (result != (int64_t)area)
+        return error_system((int)-result, "puppet: mapping the matcher");
+    matcher->area = area;
+    return NULL;
+}
+
+/* Where the window's jump leads. ERROR_UNSUPPORTED: no room within its reach. */
+static struct error *find_entry(struct matcher *matcher, struct puppet *puppet, uint64_t *ret) {
+    struct search_place place = {0};
+    struct maps maps;
+    if (matcher->area && window_jump_targets(&matcher->window, matcher->area, matcher->area + ENTRIES - 1,
+                                             take_target, &place)) {
+        *ret = place.target;
+        return NULL;
+    }
+    TRY(matcher_leave(matcher, puppet));
+    TRY(maps_read(matcher->task->tid, &maps));
+    place.maps = &maps;
+    bool found = window_jump_targets(&matcher->window, PAGE, USER_END, has_room, &place);
+    maps_deinit(&maps);
+    if (!found)
+        return error_new(ERROR_UNSUPPORTED, "puppet: no room for the matcher near 0x%llx",
+                         (unsigned long long)matcher->window.address);
+    TRY(map_area(matcher, place.target & ~(uint64_t)(ENTRIES - 1)));
+    *ret = place.target;
+    return NULL;
+}
+
+/* ---- the code ---- */
+
+struct code {
+    uint8_t bytes[CODE_MOST];
+    size_t size;
+    uint64_t at;                  /* address of bytes[0] */
+    uint64_t data;                /* of the data page */
+    size_t exits[CONDITIONS_MAX]; /* where jumps to the pass are to be filled in */
+    size_t exit_count;
+};
+
+static void put(struct code *code, const void *bytes, size_t size) {
+    memcpy(code->bytes + code->size, bytes, size);
+    code->size += size;
+}
+
+#define PUT(code, ...) put(code, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+/* An instruction's 32-bit displacement to the data page, `behind` bytes before the instruction's end. */
+static void put_data(struct code *code, unsigned offset, unsigned behind) {
+    int32_t distance = (int32_t)(code->data + offset - (code->at + code->size + 4 + behind));
+    put(code, &distance, sizeof(distance));
+}
+
+static void save_rax(struct code *code) {
+    PUT(code, 0x48, 0x89, 0x05); /* mov %rax,saved(%rip) */
+    put_data(code, SAVED_RAX, 0);
+}
+
+static void restore_rax(struct code *code) {
+    PUT(code, 0x48, 0x8b, 0x05); /* mov saved(%rip),%rax */
+    put_data(code, SAVED_RAX, 0);
+}
+
+static void restore_rcx(struct code *code) {
+    PUT(code, 0x48, 0x8b, 0x0d); /* mov saved(%rip),%rcx */
+    put_data(code, SAVED_RCX, 0);
+}
+
+/* rcx = -value */
+static void put_negative(struct code *code, uint64_t value) {
+    value = -value;
+    PUT(code, 0x48, 0xb9); /* movabs $-value,%rcx */
+    put(code, &value, sizeof(value));
+}
+
+/* Unless rcx is 0, leave. */
+static void put_exit(struct code *code) {
+    PUT(code, 0xe3, 5); /* jrcxz over the jump */
+    PUT(code, 0xe9);
+    code->exits[code->exit_count++] = code->size;
+    PUT(code, 0, 0, 0, 0);
+}
+
+/* rcx = register - value */
+static void compare_register(struct code *code, const struct condition *condition) {
+    unsigned number = condition->number;
+    switch (number) {
+    case 1: /* rcx is in use */
+        save_rax(code);
+        put_negative(code, condition->value);
+        PUT(code, 0x48, 0x8b, 0x05); /* mov saved rcx(%rip),%rax */
+        put_data(code, SAVED_RCX, 0);
+        PUT(code, 0x48, 0x8d, 0x0c, 0x01); /* lea (%rcx,%rax),%rcx */
+        restore_rax(code);
+        break;
+    case 4: /* rsp can be no index */
+        put_negative(code, condition->value);
+        PUT(code, 0x48, 0x8d, 0x0c, 0x0c); /* lea (%rsp,%rcx),%rcx */
+        break;
+    default:
+        put_negative(code, condition->value);
+        PUT(code, number >= 8 ? 0x4a : 0x48, 0x8d, 0x0c,
+            (uint8_t)((number & 7) << 3 | 1)); /* lea (%rcx,%reg),%rcx */
+        break;
+    }
+}
+
+/* rcx = 8 bytes of the data page - value; rax is saved and put back. */
+static void compare_data(struct code *code, unsigned offset, uint64_t value) {
+    put_negative(code, value);
+    PUT(code, 0x48, 0x8b, 0x05); /* mov data(%rip),%rax */
+    put_data(code, offset, 0);
+    PUT(code, 0x48, 0x8d, 0x0c, 0x01); /* lea (%rcx,%rax),%rcx */
+    restore_rax(code);
+}
+
+static void compare_flags(struct code *code, const struct condition *condition) {
+    PUT(code, 0x48, 0x89, 0x25); /* mov %rsp,saved(%rip) */
+    put_data(code, SAVED_RSP, 0);
+    PUT(code, 0x48, 0x8d, 0x25); /* lea own stack(%rip),%rsp */
+    put_data(code, STACK_TOP, 0);
+    PUT(code, 0x9c);             /* pushf */
+    PUT(code, 0x48, 0x8b, 0x25); /* mov saved(%rip),%rsp */
+    put_data(code, SAVED_RSP, 0);
+    save_rax(code);
+    compare_data(code, STACK_TOP - 8, condition->value);
+}
+
+static void compare_word(struct code *code, const struct condition *condition) {
+    save_rax(code);
+    PUT(code, 0x48, 0xa1); /* movabs address,%rax */
+    put(code, &condition->address, sizeof(condition->address));
+    put_negative(code, condition->value);
+    PUT(code, 0x48, 0x8d, 0x0c, 0x01); /* lea (%rcx,%rax),%rcx */
+    restore_rax(code);
+}
+
+static void compare_xmm(struct code *code, const struct condition *condition) {
+    uint8_t modrm = (uint8_t)((condition->number & 7) << 3 | 5);
+    PUT(code, 0xf3);
+    if (condition->number >= 8)
+        PUT(code, 0x44);
+    PUT(code, 0x0f, 0x7f, modrm); /* movdqu %xmmN,data(%rip) */
+    put_data(code, VECTOR, 0);
+    save_rax(code);
+    compare_data(code, VECTOR + 8 * condition->half, condition->value);
+}
+
+static void compare_ymm_high(struct code *code, const struct condition *condition) {
+    uint8_t modrm = (uint8_t)((condition->number & 7) << 3 | 5);
+    PUT(code, 0xc4, condition->number >= 8 ? 0x63 : 0xe3, 0x7d, 0x19, modrm); /* vextractf128 $1 */
+    put_data(code, VECTOR, 1);
+    PUT(code, 1);
+    save_rax(code);
+    compare_data(code, VECTOR + 8 * condition->half, condition->value);
+}
+
+static void compare_legacy(struct code *code, const struct condition *condition) {
+    PUT(code, 0x48, 0x0f, 0xae, 0x05); /* fxsave64 data(%rip) */
+    put_data(code, LEGACY, 0);
+    save_rax(code);
+    compare_data(code, LEGACY + condition->number, condition->value);
+}
+
+static void put_condition(struct code *code, const struct condition *condition) {
+    switch (condition->kind) {
+    case CONDITION_REGISTER:
+        compare_register(code, condition);
+        break;
+    case CONDITION_FLAGS:
+        compare_flags(code, condition);
+        break;
+    case CONDITION_WORD:
+        compare_word(code, condition);
+        break;
+    case CONDITION_XMM:
+        compare_xmm(code, condition);
+        break;
+    case CONDITION_YMM_HIGH:
+        compare_ymm_high(code, condition);
+        break;
+    case CONDITION_LEGACY:
+        compare_legacy(code, condition);
+        break;
+    }
+    put_exit(code);
+}
+
+/* Write the code for the conditions as they are now. */
+static struct error *write_code(struct matcher *matcher) {
+    static struct code code;
+    code = (struct code){.at = matcher->entry, .data = matcher->area + DATA};
+    PUT(&code, 0x48, 0x89, 0x0d); /* mov %rcx,saved(%rip) */
+    put_data(&code, SAVED_RCX, 0);
+    for (size_t i = 0; i < matcher->condition_count; i++)
+        put_condition(&code, &matcher->conditions[i]);
+    restore_rcx(&code);
+    PUT(&code, INT3);
+    matcher->pass = code.at + code.size;
+    for (size_t i = 0; i < code.exit_count; i++) {
+        int32_t distance = (int32_t)(code.size - (code.exits[i] + 4));
+        memcpy(code.bytes + code.exits[i], &distance, sizeof(distance));
+    }
+    restore_rcx(&code);
+    matcher->copy = code.at + code.size;
+    TRY(window_copy(&matcher->window, matcher->copy, code.data + CALL_TARGET, code.bytes + code.size,
+                    &matcher->copy_size, matcher->offsets));
+    code.size += matcher->copy_size;
+    return task_write(matcher->task, code.at, code.bytes, code.size);
+}
+
+/* ---- conditions ---- */
+
+/* The register that instructions encode by this number. */
+static unsigned long long *register_of(struct user_regs_struct *regs, unsigned number) {
+    unsigned long long *const all[REGISTERS] = {
+        &regs->rax, &regs->rcx, &regs->rdx, &regs->rbx, &regs->rsp, &regs->rbp, &regs->rsi, &regs->rdi,
+        &regs->r8,  &regs->r9,  &regs->r10, &regs->r11, &regs->r12, &regs->r13, &regs->r14, &regs->r15};
+    return all[number];
+}
+
+/* All registers. Those come first that differ now: they are the ones that change. */
+static void begin_conditions(struct matcher *matcher, struct user_regs_struct *now) {
+    struct user_regs_struct wanted = matcher->point->regs;
+    matcher->condition_count = 0;
+    for (int changes = 1; changes >= 0; changes--)
+        for (unsigned number = 0; number < REGISTERS; number++) {
+            uint64_t value = *register_of(&wanted, number);
+            if ((*register_of(now, number) != value) == changes)
+                matcher->conditions[matcher->condition_count++] =
+                    (struct condition){.kind = CONDITION_REGISTER, .number = number, .value = value};
+        }
+}
+
+/* Of the XSAVE area: x87 registers, xmm registers, upper halves of ymm registers (SDM volume 1, 13.4). */
+enum { X87_START = 32, XMM_START = 160, XMM_END = 416, YMM_START = 576, YMM_END = 832 };
+
+static bool xstate_condition(const struct point *point, size_t offset, struct condition *ret) {
+    memset(ret, 0, sizeof(*ret));
+    memcpy(&ret->value, point->xstate + offset, sizeof(ret->value));
+    ret->half = offset / 8 % 2;
+    if (offset >= X87_START && offset < XMM_START) {
+        ret->kind = CONDITION_LEGACY;
+        ret->number = (unsigned)offset;
+    } else if (offset >= XMM_START && offset < XMM_END) {
+        ret->kind = CONDITION_XMM;
+        ret->number = (unsigned)(offset - XMM_START) / 16;
+    } else if (offset >= YMM_START && offset < YMM_END) {
+        ret->kind = CONDITION_YMM_HIGH;
+        ret->number = (unsigned)(offset - YMM_START) / 16;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* The condition that would have told this difference. False: there is none. */
+static bool difference_condition(const struct matcher *matcher, enum point_difference difference,
+                                 size_t index, struct condition *ret) {
+    const struct point *point = matcher->point;
+    memset(ret, 0, sizeof(*ret));
+    switch (difference) {
+    case POINT_REGISTER:
+        ret->kind = CONDITION_FLAGS;
+        ret->value = point->regs.eflags & ~0x10100ull; /* pushf pushes neither RF nor, here, TF */
+        return registers[index].offset == offsetof(struct user_regs_struct, eflags);
+    case POINT_XSTATE:
+        return xstate_condition(point, index, ret);
+    case POINT_WORD:
+        ret->kind = CONDITION_WORD;
+        ret->address = point->words[index].address;
+        ret->value = point->words[index].value;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static struct error *learn(struct matcher *matcher, enum point_difference difference, size_t index) {
+    struct condition condition;
+    if (matcher->condition_count == CONDITIONS_MAX ||
+        !difference_condition(matcher, difference, index, &condition))
+        return NULL;
+    for (size_t i = 0; i < matcher->condition_count; i++)
+        if (matcher->conditions[i].kind == condition.kind &&
+            matcher->conditions[i].number == condition.number &&
+            matcher->conditions[i].half == condition.half &&
+            matcher->conditions[i].address == condition.address)
+            return NULL;
+    matcher->conditions[matcher->condition_count++] = condition;
+    return matcher->probe == PROBE_JUMP ? write_code(matcher) : NULL;
+}
+
+/* ---- the probe ---- */
+
+static struct error *set_rip(struct matcher *matcher, uint64_t rip) {
+    struct user_regs_struct regs;
+    TRY(trace_get_registers(matcher->task->tid, &regs));
+    regs.rip = rip;
+    regs.orig_rax = (unsigned long long)-1;
+    return trace_set_registers(matcher->task->tid, &regs);
+}
+
+static struct error *plant_jump(struct matcher *matcher) {
+    uint8_t code[WINDOW_BYTES + DISPLACED_INSTRUCTION_MAX];
+    size_t size = task_read(matcher->task, matcher->rip, code, sizeof(code));
+    TRY(window_decode(code, size, matcher->rip, &matcher->window));
+    if (matcher->host->is_probed(matcher->host->context, matcher->rip, matcher->window.length))
+        return error_new(ERROR_UNSUPPORTED, "puppet: a breakpoint is in the way");
+    TRY(find_entry(matcher, matcher->host->puppet, &matcher->entry));
+    TRY(write_code(matcher));
+    window_patch(&matcher->window, matcher->entry, matcher->patch);
+    TRY(task_write(matcher->task, matcher->rip, matcher->patch, matcher->window.length));
+    matcher->probe = PROBE_JUMP;
+    return NULL;
+}
+
+static struct error *plant_trap(struct matcher *matcher) {
+    matcher->window = (struct window){.address = matcher->rip, .length = 1, .count = 1};
+    matcher->patch[0] = INT3;
+    matcher->counts.trapped++;
+    matcher->probe = PROBE_SHARED;
+    if (matcher->host->is_probed(matcher->host->context, matcher->rip, 1))
+        return NULL;
+    TRY(task_read_exact(matcher->task, matcher->rip, matcher->window.bytes, 1));
+    TRY(task_write(matcher->task, matcher->rip, matcher->patch, 1));
+    matcher->probe = PROBE_TRAP;
+    return NULL;
+}
+
+static struct error *plant(struct matcher *matcher) {
+    struct error *err = plant_jump(matcher);
+    if (!error_is(err, ERROR_UNSUPPORTED) && !error_is(err, ERROR_BAD_DATA))
+        return err;
+    error_free(err);
+    return plant_trap(matcher);
+}
+
+/* Put the code back, unless the program has changed it meanwhile. */
+static struct error *uproot(struct matcher *matcher) {
+    uint8_t found[WINDOW_BYTES];
+    enum probe probe = matcher->probe;
+    matcher->probe = PROBE_NONE;
+    if (probe != PROBE_JUMP && probe != PROBE_TRAP)
+        return NULL;
+    size_t size = matcher->window.length;
+    if (task_read(matcher->task, matcher->rip, found, size) != size ||
+        memcmp(found, matcher->patch, size) != 0)
+        return NULL;
+    return task_write(matcher->task, matcher->rip, matcher->window.bytes, size);
+}
+
+/* Execute one instruction with the code as it was. *ret_stepped is false when that led to another stop. The
+ * first step after a system call may stop where it began. */
+static struct error *step(struct matcher *matcher, struct stop *ret_stop, bool *ret_stepped) {
+    struct user_regs_struct before, after;
+    enum probe probe = matcher->probe;
+    TRY(uproot(matcher));
+    TRY(trace_get_registers(matcher->task->tid, &before));
+    for (int tries = 0; tries < 2; tries++) {
+        TRY(matcher->host->run(matcher->host->context, RESUME_SYSEMU_STEP, ret_stop));
+        *ret_stepped = ret_stop->kind == STOP_SIGNAL && ret_stop->signo == SIGTRAP;
+        if (!*ret_stepped)
+            return NULL;
+        TRY(trace_get_registers(matcher->task->tid, &after));
+        if (registers_compare(&before, &after) != REGISTER_COUNT)
+            break;
+    }
+    TRY(task_write(matcher->task, matcher->rip, matcher->patch, matcher->window.length));
+    matcher->probe = probe;
+    return NULL;
+}
+
+/* ---- the search ---- */
+
+/* What the puppet has in its memory without the probe. */
+static size_t read_original(void *context, uint64_t address, void *ret, size_t size) {
+    const struct matcher *matcher = context;
+    size_t got = task_read(matcher->task, address, ret, size);
+    if (matcher->probe != PROBE_JUMP && matcher->probe != PROBE_TRAP)
+        return got;
+    for (size_t i = 0; i < matcher->window.length; i++)
+        if (matcher->rip + i >= address && matcher->rip + i < address + got)
+            ((uint8_t *)ret)[matcher->rip + i - address] = matcher->window.bytes[i];
+    return got;
+}
+
+/* The puppet stands at the point's rip: is it the match that is looked for? */
+static struct error *try_candidate(struct matcher *matcher, bool *ret_found) {
+    const struct memory_reader memory = {read_original, matcher};
+    enum point_difference difference;
+    size_t index;
+    *ret_found = false;
+    matcher->counts.candidates++;
+    /* cppcheck-suppress returnDanglingLifetime ; an error holds no reader */
+    TRY(point_compare(matcher->point, matcher->task, &memory, &difference, &index));
+    if (difference != POINT_SAME)
+        return learn(matcher, difference, index);
+    *ret_found = matcher->skip == 0;
+    if (matcher->skip)
+        matcher->skip--;
+    return NULL;
+}
+
+static bool covers(const struct matcher *matcher, uint64_t rip) {
+    return rip >= matcher->rip && rip < matcher->rip + matcher->window.length;
+}
+
+/* The puppet stands at an address of the program's: get it past the probe if it stands there. *ret_over: that
+ * led to a stop, *ret_stop, which ends the search. */
+static struct error *go_past(struct matcher *matcher, uint64_t rip, struct stop *ret_stop, bool *ret_over) {
+    struct user_regs_struct regs;
+    *ret_over = false;
+    if (!covers(matcher, rip) || matcher->probe == PROBE_SHARED)
+        return NULL;
+    if (matcher->probe == PROBE_JUMP) { /* not `pass`: rcx is not saved when the search begins here */
+        for (size_t i = 0; i < matcher->window.count; i++)
+            if (matcher->window.instructions[i].address == rip)
+                return set_rip(matcher, matcher->copy + matcher->offsets[i]);
+    }
+    do {
+        bool stepped;
+        TRY(step(matcher, ret_stop, &stepped));
+        *ret_over = !stepped;
+        if (!stepped)
+            return NULL;
+        TRY(trace_get_registers(matcher->task->tid, &regs));
+    } while (covers(matcher, regs.rip) && regs.rip != matcher->rip); /* there it is a candidate again */
+    return NULL;
+}
+
+enum meaning {
+    MEANS_CANDIDATE,
+    MEANS_INSIDE, /* a jump has led into the middle of the window, to *ret_rip */
+    MEANS_OTHER,
+};
+
+static enum meaning interpret(const struct matcher *matcher, const struct stop *stop, uint64_t rip,
+                              uint64_t *ret_rip) {
+    bool is_trap = stop->signo == SIGTRAP;
+    if (stop->kind != STOP_SIGNAL || (!is_trap && stop->signo != SIGILL))
+        return MEANS_OTHER;
+    *ret_rip = is_trap ? rip - 1 : rip;
+    if (matcher->probe == PROBE_JUMP) {
+        if (is_trap && rip == matcher->pass)
+            return MEANS_CANDIDATE;
+        return *ret_rip != matcher->rip && covers(matcher, *ret_rip) ? MEANS_INSIDE : MEANS_OTHER;
+    }
+    return is_trap && *ret_rip == matcher->rip ? MEANS_CANDIDATE : MEANS_OTHER;
+}
+
+/* One stop of the search. */
+static struct error *deal_with(struct matcher *matcher, struct stop *stop, bool *ret_found, bool *ret_over) {
+    struct user_regs_struct regs;
+    uint64_t rip = 0;
+    bool taken;
+    TRY(trace_get_registers(matcher->task->tid, &regs));
+    enum meaning meaning = interpret(matcher, stop, regs.rip, &rip);
+    if (meaning == MEANS_CANDIDATE && matcher->probe == PROBE_SHARED) {
+        /* the breakpoint's owner brings the puppet past it */
+        uint64_t behind = regs.rip;
+        if (!matcher->tried)
+            TRY(set_rip(matcher, matcher->rip));
+        if (!matcher->tried)
+            TRY(try_candidate(matcher, ret_found));
+        matcher->tried = false;
+        if (*ret_found)
+            return NULL;
+        TRY(set_rip(matcher, behind));
+    } else if (meaning == MEANS_CANDIDATE) {
+        TRY(set_rip(matcher, matcher->rip));
+        TRY(try_candidate(matcher, ret_found));
+        return *ret_found ? NULL : go_past(matcher, matcher->rip, stop, ret_over);
+    } else if (meaning == MEANS_INSIDE) {
+        matcher->counts.inside++;
+        TRY(set_rip(matcher, rip));
+        return go_past(matcher, rip, stop, ret_over);
+    }
+    /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
+    TRY(matcher->host->offer(matcher->host->context, stop, &taken));
+    *ret_over = !taken;
+    return NULL;
+}
+
+static struct error *search(struct matcher *matcher, bool *ret_found, struct stop *ret_stop) {
+    struct user_regs_struct regs;
+    bool over = false;
+    TRY(trace_get_registers(matcher->task->tid, &regs));
+    matcher->tried = regs.rip == matcher->rip;
+    if (matcher->tried) {
+        TRY(try_candidate(matcher, ret_found));
+        if (*ret_found)
+            return NULL;
+    }
+    begin_conditions(matcher, &regs);
+    TRY(plant(matcher));
+    TRY(go_past(matcher, regs.rip, ret_stop, &over));
+    while (!over && !*ret_found) {
+        TRY(matcher->host->run(matcher->host->context, RESUME_SYSEMU, ret_stop));
+        TRY(deal_with(matcher, ret_stop, ret_found, &over));
+    }
+    return NULL;
+}
+
+/* Other stops than a match may come in the copy. */
+static struct error *put_rip_right(struct matcher *matcher) {
+    struct user_regs_struct regs;
+    TRY(trace_get_registers(matcher->task->tid, &regs));
+    if (matcher->area && regs.rip >= matcher->area && regs.rip < matcher->area + AREA) {
+        regs.rip = regs.rip < matcher->copy ? matcher->rip
+                                            : window_original(&matcher->window, matcher->copy,
+                                                              matcher->offsets, matcher->copy_size, regs.rip);
+        TRY(trace_set_registers(matcher->task->tid, &regs));
+    }
+    return NULL;
+}
+
+struct error *matcher_find(struct matcher *matcher, const struct matcher_host *host,
+                           const struct point *point, uint64_t skip, bool *ret_found, struct stop *ret_stop) {
+    *ret_found = false;
+    matcher->counts.points++;
+    matcher->host = host;
+    matcher->task = host->puppet->task;
+    matcher->point = point;
+    matcher->rip = point->regs.rip;
+    matcher->skip = skip;
+    matcher->probe = PROBE_NONE;
+    matcher->condition_count = 0;
+    TRY(search(matcher, ret_found, ret_stop));
+    TRY(uproot(matcher));
+    return *ret_found ? NULL : put_rip_right(matcher);
+}

@@ -1,0 +1,58 @@
+/* matcher: lets a puppet run at full speed up to a recorded point (point.h).
+ *
+ * A conditional probe is planted at the point's rip: a jump (tracer/window.h) to code, on pages of its own in
+ * the puppet, that compares the registers, and goes on in the program unless all of them are those of the
+ * point; a few nanoseconds a passage. Then it stops, and everything else is compared from outside. When
+ * something differs, that word joins the comparison, and on it goes. The code uses mov, lea and jrcxz only,
+ * so that flags survive, and no stack or memory of the program.
+ *
+ * Where no window fits, an int3 stops the puppet at each passage instead.
+ *
+ * The pages lie where the puppet has nothing mapped, and are taken away before its mappings change:
+ * matcher_leave(). */
+#ifndef REEL_REPLAY_MATCHER_H
+#define REEL_REPLAY_MATCHER_H
+
+#include "replay/point.h"
+#include "replay/puppet.h"
+#include "tracer/stop.h"
+
+struct matcher;
+
+/* The replayer's part. Others may probe the puppet at the same time (`reel trace`). */
+struct matcher_host {
+    struct puppet *puppet;
+    /* Let the puppet go on (RESUME_SYSEMU, RESUME_SYSEMU_STEP), and wait for its next stop. */
+    struct error *(*run)(void *context, enum resume how, struct stop *ret);
+    /* A stop that the matcher does not want: *ret_taken says that it was somebody else's; go on. */
+    struct error *(*offer)(void *context, struct stop *stop, bool *ret_taken);
+    /* Has somebody else put a breakpoint into [address, address + size)? */
+    bool (*is_probed)(void *context, uint64_t address, size_t size);
+    void *context;
+};
+
+struct error *matcher_create(struct matcher **ret);
+/* Touches no process; NULL is fine. */
+void matcher_destroy(struct matcher *matcher);
+
+/* What a search has cost, for those who want to know. */
+struct matcher_counts {
+    uint64_t points;     /* looked for */
+    uint64_t trapped;    /* of them, by int3 */
+    uint64_t candidates; /* stops that may be the point */
+    uint64_t inside;     /* jumps into the middle of a window */
+};
+struct matcher_counts matcher_counts(const struct matcher *matcher);
+
+/* Run to the match number `skip` (0: the first, which may be where the puppet stands) of the point.
+ * *ret_found is false when the puppet came to another stop before, which is then in *ret_stop; in either case
+ * the code is as it was and rip is an address of the program's. */
+struct error *matcher_find(struct matcher *matcher, const struct matcher_host *host,
+                           const struct point *point, uint64_t skip, bool *ret_found, struct stop *ret_stop);
+
+/* Take the pages away. Nothing happens when there are none; `puppet` is the one that was searched last. */
+struct error *matcher_leave(struct matcher *matcher, struct puppet *puppet);
+/* The puppet is gone, and the pages with it. */
+void matcher_forget(struct matcher *matcher);
+
+#endif
