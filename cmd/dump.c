@@ -293,7 +293,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     struct replayer_options options = {.path = path, .quiet = true, .observe = print_event, .context = &dump};
     struct error *err = processes_find(path, who, &options.domain);
     if (!err)
-        err = raw ? tape_open(path, options.domain, &tape) : replayer_run(&options, &replayed_status);
+        err = raw ? tape_open(path, NULL, options.domain, &tape) : replayer_run(&options, &replayed_status);
     if (raw && !err) {
         err = dump_log(&dump, &tape);
         tape_close(&tape);

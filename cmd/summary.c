@@ -3,6 +3,7 @@
 #include "base/say.h"
 #include "cmd/verb.h"
 #include "config/option.h"
+#include "replay/processes.h"
 #include "replay/retrace.h"
 
 #include <errno.h>
@@ -57,11 +58,13 @@ static bool is_folder(const char *path) {
 }
 
 /* Trace the calls of a recording into a file that goes away. */
-static struct error *summarize_recording(const char *path, uint64_t top, bool json) {
+static struct error *summarize_recording(const char *path, const char *who, uint64_t top, bool json) {
     const char *folder = getenv("TMPDIR");
     struct trace_options options;
     char *file = NULL;
     int status;
+    uint32_t domain;
+    TRY(processes_find(path, who, &domain));
     if (asprintf(&file, "%s/reel-summary-XXXXXX", folder && *folder ? folder : "/tmp") < 0)
         return &error_no_memory;
     int fd = mkstemp(file);
@@ -77,7 +80,7 @@ static struct error *summarize_recording(const char *path, uint64_t top, bool js
     enum say_level before = say_level;
     if (say_level == SAY_NORMAL) /* where the trace went is of no interest */
         say_level = SAY_QUIET;
-    struct error *err = retrace_run(path, &options, &status);
+    struct error *err = retrace_run(path, domain, &options, &status);
     say_level = before;
     if (!err)
         err = summarize(file, path, top, json);
@@ -89,9 +92,10 @@ static struct error *summarize_recording(const char *path, uint64_t top, bool js
 static struct error *run(int argc, char **argv, int *ret_status) {
     int first;
     bool help, json = false;
-    const char *top_text = NULL;
+    const char *top_text = NULL, *who = NULL;
     uint64_t top = 0;
-    const struct verb_option rows[] = {{"json", 'j', VERB_FLAG, &json}, {"top", 'n', VERB_VALUE, &top_text}};
+    const struct verb_option rows[] = {
+        {"json", 'j', VERB_FLAG, &json}, {"top", 'n', VERB_VALUE, &top_text}, {"pid", 'p', VERB_VALUE, &who}};
     TRY(verb_options(&verb_summary, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
     if (help)
         return NULL;
@@ -103,13 +107,13 @@ static struct error *run(int argc, char **argv, int *ret_status) {
             "reel summary trace.json");
     *ret_status = 0;
     if (is_folder(argv[first]))
-        return summarize_recording(argv[first], top, json);
+        return summarize_recording(argv[first], who, top, json);
     return summarize(argv[first], argv[first], top, json);
 }
 
 const struct verb verb_summary = {
     .name = "summary",
-    .arguments = "[--json] [--top N] {TRACE | RECORDING}",
+    .arguments = "[--json] [--top N] [--pid PID] {TRACE | RECORDING}",
     .summary = "sum a trace or recording up: calls, times, exceptions",
     .help =
         "Prints what TRACE amounts to: events by type, functions by calls and by time, the call tree, the\n"
@@ -118,6 +122,7 @@ const struct verb verb_summary = {
         "\n"
         "  -j, --json         one JSON object, with everything in it\n"
         "  -n, --top N        at most N rows in each table (default: 20; with --json: all)\n"
+        "  -p, --pid PID      of a recording: the process PID, or dN, the Nth (default: the first)\n"
         "  -q, --quiet        say nothing but failures\n",
     .run = run,
 };

@@ -2,7 +2,7 @@
  * or of a recording. */
 #include "cmd/verb.h"
 #include "config/arguments.h"
-#include "replay/recording.h"
+#include "replay/processes.h"
 #include "replay/retrace.h"
 #include "tracer/livetrace.h"
 
@@ -16,6 +16,7 @@ struct source {
     const char *pid; /* -p */
     char **argv;     /* a program with its arguments */
     char *recording; /* owned */
+    bool all;        /* all processes of it */
 };
 
 static bool is_recording(const char *path) {
@@ -29,7 +30,10 @@ static bool is_recording(const char *path) {
  * here is meant. */
 static struct error *find_source(int argc, char **argv, int first, bool after_dashes,
                                  const char *swallowed_by, struct source *ret) {
-    if (ret->pid) {
+    bool names_recording = first < argc && !after_dashes && is_recording(argv[first]);
+    if (ret->all && first < argc && !names_recording)
+        return error_new(ERROR_USAGE, "trace: --all is for recordings, and '%s' is none", argv[first]);
+    if (ret->pid && !ret->all && !names_recording) {
         if (first < argc)
             return error_new(ERROR_USAGE, "trace: with --pid there is no program to run, but '%s' was given",
                              argv[first]);
@@ -50,8 +54,13 @@ static struct error *find_source(int argc, char **argv, int first, bool after_da
 static struct error *trace(const struct source *source, const struct trace_options *options,
                            int *ret_status) {
     uint64_t pid = 0;
-    if (source->recording)
-        return retrace_run(source->recording, options, ret_status);
+    if (source->recording && source->all)
+        return retrace_run_all(source->recording, options, ret_status);
+    if (source->recording) {
+        uint32_t domain;
+        TRY(processes_find(source->recording, source->pid, &domain));
+        return retrace_run(source->recording, domain, options, ret_status);
+    }
     if (source->pid)
         TRY(verb_number(source->pid, "--pid", 1u << 22, &pid));
     const struct livetrace_options live = {.trace = options, .argv = source->argv, .pid = (pid_t)pid};
@@ -61,7 +70,8 @@ static struct error *trace(const struct source *source, const struct trace_optio
 static struct error *run_with(struct option_arguments *arguments, int argc, char **argv, int *ret_status) {
     struct source source = {0};
     struct trace_options options;
-    const struct verb_option rows[] = {{"pid", 'p', VERB_VALUE, &source.pid}};
+    const struct verb_option rows[] = {{"pid", 'p', VERB_VALUE, &source.pid},
+                                       {"all", 0, VERB_FLAG, &source.all}};
     const char *swallowed_by;
     int first;
     bool help;
@@ -90,15 +100,17 @@ static struct error *run(int argc, char **argv, int *ret_status) {
 
 const struct verb verb_trace = {
     .name = "trace",
-    .arguments = "[OPTION...] {[--] PROGRAM [ARGUMENT...] | -p PID | [RECORDING]}",
+    .arguments = "[OPTION...] {[--] PROGRAM [ARGUMENT...] | -p PID | [-p PID | --all] [RECORDING]}",
     .summary = "write calls, variables and branches of a program or recording",
-    .help = "Traces PROGRAM, the running process PID (until Ctrl-C), or a recording (the newest in\n"
-            "this folder), and writes a JSON trace: trace.json, or what --output says.\n"
-            "A program is traced as it runs; its output and exit status are its own.\n"
-            "\n"
-            "  -p, --pid PID      attach to a running process\n"
-            "  -q, --quiet        say nothing but failures\n"
-            "  -v, --verbose      say more\n"
-            "\n",
+    .help =
+        "Traces PROGRAM, the running process PID (until Ctrl-C), or a recording (the newest in\n"
+        "this folder), and writes a JSON trace: trace.json, or what --output says.\n"
+        "A program is traced as it runs; its output and exit status are its own.\n"
+        "\n"
+        "  -p, --pid PID      attach to a running process; of a recording: the process PID, or dN, the Nth\n"
+        "      --all          of a recording: every process, each into a file of its own\n"
+        "  -q, --quiet        say nothing but failures\n"
+        "  -v, --verbose      say more\n"
+        "\n",
     .run = run,
 };

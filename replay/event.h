@@ -94,7 +94,7 @@ struct event {
             uint32_t registers_hash; /* registers_hash() at entry */
             enum event_stream stream;
             uint32_t written_hash; /* of what it took from memory and wrote: written.h */
-        } syscall;                 /* of EVENT_BLOCKED, too: result, stream and written_hash are 0 */
+        } syscall;                 /* of EVENT_BLOCKED, too: result, stream and hash are 0 */
         struct {
             int32_t signo;
             enum signal_place place;

@@ -71,9 +71,9 @@ struct matcher {
     size_t condition_count;
     struct window window;
     uint8_t patch[WINDOW_BYTES];
-    uint64_t entry; /* of the code */
-    uint64_t pass;  /* behind the int3 that tells of a match */
-    uint64_t copy;  /* of the window */
+    uint64_t entry;   /* of the code */
+    uint64_t matched; /* rip behind the int3 that tells of a match */
+    uint64_t copy;    /* of the window */
     size_t copy_size;
     size_t offsets[WINDOW_INSTRUCTIONS];
 };
@@ -171,7 +171,7 @@ struct code {
     size_t size;
     uint64_t at;                  /* address of bytes[0] */
     uint64_t data;                /* of the data page */
-    size_t exits[CONDITIONS_MAX]; /* where jumps to the pass are to be filled in */
+    size_t exits[CONDITIONS_MAX]; /* where jumps out are to be filled in */
     size_t exit_count;
 };
 
@@ -333,7 +333,7 @@ static struct error *write_code(struct matcher *matcher) {
         put_condition(&code, &matcher->conditions[i]);
     restore_rcx(&code);
     PUT(&code, INT3);
-    matcher->pass = code.at + code.size;
+    matcher->matched = code.at + code.size;
     for (size_t i = 0; i < code.exit_count; i++) {
         int32_t distance = (int32_t)(code.size - (code.exits[i] + 4));
         memcpy(code.bytes + code.exits[i], &distance, sizeof(distance));
@@ -550,7 +550,7 @@ static struct error *go_past(struct matcher *matcher, uint64_t rip, struct stop 
     *ret_over = false;
     if (!covers(matcher, rip) || matcher->probe == PROBE_SHARED)
         return NULL;
-    if (matcher->probe == PROBE_JUMP) { /* not `pass`: rcx is not saved when the search begins here */
+    if (matcher->probe == PROBE_JUMP) {
         for (size_t i = 0; i < matcher->window.count; i++)
             if (matcher->window.instructions[i].address == rip)
                 return set_rip(matcher, matcher->copy + matcher->offsets[i]);
@@ -579,7 +579,7 @@ static enum meaning interpret(const struct matcher *matcher, const struct stop *
         return MEANS_OTHER;
     *ret_rip = is_trap ? rip - 1 : rip;
     if (matcher->probe == PROBE_JUMP) {
-        if (is_trap && rip == matcher->pass)
+        if (is_trap && rip == matcher->matched)
             return MEANS_CANDIDATE;
         return *ret_rip != matcher->rip && covers(matcher, *ret_rip) ? MEANS_INSIDE : MEANS_OTHER;
     }

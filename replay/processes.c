@@ -22,9 +22,10 @@ static uint32_t domain_number(const char *name) {
 }
 
 /* A domain whose snapshot or log the recorder did not come to write is none yet. */
-static struct error *add_folder(const char *path, uint32_t domain, struct recording_processes *ret) {
+static struct error *add_folder(const char *path, const struct recording_info *info, uint32_t domain,
+                                struct recording_processes *ret) {
     struct recording_process process = {0};
-    struct error *err = tape_survey(path, domain, &process);
+    struct error *err = tape_survey(path, info, domain, &process);
     if (domain > 1 && (error_is(err, ERROR_NOT_FOUND) || error_is(err, ERROR_BAD_DATA))) {
         error_free(err);
         return NULL;
@@ -33,7 +34,8 @@ static struct error *add_folder(const char *path, uint32_t domain, struct record
 }
 
 static struct error *read_folders(const char *path, const struct recording *recording,
-                                  struct recording_processes *ret) {
+                                  struct recording_info *info) {
+    struct recording_processes found = {0};
     int fd = openat(recording->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     if (!folder) {
@@ -46,14 +48,18 @@ static struct error *read_folders(const char *path, const struct recording *reco
     for (struct dirent *entry; !err && (entry = readdir(folder));) {
         uint32_t domain = domain_number(entry->d_name);
         if (domain)
-            err = add_folder(path, domain, ret);
+            err = add_folder(path, info, domain, &found);
     }
     closedir(folder);
+    if (err)
+        recording_processes_deinit(&found);
+    else
+        info->processes = found;
     return err;
 }
 
 /* A recording of one process, as they were made once. */
-static struct error *add_only(const struct recording_info *info, struct recording_processes *ret) {
+static struct error *add_only(struct recording_info *info) {
     const struct recording_process only = {.domain = 1,
                                            .pid = info->pid,
                                            .program = info->program,
@@ -67,32 +73,31 @@ static struct error *add_only(const struct recording_info *info, struct recordin
                                            .events = info->events};
     struct recording_process copy;
     TRY(recording_process_copy(&only, &copy));
-    return recording_processes_add(ret, &copy);
+    return recording_processes_add(&info->processes, &copy);
 }
 
-static struct error *read_open(const char *path, const struct recording *recording,
-                               struct recording_info *info, struct recording_processes *ret) {
-    if (info->state != RECORDING_COMPLETE)
-        return read_folders(path, recording, ret);
-    if (!info->processes.count)
-        return add_only(info, ret);
-    *ret = info->processes;
-    memset(&info->processes, 0, sizeof(info->processes));
-    return NULL;
+struct error *processes_read_info(const char *path, struct recording_info *ret) {
+    struct recording recording;
+    TRY(recording_open(path, &recording, ret));
+    struct error *err = NULL;
+    if (ret->state != RECORDING_COMPLETE)
+        err = read_folders(path, &recording, ret);
+    else if (!ret->processes.count)
+        err = add_only(ret);
+    recording_deinit(&recording);
+    if (err)
+        recording_info_deinit(ret);
+    return err;
 }
 
 struct error *processes_read(const char *path, struct recording_processes *ret, bool *ret_complete) {
-    struct recording recording;
     struct recording_info info;
-    memset(ret, 0, sizeof(*ret));
-    TRY(recording_open(path, &recording, &info));
-    struct error *err = read_open(path, &recording, &info, ret);
+    TRY(processes_read_info(path, &info));
     *ret_complete = info.state == RECORDING_COMPLETE;
+    *ret = info.processes;
+    memset(&info.processes, 0, sizeof(info.processes));
     recording_info_deinit(&info);
-    recording_deinit(&recording);
-    if (err)
-        recording_processes_deinit(ret);
-    return err;
+    return NULL;
 }
 
 /* ---- one of them ---- */

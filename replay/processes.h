@@ -8,6 +8,8 @@
 /* All processes of the recording at path, by domain; *ret_complete says whether its recorder has closed it.
  */
 struct error *processes_read(const char *path, struct recording_processes *ret, bool *ret_complete);
+/* The same, with all that recording.json says in *ret: its `processes` are filled in. */
+struct error *processes_read_info(const char *path, struct recording_info *ret);
 
 /* The domain of the process that `who` names: a process ID ("4711"; the last process that had it), or a
  * domain

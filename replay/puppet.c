@@ -149,6 +149,12 @@ struct error *puppet_create(struct puppet *puppet, int filesfd) {
     return err;
 }
 
+void puppet_end_twin(struct task *task) {
+    kill(task->tid, SIGKILL);
+    wait_for_end(task->tid);
+    task_deinit(task);
+}
+
 /* The first task is the leader of the process, whose end is reported last. */
 static void end_tasks(struct puppet *puppet) {
     if (puppet->alive)
@@ -254,12 +260,6 @@ static struct error *fork_task(struct task *task, struct task *ret) {
     return err;
 }
 
-void puppet_end_twin(struct task *twin) {
-    kill(twin->tid, SIGKILL);
-    wait_for_end(twin->tid);
-    task_deinit(twin);
-}
-
 struct error *puppet_fork(struct puppet *puppet, struct task *ret) {
     TRY(check_unshared(puppet->task));
     return fork_task(puppet->task, ret);
@@ -269,7 +269,11 @@ struct error *puppet_return_to(struct puppet *puppet, struct task *twin) {
     struct task task;
     TRY(fork_task(twin, &task));
     end_tasks(puppet);
-    TRY(keep_task(puppet, task.tid, &puppet->task));
+    struct error *err = keep_task(puppet, task.tid, &puppet->task);
+    puppet->alive = !err;
+    if (err)
+        puppet_end_twin(&task);
+    TRY(err);
     return NULL;
 }
 
@@ -524,6 +528,7 @@ struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, in
     struct snapshot snapshot;
     TRY(snapshot_read(dirfd, name, load_pages, &load, &snapshot));
     struct error *err = load.mapped ? NULL : load_mappings(puppet, &snapshot);
+    puppet->entry = snapshot.entry;
     puppet->brk_start = snapshot.brk_start;
     puppet->brk_end = page_up(snapshot.brk_end ? snapshot.brk_end : snapshot.brk_start);
     snapshot.registers.orig_rax = (unsigned long long)-1;

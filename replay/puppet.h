@@ -37,6 +37,7 @@ struct puppet {
     int filesfd; /* of the recording; not owned */
     struct puppet_file *files;
     size_t file_count;
+    uint64_t entry;                  /* AT_ENTRY of the program, 0: not told */
     uint64_t brk_start, brk_end;     /* of the heap; the end is page aligned */
     uint64_t stack_start, stack_end; /* as mapped: as far down as the stack may grow */
 };

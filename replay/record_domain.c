@@ -304,19 +304,25 @@ struct error *record_domain_stop(struct recorder *recorder, const struct stop *s
     return record_turn_next(recorder);
 }
 
+static struct error *signal_ticks(struct recorder *recorder) {
+    for (struct thread *thread = recorder->threads; thread; thread = thread->next)
+        TRY(record_signal_tick(thread));
+    return NULL;
+}
+
 struct error *record_domain_tick(struct recorder *recorder) {
     uint64_t now = record_now();
     if (recorder->mode != RECORDER_RECORDING || !recorder->log)
         return NULL;
     if (now - recorder->flushed < FLUSH_INTERVAL)
-        return recorder->turn ? record_signal_tick(recorder->turn) : NULL;
+        return signal_ticks(recorder);
     recorder->flushed = now;
     struct error *err = chunk_writer_flush(recorder->log);
     if (err) {
         recorder_stop_error(recorder, err);
         return NULL;
     }
-    return recorder->turn ? record_signal_tick(recorder->turn) : NULL;
+    return signal_ticks(recorder);
 }
 
 /* ---- its life ---- */

@@ -15,22 +15,8 @@
 struct places {
     int processors[PROCESSORS_MOST]; /* that reel may use */
     size_t count;
+    size_t own; /* which one reel is bound to; count: to all of them */
 };
-
-void record_place_init(struct session *session) {
-    cpu_set_t allowed;
-    struct places *places = calloc(1, sizeof(*places));
-    session->places = places;
-    if (places && !session->options->serial && sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
-        for (int i = 0; i < CPU_SETSIZE && places->count < PROCESSORS_MOST; i++)
-            if (CPU_ISSET(i, &allowed))
-                places->processors[places->count++] = i;
-    engine_pin();
-}
-
-void record_place_deinit(struct session *session) {
-    free(session->places);
-}
 
 /* The processor that a process is bound to, as an index; places->count when it is not bound to one of ours.
  */
@@ -44,7 +30,34 @@ static size_t place_of(const struct places *places, pid_t pid) {
     return places->count;
 }
 
-static void move(const struct places *places, struct recorder *recorder, size_t place) {
+void record_place_init(struct session *session) {
+    cpu_set_t allowed;
+    struct places *places = calloc(1, sizeof(*places));
+    session->places = places;
+    if (places && !session->options->serial && sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+        for (int i = 0; i < CPU_SETSIZE && places->count < PROCESSORS_MOST; i++)
+            if (CPU_ISSET(i, &allowed))
+                places->processors[places->count++] = i;
+    engine_pin();
+    if (places)
+        places->own = place_of(places, 0);
+}
+
+void record_place_deinit(struct session *session) {
+    free(session->places);
+}
+
+/* reel itself goes where the stops are: one place, or wherever the kernel finds best. */
+static void follow(const struct places *places, size_t place) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (size_t i = 0; i < places->count; i++)
+        if (place == places->count || place == i)
+            CPU_SET(places->processors[i], &set);
+    (void)sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void move(struct places *places, struct recorder *recorder, size_t place) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(places->processors[place], &set);
@@ -52,6 +65,8 @@ static void move(const struct places *places, struct recorder *recorder, size_t 
         if (!thread->ended && thread->task && sched_setaffinity(thread->tid, sizeof(set), &set) < 0)
             return;
     recorder->place = place;
+    if (places->own < places->count)
+        follow(places, places->own = places->count);
 }
 
 /* Is it computing, as far as reel knows? */
@@ -80,17 +95,10 @@ static size_t least_busy(const struct places *places, const size_t busy[PROCESSO
 
 /* A program that has chosen its processors itself (taskset) keeps them, and so do its children. */
 void record_place_new(struct recorder *recorder) {
-    const struct places *places = recorder->session->places;
+    struct places *places = recorder->session->places;
     size_t busy[PROCESSORS_MOST];
     if (!places || places->count < 2)
         return;
-    if (getenv("REEL_FREE")) {
-        cpu_set_t all;
-        CPU_ZERO(&all);
-        for (size_t i = 0; i < places->count; i++)
-            CPU_SET(places->processors[i], &all);
-        sched_setaffinity(0, sizeof(all), &all);
-    }
     recorder->place = place_of(places, record_living_tid(recorder));
     if (recorder->place == places->count)
         return;
@@ -100,8 +108,20 @@ void record_place_new(struct recorder *recorder) {
         move(places, recorder, best);
 }
 
+/* When all that compute do so at one place, reel had better be there, too. */
+static void gather(struct places *places, const size_t busy[PROCESSORS_MOST]) {
+    size_t used = 0, place = 0;
+    for (size_t i = 0; i < places->count; i++)
+        if (busy[i]) {
+            used++;
+            place = i;
+        }
+    if (used == 1 && places->own == places->count)
+        follow(places, places->own = place);
+}
+
 void record_place_balance(struct session *session) {
-    const struct places *places = session->places;
+    struct places *places = session->places;
     size_t busy[PROCESSORS_MOST];
     if (!places || places->count < 2 || session->recorder_count < 2)
         return;
@@ -119,4 +139,5 @@ void record_place_balance(struct session *session) {
         busy[from]--;
         busy[to]++;
     }
+    gather(places, busy);
 }

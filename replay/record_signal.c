@@ -311,10 +311,8 @@ static struct error *record_asynchronous(struct recorder *recorder, const siginf
     TRY(find_disposition(recorder, info->si_signo, &disposition));
     if (disposition == DISPOSITION_FATAL)
         return deliver_here(recorder, info, regs, true);
-    /* a stop that lets other threads go on must have its place */
-    bool placed = disposition == DISPOSITION_HANDLED ||
-                  (disposition == DISPOSITION_STOPS && recorder->thread_count > 1);
-    if (!placed) /* nothing that replay would see */
+    bool stops = disposition == DISPOSITION_STOPS && recorder->thread_count > 1;
+    if (disposition != DISPOSITION_HANDLED && !stops) /* nothing that replay would see */
         return task_resume(thread->task, RESUME_CONT, info->si_signo);
     if (!still && record_now() - thread->call_time < PATIENCE)
         return defer(recorder, info);
@@ -331,9 +329,9 @@ struct error *record_interrupted(struct recorder *recorder) {
 }
 
 struct error *record_signal_tick(struct thread *thread) {
-    if (!thread->task || !thread->deferred_count || thread->interrupted || thread->in_call ||
-        thread->task->in_syscall || thread->phase != PHASE_RUNNING || thread->task->stopped ||
-        record_now() - thread->deferred_since < PATIENCE)
+    if (!thread->task || thread->is_ready || !thread->deferred_count || thread->interrupted ||
+        thread->in_call || thread->task->in_syscall || thread->phase != PHASE_RUNNING ||
+        thread->task->stopped || record_now() - thread->deferred_since < PATIENCE)
         return NULL;
     thread->interrupted = true;
     struct error *err = trace_interrupt(thread->task->tid);

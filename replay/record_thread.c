@@ -110,7 +110,7 @@ struct error *record_thread_made(struct recorder *recorder, pid_t tid) {
     thread->last_is_call = true;
     thread->last_time = thread->call_time = record_now();
     recorder->thread->child = thread;
-    return record_shorten_ticks(session);
+    return record_short_ticks(session);
 }
 
 struct error *record_thread_begin(struct recorder *recorder) {

@@ -16,12 +16,10 @@
  * place. */
 #define TICK         250
 #define TICK_HURRIED 2
-/* While a domain has several threads: see record_turn.c. */
-#define TICK_SHORT 10
-/* Nanoseconds: what need not be done at each tick is done this often. */
-#define TICK_LONG 240000000ull
+#define TICK_SHORT   10 /* with several threads */
 
-static struct error *set_tick(const struct session *session) {
+/* Ticks are as short as the most impatient needs them. */
+static struct error *set_tick(struct session *session) {
     return engine_set_tick(session->hurried ? TICK_HURRIED : session->short_ticks ? TICK_SHORT : TICK);
 }
 
@@ -32,32 +30,37 @@ struct error *record_hurry(struct session *session) {
     return set_tick(session);
 }
 
-struct error *record_shorten_ticks(struct session *session) {
+struct error *record_short_ticks(struct session *session) {
     if (session->short_ticks)
         return NULL;
     session->short_ticks = true;
     return set_tick(session);
 }
 
+static bool has_deferred(const struct recorder *recorder) {
+    if (recorder->mode != RECORDER_RECORDING)
+        return false;
+    for (const struct thread *thread = recorder->threads; thread; thread = thread->next)
+        if (thread->deferred_count)
+            return true;
+    return false;
+}
+
 static struct error *on_tick(struct session *session) {
-    bool all = record_now() - session->last_tick > TICK_LONG;
-    size_t waiting = 0;
+    bool waiting = false;
     record_forward_signals(session);
     for (size_t i = 0; i < session->recorder_count; i++) {
-        struct recorder *recorder = session->recorders[i];
-        TRY(record_turn_tick(recorder));
-        TRY(record_domain_tick(recorder));
-        if (recorder->mode == RECORDER_RECORDING)
-            for (const struct thread *thread = recorder->threads; thread; thread = thread->next)
-                waiting += thread->deferred_count;
+        TRY(record_turn_tick(session->recorders[i]));
+        TRY(record_domain_tick(session->recorders[i]));
+        waiting = waiting || has_deferred(session->recorders[i]);
     }
     if (session->hurried && !waiting) {
         session->hurried = false;
         TRY(set_tick(session));
     }
-    if (!all)
+    if (record_now() - session->long_tick < TICK * 900000ull)
         return NULL;
-    session->last_tick = record_now();
+    session->long_tick = record_now();
     record_place_balance(session);
     return record_tree_tick(session);
 }

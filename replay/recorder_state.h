@@ -88,7 +88,7 @@ struct session {
     size_t recorder_count;
     struct table threads;   /* recorded tasks, by tid */
     bool short_ticks;       /* a domain has several threads: see record_turn.c */
-    uint64_t last_tick;     /* nanoseconds: when all was done that need not be done at each tick */
+    uint64_t long_tick;     /* record_now() at the last one that was not too short */
     uint32_t domain_count;  /* numbers given to domains so far */
     struct sharer *sharing; /* unrecorded tasks, and what of the code that they run is patched */
     size_t sharing_count;
@@ -276,8 +276,8 @@ struct error *record_thread_exec(struct session *session, struct task *task, pid
 
 /* recorder.c: let ticks come every few milliseconds until no signal waits any more. */
 struct error *record_hurry(struct session *session);
-/* From now on ticks are at most 10 ms apart: threads take turns. */
-struct error *record_shorten_ticks(struct session *session);
+/* There are threads: ticks are short from now on. */
+struct error *record_short_ticks(struct session *session);
 /* record_place.c: spread processes over processors. Failure is no harm and is ignored. */
 void record_place_init(struct session *session);
 void record_place_deinit(struct session *session);

@@ -169,6 +169,21 @@ struct error *recording_open(const char *path, struct recording *ret, struct rec
     return NULL;
 }
 
+struct error *recording_open_folders(const char *path, struct recording *ret) {
+    struct recording recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1};
+    recording.path = strdup(path);
+    if (!recording.path)
+        return &error_no_memory;
+    struct error *err = open_directory(&recording);
+    if (!err)
+        err = open_folders(&recording, false);
+    if (err)
+        recording_deinit(&recording);
+    else
+        *ret = recording;
+    return err;
+}
+
 void recording_deinit(struct recording *recording) {
     /* A zeroed struct holds no descriptors, whatever 0 means elsewhere. */
     int fds[] = {recording->dirfd, recording->domainfd, recording->filesfd};
@@ -316,8 +331,8 @@ void recording_segment_name(uint32_t segment, const char *suffix, char ret[32]) 
     snprintf(ret, 32, "%" PRIu32 ".%s", segment, suffix);
 }
 
-/* Unlink all plain files in a folder. */
-static void empty_folder(int dirfd) {
+/* Do something with each entry of a folder. */
+static void visit_folder(int dirfd, void (*visit)(int dirfd, const char *name)) {
     int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = copy >= 0 ? fdopendir(copy) : NULL;
     if (!folder) {
@@ -326,17 +341,31 @@ static void empty_folder(int dirfd) {
         return;
     }
     for (struct dirent *entry; (entry = readdir(folder));)
-        unlinkat(dirfd, entry->d_name, 0); /* "." and ".." refuse */
+        visit(dirfd, entry->d_name);
     closedir(folder);
+}
+
+static void remove_file(int dirfd, const char *name) {
+    unlinkat(dirfd, name, 0); /* refuses folders */
+}
+
+static bool is_own_folder(const char *name) {
+    return !strcmp(name, "files") || (name[0] == 'd' && name[1] && !name[1 + strspn(name + 1, "0123456789")]);
+}
+
+static void remove_folder(int dirfd, const char *name) {
+    int fd = is_own_folder(name) ? openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    if (fd < 0)
+        return;
+    visit_folder(fd, remove_file);
+    close(fd);
+    unlinkat(dirfd, name, AT_REMOVEDIR);
 }
 
 void recording_discard(struct recording *recording) {
     if (!recording->path)
         return;
-    empty_folder(recording->domainfd);
-    empty_folder(recording->filesfd);
-    empty_folder(recording->dirfd);
-    unlinkat(recording->dirfd, "d1", AT_REMOVEDIR);
-    unlinkat(recording->dirfd, "files", AT_REMOVEDIR);
+    visit_folder(recording->dirfd, remove_folder);
+    visit_folder(recording->dirfd, remove_file);
     rmdir(recording->path);
 }

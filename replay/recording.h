@@ -125,6 +125,9 @@ struct error *recording_create(const char *path, uint64_t max_size, struct recor
  * missing keys), ERROR_UNSUPPORTED (a newer format version or unknown feature bits): one clear line each. */
 struct error *recording_open(const char *path, struct recording *ret, struct recording_info *ret_info);
 
+/* The same without reading its info, which the caller knows. */
+struct error *recording_open_folders(const char *path, struct recording *ret);
+
 /* Make domainfd that of domain `number`. ERROR_NOT_FOUND when the recording has no such folder. */
 struct error *recording_enter(struct recording *recording, uint32_t number);
 /* Make the folder of domain `number`; *ret is a descriptor of it. */
@@ -132,7 +135,8 @@ struct error *recording_make_domain(const struct recording *recording, uint32_t 
 
 void recording_deinit(struct recording *recording);
 
-/* Remove the files and folders of a recording that was just created: nothing of it is of use. Best effort. */
+/* Remove the files and folders of a recording: nothing of it is of use. Best effort; what is not reel's
+ * stays. */
 void recording_discard(struct recording *recording);
 
 /* Write recording.json: to a temporary file, then rename. A 64 KiB file `reserve` is made the first time and

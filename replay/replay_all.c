@@ -15,7 +15,7 @@ struct turn {
 
 struct all {
     const struct replayer_options *options;
-    struct recording_processes processes;
+    struct recording_info info;
     struct replayer_options *each; /* of each process */
     struct replayer **running;     /* NULL: not yet, or no longer */
     bool *over;
@@ -55,12 +55,12 @@ static struct error *add_turns(struct all *all, struct tape *tape, size_t index)
 
 /* Read everything before anything runs: damage is found, and who has shown what, and when. */
 static struct error *survey(struct all *all) {
-    for (size_t i = 0; i < all->processes.count; i++) {
+    for (size_t i = 0; i < all->info.processes.count; i++) {
         struct tape tape;
-        all->over[i] = !all->processes.list[i].segments;
+        all->over[i] = !all->info.processes.list[i].segments;
         if (all->over[i])
             continue;
-        TRY(tape_open(all->options->path, all->processes.list[i].domain, &tape));
+        TRY(tape_open(all->options->path, &all->info, all->info.processes.list[i].domain, &tape));
         struct error *err = all->options->quiet ? NULL : add_turns(all, &tape, i);
         tape_close(&tape);
         if (err)
@@ -80,14 +80,15 @@ static struct error *go_on(struct all *all, size_t index, uint64_t order) {
         return NULL;
     if (!all->running[index]) {
         all->each[index] = *all->options;
-        all->each[index].domain = all->processes.list[index].domain;
+        all->each[index].info = &all->info;
+        all->each[index].domain = all->info.processes.list[index].domain;
         all->each[index].brief = all->each[index].domain > 1;
         TRY(replayer_open(&all->each[index], &all->running[index]));
     }
     TRY(replayer_go_on(all->running[index], order, &all->over[index]));
     if (!all->over[index])
         return NULL;
-    if (all->processes.list[index].domain == 1)
+    if (all->info.processes.list[index].domain == 1)
         all->status = replayer_status(all->running[index]);
     replayer_close(all->running[index]);
     all->running[index] = NULL;
@@ -95,7 +96,7 @@ static struct error *go_on(struct all *all, size_t index, uint64_t order) {
 }
 
 static struct error *run(struct all *all) {
-    size_t *last = calloc(all->processes.count + 1, sizeof(*last));
+    size_t *last = calloc(all->info.processes.count + 1, sizeof(*last));
     if (!last)
         return &error_no_memory;
     for (size_t i = 0; i < all->turn_count; i++)
@@ -107,14 +108,14 @@ static struct error *run(struct all *all) {
         if (!err && last[index] == i)
             err = go_on(all, index, UINT64_MAX);
     }
-    for (size_t i = 0; !err && i < all->processes.count; i++)
+    for (size_t i = 0; !err && i < all->info.processes.count; i++)
         err = go_on(all, i, UINT64_MAX);
     free(last);
     return err;
 }
 
 static struct error *run_all(struct all *all) {
-    size_t count = all->processes.count + 1;
+    size_t count = all->info.processes.count + 1;
     all->each = calloc(count, sizeof(*all->each));
     all->running = calloc(count, sizeof(struct replayer *));
     all->over = calloc(count, sizeof(*all->over));
@@ -128,10 +129,9 @@ static struct error *run_all(struct all *all) {
 
 struct error *replayer_run_all(const struct replayer_options *options, int *ret_status) {
     struct all all = {.options = options};
-    bool complete;
-    TRY(processes_read(options->path, &all.processes, &complete));
+    TRY(processes_read_info(options->path, &all.info));
     struct error *err = run_all(&all);
-    for (size_t i = 0; all.running && i < all.processes.count; i++)
+    for (size_t i = 0; all.running && i < all.info.processes.count; i++)
         replayer_close(all.running[i]);
     if (!err)
         *ret_status = all.status;
@@ -139,6 +139,6 @@ struct error *replayer_run_all(const struct replayer_options *options, int *ret_
     free(all.running);
     free(all.over);
     free(all.turns);
-    recording_processes_deinit(&all.processes);
+    recording_info_deinit(&all.info);
     return err;
 }

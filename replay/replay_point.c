@@ -213,6 +213,9 @@ static struct passed_point *choose(struct replayer *replayer) {
 struct error *replay_go_back(struct replayer *replayer, struct error *err, bool *ret_again) {
     const struct passed_point *last = choose(replayer);
     *ret_again = false;
+    if (last)
+        say_verbose("event %llu: match %llu of its point did not lead on (%s)",
+                    (unsigned long long)last->number, (unsigned long long)last->skip, err->message);
     if (!replayer->diverged)
         replayer->diverged = err;
     else
@@ -222,8 +225,6 @@ struct error *replay_go_back(struct replayer *replayer, struct error *err, bool 
         replayer->diverged = NULL;
         return err;
     }
-    say_verbose("event %llu: match %llu of its point did not lead on (%s)", (unsigned long long)last->number,
-                (unsigned long long)last->skip, replayer->diverged->message);
     *ret_again = true;
     while (replayer->checkpoint_count &&
            replayer->checkpoints[replayer->checkpoint_count - 1].number >= last->number)

@@ -126,13 +126,14 @@ static struct error *restore(struct replayer *replayer, const struct saved_threa
     if (saved->xstate)
         TRY(puppet_add_task(&replayer->puppet, &task));
     TRY(add_thread(replayer, saved->tid, task, &thread));
-    thread->regs = saved->regs;
-    thread->regs.orig_rax = (unsigned long long)-1;
+    thread->regs = saved->regs; /* those of a blocked one tell of its call */
+    struct user_regs_struct regs = saved->regs;
+    regs.orig_rax = (unsigned long long)-1;
     thread->restarting = saved->restarting;
     thread->blocked = saved->blocked;
     if (saved->xstate)
         TRY(trace_set_xstate(task->tid, saved->xstate, saved->xstate_size));
-    return trace_set_registers(task->tid, &thread->regs);
+    return trace_set_registers(task->tid, &regs);
 }
 
 struct error *replay_threads_restore(struct replayer *replayer, const struct saved_thread *threads,

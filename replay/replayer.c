@@ -229,7 +229,8 @@ struct error *replayer_open(const struct replayer_options *options, struct repla
     if (!replayer)
         return &error_no_memory;
     replayer->options = options;
-    struct error *err = tape_open(options->path, options->domain ? options->domain : 1, &replayer->tape);
+    struct error *err =
+        tape_open(options->path, options->info, options->domain ? options->domain : 1, &replayer->tape);
     if (err) {
         free(replayer);
         return err;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct puppet;
+struct recording_info;
 struct task;
 struct tape;
 struct stop;
@@ -31,10 +32,11 @@ struct replay_hooks {
 };
 
 struct replayer_options {
-    const char *path;  /* of the recording */
-    uint32_t domain;   /* which of its processes, from 1 */
-    bool brief;        /* how it ended is not worth a word: one process of many */
-    bool quiet;        /* do not show the program's output again */
+    const char *path;                  /* of the recording */
+    const struct recording_info *info; /* of the recording, if it has been read, or NULL */
+    uint32_t domain;                   /* which of its processes, from 1 */
+    bool brief;                        /* how it ended is not worth a word: one process of many */
+    bool quiet;                        /* do not show the program's output again */
     bool check_memory; /* compare all writable memory at the end with what the recording kept */
     uint64_t to;       /* stop after this event, 0: run to the end */
     /* Called after each event has happened in the puppet, or NULL; memory is the puppet's at that point. An

@@ -1,6 +1,7 @@
 #include "replay/retrace.h"
 
 #include "base/say.h"
+#include "replay/processes.h"
 #include "replay/puppet.h"
 #include "replay/replayer.h"
 #include "replay/tape.h"
@@ -22,6 +23,7 @@ struct retrace {
     struct tape *tape;
     struct memory_ranges reserved;
     bool begun;
+    bool one_of_many; /* its file is named by its process ID */
     pid_t shown;
 };
 
@@ -121,13 +123,24 @@ static uint64_t now(void *context) {
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+static uint64_t entry_of(void *context) {
+    const struct retrace *retrace = context;
+    return retrace->puppet->entry;
+}
+
+static const char *const *arguments_of(const struct tape *tape) {
+    return (const char *const *)(tape->domain > 1 ? tape->process.argv : tape->info.argv);
+}
+
 static struct error *make_calltrace(struct retrace *retrace) {
     const struct calltrace_host host = {
         .opener = {.open = open_mapping, .context = retrace},
         .now = now,
         .context = retrace,
-        .arguments = (const char *const *)retrace->tape->info.argv,
+        .arguments = arguments_of(retrace->tape),
         .source = "recording",
+        .entry = entry_of,
+        .one_of_many = retrace->one_of_many,
         .reserved = retrace->reserved.ranges,
         .reserved_count = retrace->reserved.count,
         .instruction = PUPPET_STUB,
@@ -144,9 +157,20 @@ static struct error *opened(void *context, struct tape *tape) {
     return make_calltrace(retrace);
 }
 
+static enum process_origin origin_of(const struct tape *tape) {
+    switch (tape->process.start) {
+    case START_FORK:
+        return ORIGIN_FORK;
+    case START_EXEC:
+        return ORIGIN_EXEC;
+    default:
+        return ORIGIN_LAUNCH;
+    }
+}
+
 static struct error *begin(void *context, struct puppet *puppet, int32_t tid) {
     struct retrace *retrace = context;
-    enum process_origin origin = retrace->begun ? ORIGIN_EXEC : ORIGIN_LAUNCH;
+    enum process_origin origin = retrace->begun ? ORIGIN_EXEC : origin_of(retrace->tape);
     retrace->puppet = puppet;
     retrace->begun = true;
     retrace->shown = tid;
@@ -212,8 +236,9 @@ static void report(const struct retrace *retrace) {
         say("%llu events were dropped: the trace has reached its limit", (unsigned long long)totals.dropped);
 }
 
-struct error *retrace_run(const char *path, const struct trace_options *options, int *ret_status) {
-    struct retrace retrace = {.options = options};
+static struct error *run(const char *path, uint32_t domain, bool one_of_many,
+                         const struct trace_options *options, int *ret_status) {
+    struct retrace retrace = {.options = options, .one_of_many = one_of_many};
     const struct replay_hooks hooks = {.opened = opened,
                                        .begin = begin,
                                        .thread = thread,
@@ -221,8 +246,13 @@ struct error *retrace_run(const char *path, const struct trace_options *options,
                                        .signal_stop = signal_stop,
                                        .is_probed = is_probed,
                                        .context = &retrace};
-    const struct replayer_options replay = {
-        .path = path, .quiet = true, .observe = observe, .context = &retrace, .hooks = &hooks};
+    const struct replayer_options replay = {.path = path,
+                                            .domain = domain,
+                                            .quiet = true,
+                                            .brief = one_of_many,
+                                            .observe = observe,
+                                            .context = &retrace,
+                                            .hooks = &hooks};
     struct error *err = replayer_run(&replay, ret_status);
     struct error *finish_err = retrace.calltrace ? calltrace_finish(retrace.calltrace) : NULL;
     if (!err && !finish_err)
@@ -232,4 +262,32 @@ struct error *retrace_run(const char *path, const struct trace_options *options,
     if (err)
         error_free(finish_err);
     return err ? err : finish_err;
+}
+
+struct error *retrace_run(const char *path, uint32_t domain, const struct trace_options *options,
+                          int *ret_status) {
+    return run(path, domain, false, options, ret_status);
+}
+
+struct error *retrace_run_all(const char *path, const struct trace_options *options, int *ret_status) {
+    struct recording_processes processes;
+    bool complete;
+    TRY(processes_read(path, &processes, &complete));
+    struct error *err = NULL;
+    *ret_status = 0;
+    for (size_t i = 0; !err && i < processes.count; i++) {
+        const struct recording_process *process = &processes.list[i];
+        int status;
+        if (!process->segments)
+            continue;
+        err = run(path, process->domain, process->domain > 1, options,
+                  process->domain > 1 ? &status : ret_status);
+        if (error_is(err, ERROR_NOT_FOUND)) { /* a program without symbols among others */
+            say("process %d: %s", process->pid, err->message);
+            error_free(err);
+            err = NULL;
+        }
+    }
+    recording_processes_deinit(&processes);
+    return err;
 }

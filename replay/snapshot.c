@@ -73,6 +73,22 @@ static struct error *read_brk_start(pid_t pid, uint64_t *ret) {
     return NULL;
 }
 
+/* AT_ENTRY of /proc/PID/auxv, by which tracing tells the program from its libraries. */
+static uint64_t read_entry(pid_t pid) {
+    enum { AUXV_ENTRY = 9, AUXV_MOST = 128 };
+    char path[64];
+    uint64_t words[AUXV_MOST][2];
+    snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
+    FILE *file = fopen(path, "re");
+    size_t count = file ? fread(words, sizeof(words[0]), AUXV_MOST, file) : 0;
+    if (file)
+        fclose(file);
+    for (size_t i = 0; i < count && words[i][0]; i++)
+        if (words[i][0] == AUXV_ENTRY)
+            return words[i][1];
+    return 0;
+}
+
 /* From /proc, which everybody may read: prlimit(2) of a program that has become another user wants
  * CAP_SYS_RESOURCE, which root in a container often lacks. */
 static struct error *read_stack_limit(pid_t pid, uint64_t *ret) {
@@ -98,6 +114,7 @@ struct error *snapshot_take_task(struct snapshot *snapshot, struct task *task) {
     if (!snapshot->xstate)
         return &error_no_memory;
     TRY(trace_get_xstate(task->tid, snapshot->xstate, &snapshot->xstate_size));
+    snapshot->entry = read_entry(task->tid);
     TRY(read_brk_start(task->tid, &snapshot->brk_start));
     return read_stack_limit(task->tid, &snapshot->stack_limit);
 }
@@ -150,6 +167,7 @@ static struct error *write_process(const struct snapshot *snapshot, struct chunk
         count++;
     buffer_put_u8(record, SNAPSHOT_PROCESS);
     buffer_put_varint(record, snapshot->brk_end);
+    buffer_put_varint(record, snapshot->entry);
     buffer_put_varint(record, process->domain);
     buffer_put_varint(record, (uint32_t)process->pid);
     buffer_put_varint(record, (uint32_t)process->ppid);
@@ -307,6 +325,7 @@ static void read_arguments(struct cursor *cursor, struct recording_process *ret)
 static struct error *read_process(struct cursor *cursor, struct snapshot *ret) {
     struct recording_process *process = &ret->process;
     ret->brk_end = cursor_varint(cursor);
+    ret->entry = cursor_varint(cursor);
     process->domain = read_id(cursor);
     process->pid = read_pid(cursor);
     process->ppid = read_pid(cursor);

@@ -38,6 +38,7 @@ struct snapshot {
     uint64_t brk_start;               /* where the heap begins (mm->start_brk) */
     uint64_t stack_limit;             /* RLIMIT_STACK, bytes */
     uint64_t brk_end;                 /* where the heap ends; 0: it has none yet */
+    uint64_t entry;                   /* AT_ENTRY of the program; 0: not told */
     struct recording_process process; /* whose it is, as far as known by then; domain 0: not told */
     struct snapshot_mapping *mappings;
     size_t mapping_count;

@@ -263,9 +263,14 @@ static struct error *check_files(struct tape *tape) {
     return NULL;
 }
 
-static struct error *open_domain(const char *path, uint32_t domain, struct tape *ret) {
+static struct error *open_domain(const char *path, const struct recording_info *info, uint32_t domain,
+                                 struct tape *ret) {
     memset(ret, 0, sizeof(*ret));
-    TRY(recording_open(path, &ret->recording, &ret->info));
+    TRY(info ? recording_open_folders(path, &ret->recording)
+             : recording_open(path, &ret->recording, &ret->info));
+    if (info)
+        ret->info = *info;
+    ret->info_borrowed = info != NULL;
     ret->domain = domain;
     struct error *err = domain > 1 ? recording_enter(&ret->recording, domain) : NULL;
     if (!err)
@@ -277,8 +282,9 @@ static struct error *open_domain(const char *path, uint32_t domain, struct tape 
     return err;
 }
 
-struct error *tape_open(const char *path, uint32_t domain, struct tape *ret) {
-    TRY(open_domain(path, domain, ret));
+struct error *tape_open(const char *path, const struct recording_info *info, uint32_t domain,
+                        struct tape *ret) {
+    TRY(open_domain(path, info, domain, ret));
     struct error *err = check_files(ret);
     if (!err)
         err = tape_rewind(ret);
@@ -287,9 +293,10 @@ struct error *tape_open(const char *path, uint32_t domain, struct tape *ret) {
     return err;
 }
 
-struct error *tape_survey(const char *path, uint32_t domain, struct recording_process *ret) {
+struct error *tape_survey(const char *path, const struct recording_info *info, uint32_t domain,
+                          struct recording_process *ret) {
     struct tape tape;
-    TRY(open_domain(path, domain, &tape));
+    TRY(open_domain(path, info, domain, &tape));
     struct error *err = recording_process_copy(&tape.process, ret);
     if (!err) {
         ret->domain = domain;
@@ -307,7 +314,8 @@ void tape_close(struct tape *tape) {
     free(tape->files);
     free(tape->effects);
     recording_process_deinit(&tape->process);
-    recording_info_deinit(&tape->info);
+    if (!tape->info_borrowed)
+        recording_info_deinit(&tape->info);
     recording_deinit(&tape->recording);
     memset(tape, 0, sizeof(*tape));
     tape->recording.dirfd = tape->recording.domainfd = tape->recording.filesfd = -1;

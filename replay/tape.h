@@ -24,6 +24,7 @@ struct tape {
     uint32_t domain;
     struct recording recording;
     struct recording_info info;
+    bool info_borrowed;
     struct recording_process process; /* whose it is: a recording is a tape for each process */
     uint64_t events;                  /* in all segments */
     uint64_t points;                  /* of them, signals at arbitrary points */
@@ -41,12 +42,15 @@ struct tape {
 };
 
 /* Open and verify the recording at path, of one of its processes (domain, from 1). The tape then stands
- * before the first event of segment 1. */
-struct error *tape_open(const char *path, uint32_t domain, struct tape *ret);
+ * before the first event of segment 1. info: what recording.json says, if that has been read already (it is
+ * then not owned and outlives the tape), or NULL. */
+struct error *tape_open(const char *path, const struct recording_info *info, uint32_t domain,
+                        struct tape *ret);
 void tape_close(struct tape *tape);
 
 /* What the tape tells of its process: for recordings whose recorder was killed. */
-struct error *tape_survey(const char *path, uint32_t domain, struct recording_process *ret);
+struct error *tape_survey(const char *path, const struct recording_info *info, uint32_t domain,
+                          struct recording_process *ret);
 
 /* The next event of the current segment; *ret_more is false at its end. What ret points to is valid until the
  * next call. */

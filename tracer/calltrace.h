@@ -20,8 +20,10 @@ struct calltrace_host {
     /* Nanoseconds since 1970, UTC. */
     uint64_t (*now)(void *context);
     void *context;
-    const char *const *arguments; /* of the first program, for the trace's metadata; NULL: unknown */
-    const char *source;           /* "launch", "attach" or "recording" */
+    const char *const *arguments;     /* of the first program, for the trace's metadata; NULL: unknown */
+    const char *source;               /* "launch", "attach" or "recording" */
+    uint64_t (*entry)(void *context); /* of the program of the process that begins, or NULL: ask the kernel */
+    bool one_of_many;                 /* also the first file is named by its process */
     /* For the puppet, see trap_set_reserve(); instruction 0: no puppet. */
     const struct memory_range *reserved;
     size_t reserved_count;

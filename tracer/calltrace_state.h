@@ -84,8 +84,6 @@ struct hit_context {
 
 /* ---- calltrace.c ---- */
 
-struct traced_thread *calltrace_find_thread(const struct calltrace *calltrace, pid_t tid);
-
 /* Begin the shared event; depth is that of the recorded frames. */
 struct trace_event *calltrace_event(struct calltrace *calltrace, const struct traced_thread *thread,
                                     enum trace_type type, uint64_t now, uint32_t depth);
@@ -102,11 +100,44 @@ uint64_t calltrace_now(const struct calltrace *calltrace);
 /* Depth of recorded calls that a thread is in now. */
 uint32_t thread_depth(const struct traced_thread *thread);
 
+/* The first of several errors; others are freed. */
+static inline void keep_first(struct error **kept, struct error *err) {
+    if (*kept)
+        error_free(err);
+    else
+        *kept = err;
+}
+
+/* ---- trace_table.c ---- */
+
+struct traced_thread *calltrace_find_thread(const struct calltrace *calltrace, pid_t tid);
+struct error *traced_process_add(struct calltrace *calltrace, pid_t pid, pid_t shown_pid,
+                                 struct traced_process **ret);
+/* With its threads; the error is that of closing its file. */
+struct error *traced_process_drop(struct traced_process *process);
+struct error *traced_thread_add(struct traced_process *process, struct task *task, pid_t shown_tid,
+                                struct traced_thread **ret);
+void traced_thread_drop(struct traced_thread *thread);
+/* All threads of a process but one, or NULL: all. */
+void traced_threads_drop(struct traced_process *process, const struct traced_thread *but);
+void traced_thread_renumber(struct traced_thread *thread, pid_t tid);
+
+/* ---- trace_output.c ---- */
+
+/* process->writer, on a file whose name has the process's number unless it is the first one. */
+struct error *trace_output_open(struct traced_process *process);
+/* Counts what was written. Nothing to be done when there is none. */
+struct error *trace_output_close(struct traced_process *process);
+
 /* ---- trace_plant.c: modules, sites, traps ---- */
 
 /* Find modules, select functions, plant what is not planted yet. */
 struct error *plant_process(struct traced_process *process, struct task *task);
 void module_sites_destroy(struct module_sites *sites);
+/* The site at an address that is none of a traced function's, made when it is new. function: whose variables
+ * are to be seen there, or NULL. */
+struct error *module_sites_extra(struct module_sites *sites, uint64_t vaddr, struct traced_function *function,
+                                 struct site **ret);
 
 /* ---- trace_adopt.c ---- */
 

@@ -1,6 +1,7 @@
 #include "tracer/function_sites.h"
 
 #include "dwarf/cfi.h"
+#include "dwarf/encoding.h"
 #include "dwarf/line.h"
 
 #include <stdlib.h>
@@ -184,18 +185,10 @@ enum {
 
 /* Signed LEB128 that is all of the bytes; false when it is not. */
 static bool whole_sleb(const uint8_t *bytes, size_t size, int64_t *ret) {
-    uint64_t value = 0;
-    unsigned shift = 0;
-    for (size_t i = 0; i < size && shift < 63; i++, shift += 7) {
-        value |= (uint64_t)(bytes[i] & 0x7f) << shift;
-        if (bytes[i] & 0x80)
-            continue;
-        if (bytes[i] & 0x40)
-            value |= ~0ull << (shift + 7);
-        *ret = (int64_t)value;
-        return i + 1 == size;
-    }
-    return false;
+    struct cursor cursor;
+    cursor_init(&cursor, bytes, size, "expression");
+    *ret = encoding_sleb128(&cursor);
+    return !cursor.failed && !cursor_left(&cursor);
 }
 
 /* The frame base at an address, as register + offset. */

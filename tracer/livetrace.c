@@ -567,7 +567,11 @@ static struct error *begin_launched(struct livetrace *live) {
         return err;
     }
     TRY(engine_set_tick(TICK));
-    return resume(live, task, 0);
+    err = resume(live, task, 0);
+    if (!error_is(err, ERROR_TASK_GONE))
+        return err;
+    error_free(err); /* killed just now: its end comes as the next stop */
+    return NULL;
 }
 
 /* Children that were being made when all was stopped. Threads are among the stops themselves. */

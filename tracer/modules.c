@@ -29,7 +29,6 @@ static void traced_module_destroy(struct traced_module *module) {
         types_destroy(module->types[i].types);
     free(module->types);
     free(module->starts);
-    unwind_table_destroy(module->unwind);
     module_close(module->module);
     free(module->name);
     free(module);
@@ -72,8 +71,7 @@ static struct error *open_module(struct module_cache *cache, int fd, char *name,
         .name = name, .device = info->st_dev, .inode = info->st_ino, .changed_ns = change_time(info)};
     struct error *err = module_open(fd, name, &cache->search, &module->module);
     if (!err)
-        err = unwind_table_create(module_image(module->module), module_debug_image(module->module),
-                                  &module->unwind);
+        err = module_unwind_table(module->module, &module->unwind);
     if (err) {
         traced_module_destroy(module);
         return err;

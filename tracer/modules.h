@@ -17,8 +17,8 @@ struct module_types; /* private */
 
 struct traced_module {
     struct module *module;
-    struct unwind_table *unwind;
-    char *name; /* path, as the process knows it */
+    const struct unwind_table *unwind; /* the module's */
+    char *name;                        /* path, as the process knows it */
     /* which file this is */
     dev_t device;
     ino_t inode;

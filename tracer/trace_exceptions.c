@@ -25,37 +25,17 @@ static const struct {
     {"rust_panic", SPECIAL_PANIC},
 };
 
+/* The function's own site when it is traced itself; else one of several functions there may be: longjmp and
+ * _longjmp are one. */
 static struct error *add_special(struct module_sites *sites, uint64_t vaddr, enum special special) {
-    for (size_t i = 0; i < sites->extra_count; i++)
-        if (sites->extras[i]->vaddr == vaddr) { /* longjmp and _longjmp are one */
-            sites->extras[i]->kinds |= SITE_SPECIAL;
-            sites->extras[i]->special = special;
-            return NULL;
-        }
-    struct site **grown = realloc(sites->extras, (sites->extra_count + 1) * sizeof(*grown));
-    struct site *site = calloc(1, sizeof(*site));
-    if (grown)
-        sites->extras = grown;
-    if (!grown || !site) {
-        free(site);
-        return &error_no_memory;
-    }
-    *site = (struct site){.vaddr = vaddr, .kinds = SITE_SPECIAL, .module = sites->module, .special = special};
-    grown[sites->extra_count++] = site;
+    struct site *site = NULL;
+    for (size_t i = 0; i < sites->function_count && !site; i++)
+        site = traced_function_site(sites->functions[i], vaddr);
+    if (!site)
+        TRY(module_sites_extra(sites, vaddr, NULL, &site));
+    site->kinds |= SITE_SPECIAL;
+    site->special = special;
     return NULL;
-}
-
-/* Its own site when the function is traced itself. */
-static bool mark_traced(struct module_sites *sites, uint64_t vaddr, enum special special) {
-    for (size_t i = 0; i < sites->function_count; i++) {
-        struct site *site = traced_function_site(sites->functions[i], vaddr);
-        if (!site)
-            continue;
-        site->kinds |= SITE_SPECIAL;
-        site->special = special;
-        return true;
-    }
-    return false;
 }
 
 static bool find_symbol(struct module_sites *sites, const char *symbol, uint64_t *ret) {
@@ -79,9 +59,7 @@ struct error *special_sites(struct module_sites *sites, const struct trace_optio
         uint64_t vaddr;
         if (specials[i].special != SPECIAL_MODULES && !options->trace_exceptions)
             continue;
-        if (!find_symbol(sites, specials[i].symbol, &vaddr))
-            continue;
-        if (!mark_traced(sites, vaddr, specials[i].special))
+        if (find_symbol(sites, specials[i].symbol, &vaddr))
             TRY(add_special(sites, vaddr, specials[i].special));
     }
     return NULL;

@@ -115,18 +115,24 @@ static struct error *select_functions(struct choice *choice) {
 
 /* ---- places ---- */
 
-static struct error *add_extra(struct module_sites *sites, const struct site *site, struct site **ret) {
+struct error *module_sites_extra(struct module_sites *sites, uint64_t vaddr, struct traced_function *function,
+                                 struct site **ret) {
+    for (size_t i = 0; i < sites->extra_count; i++)
+        if (sites->extras[i]->vaddr == vaddr) {
+            *ret = sites->extras[i];
+            return NULL;
+        }
     struct site **grown = realloc(sites->extras, (sites->extra_count + 1) * sizeof(*grown));
-    struct site *copy = malloc(sizeof(*copy));
+    struct site *site = malloc(sizeof(*site));
     if (grown)
         sites->extras = grown;
-    if (!grown || !copy) {
-        free(copy);
+    if (!grown || !site) {
+        free(site);
         return &error_no_memory;
     }
-    *copy = *site;
-    grown[sites->extra_count++] = copy;
-    *ret = copy;
+    *site = (struct site){.vaddr = vaddr, .module = sites->module, .function = function};
+    grown[sites->extra_count++] = site;
+    *ret = site;
     return NULL;
 }
 
@@ -163,13 +169,6 @@ static struct error *function_of_place(struct choice *choice, uint64_t vaddr, st
     return err;
 }
 
-static struct site *find_extra(const struct module_sites *sites, uint64_t vaddr) {
-    for (size_t i = 0; i < sites->extra_count; i++)
-        if (sites->extras[i]->vaddr == vaddr)
-            return sites->extras[i];
-    return NULL;
-}
-
 static struct error *add_place(struct choice *choice, const struct probe_text *text, uint64_t vaddr) {
     struct traced_function *function;
     struct module_sites *sites = choice->sites;
@@ -178,10 +177,7 @@ static struct error *add_place(struct choice *choice, const struct probe_text *t
     if (function && find_traced(sites->functions, sites->function_count, function->function) == function)
         site = traced_function_site(function, vaddr);
     if (!site)
-        site = find_extra(sites, vaddr);
-    if (!site)
-        TRY(add_extra(sites, &(struct site){.vaddr = vaddr, .module = sites->module, .function = function},
-                      &site));
+        TRY(module_sites_extra(sites, vaddr, function, &site));
     struct place_probe *place = calloc(1, sizeof(*place));
     if (!place)
         return &error_no_memory;

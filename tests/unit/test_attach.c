@@ -19,18 +19,8 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#define MUST(condition)                                                                                      \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno);                \
-            _exit(50);                                                                                       \
-        }                                                                                                    \
-    } while (0)
-
 /* Words of struct shared */
 enum { GO_END, PROGRESS, READY, SIGNALS, SENT, STAGE };
-
-#define LOCAL __attribute__((noinline, no_sanitize("address", "undefined")))
 
 LOCAL static uint64_t work(uint64_t n) {
     uint64_t sum = n;

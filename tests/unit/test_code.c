@@ -25,6 +25,7 @@ static struct assembled assemble(const char *text) {
 }
 
 static void forget(struct assembled *made) {
+    elf_image_deinit(&made->image);
     buffer_deinit(&made->file);
     scratch_remove(&made->scratch);
 }

@@ -13,15 +13,6 @@
 
 extern char **environ;
 
-/* The subject fails with the line. */
-#define MUST(condition)                                                                                      \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                  \
-            _exit(50);                                                                                       \
-        }                                                                                                    \
-    } while (0)
-
 static struct shared *shared;
 
 static uint64_t add(const void *address) {
@@ -31,8 +22,6 @@ static uint64_t add(const void *address) {
 static uint64_t take(const void *address) {
     return ask(shared, ASK_REMOVE, address);
 }
-
-#define LOCAL __attribute__((noinline, no_sanitize("address", "undefined")))
 
 /* hot(n, table): calls, branches, a loop, memory, RIP-relative operands, a string instruction. */
 uint64_t hot(uint64_t n, uint64_t *table);

@@ -8,6 +8,7 @@
 #include "tracer/engine.h"
 #include "tracer/trap.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -16,6 +17,18 @@
 #include <sys/wait.h>
 
 #define SUBJECT_TASKS 512
+
+/* In the subject, which fails with the line. */
+#define MUST(condition)                                                                                      \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno);                \
+            _exit(50);                                                                                       \
+        }                                                                                                    \
+    } while (0)
+
+/* Code that is probed: sanitizers put nothing into it. */
+#define LOCAL __attribute__((noinline, no_sanitize("address", "undefined")))
 
 /* What the subject asks for by ask(); in shared memory. */
 enum request { ASK_ADD, ASK_REMOVE, ASK_WITHDRAW };

@@ -1,0 +1,143 @@
+/* trace_hits: from stops to what is noted of them: each hit of a trap goes to what its site is for, then
+ * signals. */
+#include "tracer/calltrace_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void read_xstate(struct hit_context *context) {
+    size_t size;
+    context->xstate = malloc(XSTATE_MAX);
+    if (!context->xstate)
+        return;
+    struct error *err = trace_get_xstate(context->thread->task->tid, context->xstate, &size);
+    if (!err) {
+        context->registers.xstate = context->xstate;
+        context->registers.xstate_size = size;
+    }
+    error_free(err);
+}
+
+/* A statement of a function whose entry was met. */
+static struct error *on_statement(struct hit_context *context) {
+    struct frame *frame = trace_current_frame(context);
+    if (!frame || frame->silent)
+        return NULL;
+    TRY(trace_variables(context, frame));
+    frame->statement = context->site;
+    return NULL;
+}
+
+static struct error *on_branch(struct hit_context *context) {
+    struct branch_outcome outcome;
+    uint64_t destination;
+    struct frame *frame = trace_current_frame(context);
+    const struct site *site = context->site;
+    if (!frame || frame->silent || !site->branch || !trace_destination(context, &destination) ||
+        !branches_outcome(&site->function->branches, site->branch, destination - context->bias, &outcome))
+        return NULL;
+    struct trace_event *event = calltrace_event(context->calltrace, context->thread, TRACE_CONTROL_FLOW,
+                                                context->now, frame->depth + 1);
+    trace_data_string(&event->data, "kind", outcome.kind);
+    trace_data_bool(&event->data, "taken", outcome.taken);
+    trace_data_unsigned(&event->data, "line", outcome.line);
+    trace_data_unsigned(&event->data, "to_line", outcome.to_line);
+    calltrace_put_inlined(event, site->function, site->inlined, NULL);
+    return calltrace_write(context->calltrace, context->thread->process);
+}
+
+/* In the order in which things happen: what was before this instruction, then what it does. */
+static struct error *dispatch(struct hit_context *context) {
+    const struct site *site = context->site;
+    if (site->kinds & SITE_ENTRY)
+        TRY(trace_entry(context));
+    else
+        TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->hit->regs.rsp, true,
+                          context->now));
+    if (site->kinds & SITE_STATEMENT)
+        TRY(on_statement(context));
+    if (site->kinds & SITE_PLACE)
+        TRY(trace_places(context));
+    if (site->kinds & SITE_SPECIAL)
+        TRY(trace_special(context));
+    if (site->kinds & SITE_BRANCH)
+        TRY(on_branch(context));
+    if (site->kinds & SITE_EXIT)
+        return trace_exit(context);
+    return site->kinds & SITE_JUMP ? trace_jump(context) : NULL;
+}
+
+static struct error *on_hit(struct traced_thread *thread, const struct trap_hit *hit) {
+    struct site *site = hit->trap->user;
+    struct hit_context context = {
+        .calltrace = thread->process->calltrace, .thread = thread, .site = site, .hit = hit};
+    if (!site)
+        return NULL;
+    context.bias = hit->regs.rip - site->vaddr;
+    context.now = calltrace_now(context.calltrace);
+    context.trap_memory = (struct trap_memory){.set = thread->process->traps, .task = thread->task};
+    context.memory = trap_memory_reader(&context.trap_memory);
+    frame_from_user_regs(&hit->regs, &context.registers);
+    if (site->kinds & ~(unsigned)(SITE_SPECIAL | SITE_BRANCH))
+        read_xstate(&context);
+    struct error *err = thread_frames_stack(&thread->frames, thread->tid, hit->regs.rsp, &context.stack);
+    if (!err)
+        err = dispatch(&context);
+    trace_counted_deinit(&context);
+    free(context.xstate);
+    return err;
+}
+
+/* What the kernel will do with the signal; from /proc/PID/status (proc(5)). */
+static void find_disposition(pid_t tid, int signo, bool *ret_handled, bool *ret_fatal) {
+    char path[64], line[256];
+    unsigned long long caught = 0, ignored = 0;
+    snprintf(path, sizeof(path), "/proc/%d/status", tid);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof(line), file)) {
+        sscanf(line, "SigCgt: %llx", &caught);
+        sscanf(line, "SigIgn: %llx", &ignored);
+    }
+    if (file)
+        fclose(file);
+    unsigned long long bit = 1ull << (signo - 1);
+    bool harmless = signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH ||
+                    signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
+    *ret_handled = caught & bit;
+    *ret_fatal = !*ret_handled && !(ignored & bit) && !harmless;
+}
+
+struct error *calltrace_signal(struct calltrace *calltrace, pid_t tid, const siginfo_t *info, bool handled,
+                               bool fatal) {
+    struct traced_thread *thread = calltrace_find_thread(calltrace, tid);
+    return thread && (handled || fatal) ? trace_signal_event(thread, info, handled, fatal) : NULL;
+}
+
+struct error *calltrace_trap(struct calltrace *calltrace, struct stop *stop, bool *ret_done) {
+    struct traced_thread *thread = calltrace_find_thread(calltrace, stop->task->tid);
+    struct trap_hit hit;
+    *ret_done = false;
+    if (!thread || !thread->process->traps)
+        return NULL;
+    TRY(trap_handle(thread->process->traps, stop, &hit));
+    *ret_done = hit.event != TRAP_NONE;
+    if (hit.event != TRAP_HIT)
+        return NULL;
+    struct error *err = on_hit(thread, &hit);
+    struct error *step_err = trap_step_past(thread->process->traps, stop->task, &hit);
+    if (!err)
+        return step_err;
+    error_free(step_err);
+    return err;
+}
+
+struct error *calltrace_signal_stop(struct calltrace *calltrace, struct stop *stop, bool *ret_done) {
+    siginfo_t info;
+    bool handled, fatal;
+    TRY(calltrace_trap(calltrace, stop, ret_done));
+    if (*ret_done || !calltrace->options->trace_exceptions)
+        return NULL;
+    TRY(trace_get_siginfo(stop->task->tid, &info));
+    find_disposition(stop->task->tid, stop->signo, &handled, &fatal);
+    return calltrace_signal(calltrace, stop->task->tid, &info, handled, fatal);
+}
