@@ -81,13 +81,33 @@ void record_turn_entered(struct recorder *recorder) {
 }
 
 static bool time_is_over(const struct recorder *recorder) {
-    return record_now() - recorder->turn_since > SLICE;
+    return record_now() - recorder->turn_since > recorder->slice;
+}
+
+/* With --chaos: some get hardly any time, some a lot; and now and then a turn ends after an event, whatever
+ * time is left. The threads come in any order. */
+static uint64_t choose_slice(struct session *session) {
+    static const uint64_t slices[] = {MILLISECOND / 20, MILLISECOND, SLICE, 5 * SLICE};
+    return session->chaos.on ? slices[chaos_below(&session->chaos, 4)] : SLICE;
+}
+
+static bool ends_by_chance(struct session *session) {
+    return session->chaos.on && chaos_once_in(&session->chaos, 16);
+}
+
+static struct thread *choose_next(struct recorder *recorder) {
+    struct thread *thread = recorder->ready;
+    if (recorder->session->chaos.on)
+        for (uint64_t i = chaos_below(&recorder->session->chaos, 4); i > 0 && thread->next_ready; i--)
+            thread = thread->next_ready;
+    return thread;
 }
 
 struct error *record_turn_resume(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
     if (recorder->mode == RECORDER_RECORDING && recorder->ready &&
-        (time_is_over(recorder) || (thread->row && thread->call.number == SYS_sched_yield))) {
+        (time_is_over(recorder) || ends_by_chance(recorder->session) ||
+         (thread->row && thread->call.number == SYS_sched_yield))) {
         recorder->turn = NULL;
         record_turn_wait(thread);
         return NULL;
@@ -174,8 +194,9 @@ static struct error *make_way(struct recorder *recorder, bool *ret_again) {
 }
 
 static struct error *take_turn(struct recorder *recorder) {
-    struct thread *thread = recorder->ready;
+    struct thread *thread = choose_next(recorder);
     record_turn_forget(thread);
+    recorder->slice = choose_slice(recorder->session);
     recorder->turn = recorder->thread = thread;
     recorder->process = thread->process;
     recorder->turn_since = thread->call_time = record_now();

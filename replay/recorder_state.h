@@ -203,6 +203,7 @@ struct recorder {
     struct thread *leader;
     size_t thread_count;               /* that have not ended */
     struct thread *turn;               /* the one thread that may run the program's code, or NULL */
+    uint64_t slice;                    /* nanoseconds: how long it may run while others wait */
     uint64_t turn_since;               /* nanoseconds, CLOCK_MONOTONIC; */
     uint64_t call_since;               /* since when it is in its call */
     struct thread *ready, *last_ready; /* those that wait for their turn, the first comes next */
