@@ -26,16 +26,8 @@
 #define MILLISECOND 1000000ull
 /* How long a thread may run while others wait. */
 #define SLICE (8 * MILLISECOND)
-/* A thread that makes no call for so long while others wait ends the recording. */
-#define COMPUTES_MOST (20000 * MILLISECOND)
 /* Looks at a call that has been let go, before it is left to the ticks; the later ones are PAUSE_NS apart. */
 enum { LOOKS_QUICK = 4, LOOKS_MOST = 30, PAUSE_NS = 30000 };
-
-static uint64_t turn_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* ---- those who wait ---- */
 
@@ -85,17 +77,37 @@ bool record_turn_arrived(struct recorder *recorder, const struct stop *stop) {
 
 void record_turn_entered(struct recorder *recorder) {
     if (recorder->thread_count > 1)
-        recorder->call_since = turn_now();
+        recorder->call_since = record_now();
 }
 
 static bool time_is_over(const struct recorder *recorder) {
-    return turn_now() - recorder->turn_since > SLICE;
+    return record_now() - recorder->turn_since > recorder->slice;
+}
+
+/* With --chaos: some get hardly any time, some a lot; and now and then a turn ends after an event, whatever
+ * time is left. The threads come in any order. */
+static uint64_t choose_slice(struct session *session) {
+    static const uint64_t slices[] = {MILLISECOND / 20, MILLISECOND, SLICE, 5 * SLICE};
+    return session->chaos.on ? slices[chaos_below(&session->chaos, 4)] : SLICE;
+}
+
+static bool ends_by_chance(struct session *session) {
+    return session->chaos.on && chaos_once_in(&session->chaos, 16);
+}
+
+static struct thread *choose_next(struct recorder *recorder) {
+    struct thread *thread = recorder->ready;
+    if (recorder->session->chaos.on)
+        for (uint64_t i = chaos_below(&recorder->session->chaos, 4); i > 0 && thread->next_ready; i--)
+            thread = thread->next_ready;
+    return thread;
 }
 
 struct error *record_turn_resume(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
     if (recorder->mode == RECORDER_RECORDING && recorder->ready &&
-        (time_is_over(recorder) || (thread->row && thread->call.number == SYS_sched_yield))) {
+        (time_is_over(recorder) || ends_by_chance(recorder->session) ||
+         (thread->row && thread->call.number == SYS_sched_yield))) {
         recorder->turn = NULL;
         record_turn_wait(thread);
         return NULL;
@@ -169,7 +181,7 @@ static struct error *make_way(struct recorder *recorder, bool *ret_again) {
     enum syscall_blocking blocking = syscall_blocking(&thread->call);
     if (blocking == BLOCKING_NEVER)
         return NULL;
-    bool blocked = turn_now() - recorder->call_since > SLICE;
+    bool blocked = record_now() - recorder->call_since > SLICE;
     struct stop stop = {.kind = STOP_NONE};
     if (blocking == BLOCKING_OFTEN && !blocked)
         TRY(look(recorder, thread, &stop, &blocked));
@@ -182,11 +194,12 @@ static struct error *make_way(struct recorder *recorder, bool *ret_again) {
 }
 
 static struct error *take_turn(struct recorder *recorder) {
-    struct thread *thread = recorder->ready;
+    struct thread *thread = choose_next(recorder);
     record_turn_forget(thread);
+    recorder->slice = choose_slice(recorder->session);
     recorder->turn = recorder->thread = thread;
     recorder->process = thread->process;
-    recorder->turn_since = turn_now();
+    recorder->turn_since = thread->call_time = record_now();
     if (!thread->has_waiting)
         return task_resume(thread->task, RESUME_CONT, 0);
     thread->has_waiting = false;
@@ -220,13 +233,41 @@ struct error *record_turn_tick(struct recorder *recorder) {
         return NULL;
     TRY(record_turn_next(recorder));
     struct thread *thread = recorder->turn;
-    if (!thread || !recorder->ready || thread->in_call || !time_is_over(recorder))
+    if (!thread || !recorder->ready || thread->in_call || thread->interrupted || !time_is_over(recorder) ||
+        thread->task->in_syscall || thread->task->stopped || thread->phase != PHASE_RUNNING)
         return NULL;
-    /* It computes, and others wait. A point of its computation that the replay could find again is not known
-     * to reel yet. */
-    if (turn_now() - recorder->turn_since > COMPUTES_MOST)
-        recorder_stop(recorder,
-                      "a thread computes for long while others wait, and cannot be interrupted yet");
+    thread->interrupted = true;
+    struct error *err = trace_interrupt(thread->task->tid);
+    if (error_is(err, ERROR_TASK_GONE)) {
+        error_free(err);
+        err = NULL;
+    }
+    return err;
+}
+
+struct error *record_turn_preempt(struct recorder *recorder) {
+    struct thread *thread = recorder->thread;
+    struct user_regs_struct regs;
+    bool settled;
+    if (!recorder->ready || !time_is_over(recorder))
+        return task_resume(thread->task, RESUME_CONT, 0);
+    TRY(record_settle(recorder, false, &settled));
+    if (!settled) /* the next tick tries again */
+        return thread->task->stopped ? task_resume(thread->task, RESUME_CONT, 0) : NULL;
+    TRY(trace_get_registers(thread->task->tid, &regs));
+    TRY(record_take_point(recorder));
+    struct event event = {.kind = EVENT_SWITCH};
+    event.turn.point = thread->point.data;
+    event.turn.point_size = (uint32_t)thread->point.size;
+    effects_clear(&recorder->effects);
+    TRY(recorder_append(recorder, &event));
+    thread->last = regs;
+    thread->last_is_call = false;
+    thread->last_time = record_now();
+    if (recorder->mode != RECORDER_RECORDING)
+        return task_resume(thread->task, RESUME_CONT, 0);
+    recorder->turn = NULL;
+    record_turn_wait(thread);
     return NULL;
 }
 

@@ -203,7 +203,8 @@ struct recorder {
     struct thread *leader;
     size_t thread_count;               /* that have not ended */
     struct thread *turn;               /* the one thread that may run the program's code, or NULL */
-    uint64_t turn_since;               /* nanoseconds, as turn_now() counts; */
+    uint64_t slice;                    /* nanoseconds: how long it may run while others wait */
+    uint64_t turn_since;               /* nanoseconds, CLOCK_MONOTONIC; */
     uint64_t call_since;               /* since when it is in its call */
     struct thread *ready, *last_ready; /* those that wait for their turn, the first comes next */
     bool ending;   /* the process ends: exit_group, the last exit, or a fatal signal has been logged */
@@ -246,8 +247,10 @@ struct error *record_turn_resume(struct recorder *recorder);
 void record_turn_wait(struct thread *thread);
 /* It does not wait any more. */
 void record_turn_forget(struct thread *thread);
-/* A short tick: is time over for who runs? */
+/* A tick: is time over for who runs? */
 struct error *record_turn_tick(struct recorder *recorder);
+/* recorder->thread stands somewhere in its computation because of that: another one goes on. */
+struct error *record_turn_preempt(struct recorder *recorder);
 /* The recording has stopped: all that stand still go on by themselves. */
 struct error *record_turn_release(struct recorder *recorder);
 /* Add what the kernel may have written for calls of other threads whose exits are not in the log yet. */
