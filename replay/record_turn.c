@@ -84,35 +84,55 @@ static bool time_is_over(const struct recorder *recorder) {
     return record_now() - recorder->turn_since > recorder->slice;
 }
 
-/* With --chaos: some get hardly any time, some a lot; and now and then a turn ends after an event, whatever
- * time is left. The threads come in any order. */
-static uint64_t choose_slice(struct session *session) {
-    static const uint64_t slices[] = {MILLISECOND / 20, MILLISECOND, SLICE, 5 * SLICE};
-    return session->chaos.on ? slices[chaos_below(&session->chaos, 4)] : SLICE;
+/* The turn ends in the middle of a computation, so many instructions from here (0: close by); or it does not,
+ * when there is no place for that. */
+static struct error *end_turn_here(struct recorder *recorder, unsigned steps) {
+    struct thread *thread = recorder->thread;
+    struct user_regs_struct regs;
+    bool settled;
+    TRY(steps ? record_wander(recorder, steps, &recorder->session->chaos, &settled)
+              : record_settle(recorder, false, &settled));
+    if (!settled) /* the next tick tries again */
+        return thread->task->stopped ? task_resume(thread->task, RESUME_CONT, 0) : NULL;
+    TRY(trace_get_registers(thread->task->tid, &regs));
+    TRY(record_take_point(recorder));
+    struct event event = {.kind = EVENT_SWITCH};
+    event.turn.point = thread->point.data;
+    event.turn.point_size = (uint32_t)thread->point.size;
+    effects_clear(&recorder->effects);
+    TRY(recorder_append(recorder, &event));
+    thread->last = regs;
+    thread->last_is_call = false;
+    thread->last_time = record_now();
+    if (recorder->mode != RECORDER_RECORDING)
+        return task_resume(thread->task, RESUME_CONT, 0);
+    record_chaos_stepped(recorder);
+    recorder->turn = NULL;
+    record_turn_wait(thread);
+    return NULL;
 }
 
-static bool ends_by_chance(struct session *session) {
-    return session->chaos.on && chaos_once_in(&session->chaos, 16);
-}
-
-static struct thread *choose_next(struct recorder *recorder) {
-    struct thread *thread = recorder->ready;
-    if (recorder->session->chaos.on)
-        for (uint64_t i = chaos_below(&recorder->session->chaos, 4); i > 0 && thread->next_ready; i--)
-            thread = thread->next_ready;
-    return thread;
+/* The thread has the turn and runs on behind an event. */
+static struct error *go_on(struct recorder *recorder) {
+    struct thread *thread = recorder->thread;
+    unsigned steps = recorder->mode == RECORDER_RECORDING && recorder->ready && !thread->deferred_count
+                         ? record_chaos_steps(recorder)
+                         : 0;
+    return steps ? end_turn_here(recorder, steps) : task_resume(thread->task, RESUME_CONT, 0);
 }
 
 struct error *record_turn_resume(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
+    if (recorder->mode == RECORDER_RECORDING)
+        record_chaos_delay(recorder);
     if (recorder->mode == RECORDER_RECORDING && recorder->ready &&
-        (time_is_over(recorder) || ends_by_chance(recorder->session) ||
+        (time_is_over(recorder) || record_chaos_switches(recorder) ||
          (thread->row && thread->call.number == SYS_sched_yield))) {
         recorder->turn = NULL;
         record_turn_wait(thread);
         return NULL;
     }
-    return task_resume(thread->task, RESUME_CONT, 0);
+    return go_on(recorder);
 }
 
 /* The kernel writes the word of such a mutex also when it makes the caller wait. */
@@ -194,14 +214,14 @@ static struct error *make_way(struct recorder *recorder, bool *ret_again) {
 }
 
 static struct error *take_turn(struct recorder *recorder) {
-    struct thread *thread = choose_next(recorder);
+    struct thread *thread = record_chaos_pick(recorder);
     record_turn_forget(thread);
-    recorder->slice = choose_slice(recorder->session);
+    recorder->slice = record_chaos_slice(recorder, SLICE);
     recorder->turn = recorder->thread = thread;
     recorder->process = thread->process;
     recorder->turn_since = thread->call_time = record_now();
     if (!thread->has_waiting)
-        return task_resume(thread->task, RESUME_CONT, 0);
+        return go_on(recorder);
     thread->has_waiting = false;
     struct stop stop = thread->waiting;
     return record_domain_deal(recorder, &stop);
@@ -246,29 +266,9 @@ struct error *record_turn_tick(struct recorder *recorder) {
 }
 
 struct error *record_turn_preempt(struct recorder *recorder) {
-    struct thread *thread = recorder->thread;
-    struct user_regs_struct regs;
-    bool settled;
     if (!recorder->ready || !time_is_over(recorder))
-        return task_resume(thread->task, RESUME_CONT, 0);
-    TRY(record_settle(recorder, false, &settled));
-    if (!settled) /* the next tick tries again */
-        return thread->task->stopped ? task_resume(thread->task, RESUME_CONT, 0) : NULL;
-    TRY(trace_get_registers(thread->task->tid, &regs));
-    TRY(record_take_point(recorder));
-    struct event event = {.kind = EVENT_SWITCH};
-    event.turn.point = thread->point.data;
-    event.turn.point_size = (uint32_t)thread->point.size;
-    effects_clear(&recorder->effects);
-    TRY(recorder_append(recorder, &event));
-    thread->last = regs;
-    thread->last_is_call = false;
-    thread->last_time = record_now();
-    if (recorder->mode != RECORDER_RECORDING)
-        return task_resume(thread->task, RESUME_CONT, 0);
-    recorder->turn = NULL;
-    record_turn_wait(thread);
-    return NULL;
+        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+    return end_turn_here(recorder, 0);
 }
 
 /* ---- calls of others ---- */

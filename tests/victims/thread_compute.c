@@ -1,4 +1,5 @@
-/* Unsynchronised increments in long loops without a call: updates are lost wherever a thread was interrupted. */
+/* Unsynchronised increments in long loops without a call: updates are lost wherever a thread was interrupted.
+ */
 /* expect: exit 0 */
 #include "victim.h"
 #include <pthread.h>
