@@ -655,6 +655,8 @@ static struct error *put_rip_right(struct matcher *matcher) {
 struct error *matcher_find(struct matcher *matcher, const struct matcher_host *host,
                            const struct point *point, uint64_t skip, bool *ret_found, struct stop *ret_stop) {
     *ret_found = false;
+    if (point->regs.rip - PUPPET_STUB < PUPPET_STUB_SIZE)
+        return error_new(ERROR_BAD_DATA, "recording: a point in memory that no program has");
     matcher->counts.points++;
     matcher->host = host;
     matcher->task = host->puppet->task;

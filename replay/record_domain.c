@@ -68,8 +68,8 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
     else
         say_always("recording of process %d (%s) stopped at event %llu: %s (it runs on unrecorded; what was "
                    "recorded replays)",
-                   recorder->process->pid, recorder->info.program ? recorder->info.program : "?",
-                   (unsigned long long)recorder->events, why);
+                   recorder->process->pid, record_tree_name(recorder), (unsigned long long)recorder->events,
+                   why);
 }
 
 /* Not the record's fault, but the disk's or the limit's: it holds for all that would be written. */
@@ -149,7 +149,9 @@ struct error *record_domain_gone(struct recorder *recorder, const struct stop *s
     effects_clear(&recorder->effects);
     TRY(recorder_append(recorder, &event));
     if (recorder->mode == RECORDER_RECORDING) {
-        struct error *err = close_log(recorder);
+        struct error *err = chunk_writer_flush(recorder->log); /* while it is known what is not written */
+        if (!err)
+            err = close_log(recorder);
         if (err)
             recorder_stop_error(recorder, err);
     }

@@ -65,7 +65,7 @@ void record_tree_describe(struct recorder *recorder) {
     info->argv = split_arguments(text, (size_t)size);
 }
 
-static const char *short_name(const struct recorder *recorder) {
+const char *record_tree_name(const struct recorder *recorder) {
     const char *program = recorder->info.program ? recorder->info.program : "?";
     const char *slash = strrchr(program, '/');
     return slash ? slash + 1 : program;
@@ -133,7 +133,8 @@ struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
 static struct error *refuse(struct recorder *recorder, struct error *err) {
     char name[16];
     recorder_note_error(recorder->session, err);
-    say_always("process %d (%s) is not recorded: %s", recorder->process->pid, short_name(recorder),
+    record_tree_describe(recorder);
+    say_always("process %d (%s) is not recorded: %s", recorder->process->pid, record_tree_name(recorder),
                err->message);
     recorder->mode = RECORDER_PASSING;
     recorder->info.stopped = strdup(err->message);

@@ -306,6 +306,8 @@ void record_sharing_deinit(struct session *session);
 /* record_tree.c: processes that begin and end. */
 /* Program and arguments of the process as they are now, for recorder->info. */
 void record_tree_describe(struct recorder *recorder);
+/* The last part of its program's path, for messages. */
+const char *record_tree_name(const struct recorder *recorder);
 /* The current call of the recorded parent has made task `tid`. */
 struct error *record_tree_child(struct recorder *recorder, pid_t tid);
 /* A stop of a recorder in RECORDER_STARTING. */

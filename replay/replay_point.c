@@ -148,12 +148,14 @@ static struct error *find(struct replayer *replayer, const struct event *event, 
     struct stop stop = {0};
     bool found = false;
     uint64_t elapsed = point->elapsed < UINT32_MAX ? point->elapsed : UINT32_MAX;
-    TRY(engine_set_tick(1000));
-    replayer->deadline = now() + SEARCH_LEAST + elapsed * 1000 * SEARCH_TIMES;
+    if (!replayer->fixed) { /* else it has been found before, and whoever takes part may need any time */
+        TRY(engine_set_tick(1000));
+        replayer->deadline = now() + SEARCH_LEAST + elapsed * 1000 * SEARCH_TIMES;
+    }
     struct error *err = matcher_find(replayer->matcher, &host, point, skip, &found, &stop);
-    bool late = now() > replayer->deadline;
+    bool late = replayer->deadline && now() > replayer->deadline;
     replayer->deadline = 0;
-    if (!err)
+    if (!err && !replayer->fixed)
         err = engine_set_tick(0);
     if (!err)
         err = trace_get_registers(replayer->puppet.task->tid, &replayer->regs);

@@ -45,7 +45,7 @@ test_unknown_verb() {
 }
 test_unknown_option() {
     local verb
-    for verb in record replay trace summary merge config dump doctor; do
+    for verb in record replay trace summary merge config dump ps doctor; do
         fails "$REEL" $verb --frobnicate
         err_has frobnicate
         fails "$REEL" $verb -Z
@@ -382,6 +382,67 @@ test_to() {
     step "$T/out" "$REEL" replay --to 99999999 a.reel
     [ "$STATUS" = 0 ] || [ "$STATUS" = 125 ] || fail "--to beyond the end: status $STATUS"
 }
+# A script with children, in out.reel; their process IDs into A (the shell's), B (a fork), C (a program).
+record_tree() {
+    record 3 tree.reel sh -c 'echo one; (echo two $$; exit 4); /bin/echo three; kill -SEGV $(sh -c "echo \$PPID") & wait; exit 3'
+    try 0 "$REEL" ps --json tree.reel
+    cp out.out ps.json
+}
+pid_of() { sed -n "s/^{\"pid\":\([0-9]*\),.*$1.*/\1/p" ps.json | head -n 1; }
+
+test_ps() {
+    record_tree
+    [ "$(wc -l <ps.json)" -ge 4 ] || fail "too few processes: $(cat ps.json)"
+    grep -q '"start":"launch"' ps.json && grep -q '"start":"fork"' ps.json && grep -q '"status":4' ps.json ||
+        fail "ps --json: $(cat ps.json)"
+    grep -q '"signal":"SIGSEGV"' ps.json || fail "no crash in ps --json: $(cat ps.json)"
+    try 0 "$REEL" ps tree.reel
+    out_has '^ *[0-9]* *[0-9]* *[0-9]*  exit 3  *sh -c echo one'
+    out_has '^ *[0-9]* *[0-9]* *[0-9]*  exit 0  *   */bin/echo three$'
+    out_has 'SIGSEGV'
+    ! grep -q '^.\{81\}' out.out || fail "longer than 80 columns: $(grep '^.\{81\}' out.out)"
+    fails "$REEL" ps nothing
+    fails "$REEL" ps tree.reel other
+}
+
+test_replay_pid() {
+    record_tree
+    try 3 "$REEL" replay tree.reel
+    out_is one
+    try 0 "$REEL" replay --pid "$(pid_of 'echo","argv":."[^"]*echo","three')" tree.reel
+    out_is three
+    try 4 "$REEL" replay -p d2 tree.reel
+    out_has '^two '
+    try 139 "$REEL" replay -p "$(pid_of SIGSEGV)" tree.reel
+    fails "$REEL" replay --pid 1 tree.reel
+    err_has 'no process 1 in it'
+    fails "$REEL" replay --pid d999 tree.reel
+    fails "$REEL" replay --pid x tree.reel
+    try 0 "$REEL" dump --pid "$(pid_of 'echo","argv":."[^"]*echo","three')" tree.reel
+    out_has 'write(1, "three'
+    try 0 "$REEL" dump --raw --pid d2 tree.reel
+    out_has 'exited with 4'
+}
+
+test_replay_all() {
+    record_tree
+    try 3 "$REEL" replay --all tree.reel
+    silent err
+    [ "$(sed 's/ .*//' out.out | tr '\n' ' ')" = 'one two three ' ] || fail "replay --all shows: $(cat out.out)"
+    fails "$REEL" replay --all --pid 1 tree.reel
+    fails "$REEL" replay --all --to 5 tree.reel
+    rm -r tree.reel/d2
+    fails "$REEL" replay --all tree.reel
+    try 3 "$REEL" replay tree.reel
+}
+
+test_record_serial() {
+    try 0 "$REEL" record --quiet --serial -o s.reel sh -c 'echo a | cat | cat'
+    out_is a
+    try 0 "$REEL" replay --all s.reel
+    out_is a
+}
+
 test_check_memory_without() {
     record 0 a.reel true
     fails "$REEL" replay --check-memory a.reel

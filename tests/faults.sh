@@ -311,6 +311,92 @@ test_kill_recorder_1() { kill_recorder 1500; }
 test_kill_recorder_of_threads() { kill_recorder 1500 crowd; }
 test_kill_recorder_2() { kill_recorder 60; }
 
+# ---- trees ----
+
+# A script that makes processes without an end: forks, programs, pipelines. Its output comes from one at a time.
+FOREST='i=0
+while :; do i=$((i + 1)); (echo sub $i); /bin/echo program $i; x=$(seq 5 | sort -rn | head -n 1); echo pipe $x $i; done'
+
+# Every line of $1 is in $2, in the same order.
+is_subsequence() { awk 'NR == FNR { want[++n] = $0; next } $0 == want[at + 1] { at++ } END { exit at != n }' "$1" "$2"; }
+
+# A recorder that is killed leaves nobody behind, and each process of its recording replays as far as it goes.
+test_kill_recorder_of_a_tree() {
+    local i shown=0
+    for ((i = 0; i < 10 * MORE; i++)); do
+        RECORDING=$T/killed$i.reel
+        start "$REEL" record --quiet -o "$RECORDING" bash -c "$FOREST"
+        doze 1500
+        kill -KILL "$PID"
+        reap
+        [ "$STATUS" = 137 ] || fail "the recorder ended by itself: status $STATUS: $(words "$T/live.err")"
+        nobody_left "$PID"
+        if [ -e "$RECORDING/recording.json" ]; then
+            step "$T/replay" "$REEL" replay --all "$RECORDING"
+            [ -z "$TIMED_OUT" ] || fail "the replay hung"
+            [ "$STATUS" = 0 ] || fail "replay: status $STATUS: $(words "$T/replay.err")"
+            ! grep -v 'the recording ends here' "$T/replay.err" || fail "replay: $(words "$T/replay.err")"
+            is_subsequence "$T/replay.out" "$T/live.out" || fail "the replay shows what was never printed"
+            step "$T/ps" "$REEL" ps --json "$RECORDING"
+            [ "$STATUS" = 0 ] || fail "ps: status $STATUS: $(words "$T/ps.err")"
+            [ ! -s "$T/replay.out" ] || shown=$((shown + 1))
+        fi
+        rm -rf "$RECORDING"
+    done
+    ((shown >= i / 4)) || fail "only $shown of $i recordings show any output"
+}
+
+# Somebody kills processes of the tree at random: the others go on, and all of them replay as far as they came.
+test_kill_in_a_tree() {
+    local i k victim
+    for ((i = 0; i < 4 * MORE; i++)); do
+        RECORDING=$T/killed$i.reel
+        start "$REEL" record --quiet --check-memory -o "$RECORDING" bash -c "${FOREST/while :/while [ \$i -lt 30 ]}; exit 5"
+        for ((k = 0; k < 40; k++)); do
+            doze 80
+            victim=$(pgrep -s "$PID" -x 'bash|sort|seq|head|echo' | tail -n +2 | shuf -n 1)
+            [ -z "$victim" ] || kill -KILL "$victim" 2>/dev/null
+        done
+        reap
+        nobody_left "$PID"
+        ! grep '^reel:' "$T/live.err" || fail "recorded: $(words "$T/live.err")"
+        RECORDED=$STATUS
+        step "$T/replay" "$REEL" replay --all --check-memory "$RECORDING"
+        [ "$STATUS" = "$RECORDED" ] || fail "replay: status $STATUS, recorded $RECORDED: $(words "$T/replay.err")"
+        cmp -s <(sort "$T/live.out") <(sort "$T/replay.out") || fail "stdout differs: $(difference "$T/live.out" "$T/replay.out")"
+        rm -rf "$RECORDING"
+    done
+}
+
+# A thousand short-lived children leave no descriptors and no memory behind in the recorder.
+test_recorder_does_not_grow() {
+    local early late
+    RECORDING=$T/many.reel
+    start "$REEL" record --quiet -o "$RECORDING" bash -c 'for i in {1..1000}; do (exit 3); /bin/true; [ $i != 100 ] || { echo 100; sleep 1; }; done; echo 1000; sleep 1'
+    until grep -q '^100$' "$T/live.out"; do sleep 0.1; done
+    early="$(ls "/proc/$PID/fd" | wc -l) $(awk '/VmRSS/ { print $2 }' "/proc/$PID/status")"
+    until grep -q '^1000$' "$T/live.out"; do sleep 0.1; done
+    late="$(ls "/proc/$PID/fd" | wc -l) $(awk '/VmRSS/ { print $2 }' "/proc/$PID/status")"
+    reap
+    [ "$STATUS" = 0 ] || fail "status $STATUS: $(words "$T/live.err")"
+    ((${late% *} <= ${early% *} + 2)) || fail "descriptors: ${early% *} after 100, ${late% *} after 1000 children"
+    ((${late#* } <= ${early#* } + 4096)) || fail "memory: ${early#* } kB after 100, ${late#* } kB after 1000 children"
+    [ "$("$REEL" ps "$RECORDING" | wc -l)" = 2003 ] || fail "ps lists $("$REEL" ps "$RECORDING" | wc -l) lines"
+}
+
+# Where the recording of all ends (no room), every program runs on unharmed; the processes replay up to there.
+test_limit_in_a_tree() {
+    RECORDING=$T/limit.reel
+    step "$T/live" "$REEL" record --quiet --max-size 8 -o "$RECORDING" bash -c 'for i in {1..60}; do x=$(seq $i | sort -rn | head -n 1); (exit 3); done; echo $x; exit 7'
+    [ "$STATUS" = 7 ] || fail "status $STATUS: $(words "$T/live.err")"
+    [ "$(cat "$T/live.out")" = 60 ] || fail "the program's output is not complete"
+    grep -q 'limit' "$T/live.err" || fail "no word of the limit"
+    closed_cleanly
+    step "$T/replay" "$REEL" replay --all "$RECORDING"
+    [ "$STATUS" = 0 ] || fail "replay: status $STATUS: $(words "$T/replay.err")"
+    (($(du -sb "$RECORDING" | cut -f 1) < 10 << 20)) || fail "it is larger than its limit"
+}
+
 # Killed before it traces the child that is to become the program: the child ends by itself, and quietly. It would become
 # the program with a filter that nobody answers.
 test_kill_before_it_traces() {

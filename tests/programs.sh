@@ -31,6 +31,26 @@ small_repository() {
     done
 }
 
+# A C project of $1 files with a Makefile.
+project() {
+    local i
+    for ((i = 0; i < $1; i++)); do
+        printf '#include <stdio.h>\n#include <string.h>\nint part%d(int x) {\n    char text[64];\n    snprintf(text, sizeof text, "%%%%d", x);\n    return (int)strlen(text) + %d;\n}\n' "$i" "$i" >"part$i.c"
+    done
+    {
+        for ((i = 0; i < $1; i++)); do
+            echo "int part$i(int x);"
+        done
+        echo 'int main(void) { int sum = 0;'
+        for ((i = 0; i < $1; i++)); do
+            echo "    sum += part$i(sum);"
+        done
+        echo '    return sum & 1; }'
+    } >main.c
+    printf 'OBJECTS := main.o %s\nprogram: $(OBJECTS)\n\tgcc -o $@ $(OBJECTS)\n%%.o: %%.c\n\tgcc -O1 -c -o $@ $<\n' \
+        "$(seq -f 'part%g.o' -s ' ' 0 $(($1 - 1)))" >Makefile
+}
+
 needed() {
     local need
     for need in $1; do
@@ -62,7 +82,7 @@ run_row() {
     local as=("$@") words
     needed "$ROW_NEEDS"
     cd "$T/work" || exit 1
-    "$@" env HOME="$T/home" bash -c "$(declare -f small_repository); PYTHON='$PYTHON' CC1='$CC1' ROOT='$ROOT'; $ROW_SETUP" \
+    "$@" env HOME="$T/home" bash -c "$(declare -f small_repository project); PYTHON='$PYTHON' CC1='$CC1' ROOT='$ROOT'; $ROW_SETUP" \
         >"$T/setup.out" 2>"$T/setup.err" </dev/null || fail "the setup failed: $(first_line "$T/setup.err")"
     eval "words=($ROW_COMMAND)"
     RECORDING=$T/place/$NAME.reel

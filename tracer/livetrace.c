@@ -558,7 +558,7 @@ static struct error *begin_launched(struct livetrace *live) {
     TRY(launch(&live->engine, live->options->argv, false, &task));
     live->pid = task->tid;
     struct error *err = calltrace_process(live->calltrace, task, task->tid, ORIGIN_LAUNCH);
-    if (err && process_is_ended(live->pid)) { /* somebody has killed it */
+    if (err && (error_is(err, ERROR_TASK_GONE) || process_is_ended(live->pid))) { /* somebody has killed it */
         error_free(err);
         return NULL;
     }

@@ -11,6 +11,7 @@
 #include "replay/chunk.h"
 #include "replay/event.h"
 #include "replay/image.h"
+#include "replay/point.h"
 #include "replay/recording.h"
 #include "replay/snapshot.h"
 #include "tests/fuzz/smoke.h"
@@ -32,6 +33,18 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned
 
 /* ---- the targets ---- */
 
+/* A point that was accepted can be had. */
+static void try_point(const struct event *event) {
+    static struct point point;
+    struct cursor cursor;
+    if (event->kind != EVENT_SIGNAL || event->signal.place != SIGNAL_AT_POINT)
+        return;
+    cursor_init(&cursor, event->signal.point, event->signal.point_size, "point");
+    require(!point_decode(&cursor, &point), "a point cannot be read again");
+    require(point.word_count <= POINT_WORDS_MAX && point.range_count <= POINT_RANGES_MAX,
+            "a point is too large");
+}
+
 /* What was accepted must survive being written and read again. */
 static void try_event(const uint8_t *data, size_t size) {
     struct effect *effects = NULL;
@@ -42,6 +55,7 @@ static void try_event(const uint8_t *data, size_t size) {
     cursor_init(&cursor, data, size, "event");
     struct error *err = event_decode(&cursor, &effects, &room, &event);
     if (!err) {
+        try_point(&event);
         event_encode(&event, &first);
         cursor_init(&cursor, first.data, first.size, "event");
         require(!event_decode(&cursor, &effects, &room, &event), "an event cannot be read again");
@@ -257,6 +271,18 @@ out:
 }
 
 /* An event of each kind, the effects that there are. */
+/* The point of a signal, encoded. */
+static const struct buffer *example_point(void) {
+    static struct buffer bytes;
+    static struct point point = {.xstate_size = 64, .word_count = 3, .range_count = 1, .elapsed = 1000};
+    point.ranges[0] = (struct point_range){0x7ffe00001000, 4096};
+    for (size_t i = 0; i < point.word_count; i++)
+        point.words[i] = (struct point_word){0x7ffe00001000 + 8 * i, 77 + i};
+    buffer_clear(&bytes);
+    point_encode(&point, &bytes);
+    return &bytes;
+}
+
 static void add_examples(struct buffer seeds[2], struct chunk_writer *log) {
     static const uint8_t registers[sizeof(struct user_regs_struct)] = {1, 2, 3};
     const struct effect effects[] = {
@@ -273,7 +299,9 @@ static void add_examples(struct buffer seeds[2], struct chunk_writer *log) {
         struct event event = {.kind = kind, .tid = 4711, .effect_count = 8, .effects = effects};
         if (kind == EVENT_SIGNAL) {
             event.signal.signo = 11;
-            event.signal.place = SIGNAL_SYNCHRONOUS;
+            event.signal.place = SIGNAL_AT_POINT;
+            event.signal.point = example_point()->data;
+            event.signal.point_size = (uint32_t)example_point()->size;
             event.signal.outcome = SIGNAL_HANDLED;
         }
         if (kind == EVENT_FILE) {

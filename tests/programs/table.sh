@@ -6,8 +6,8 @@
 #   SETUP    shell that makes the inputs, run in the empty working directory without reel
 #   COMMAND  shell words of the recorded program; `bash -c` where a shell is what is recorded. "< FILE" is not possible.
 #
-# Setup and command see $PYTHON, $CC1 and $ROOT. All inputs are deleted before the replay. Children are not replayed yet, so
-# whatever a command's children print must be caught by the command itself.
+# Setup and command see $PYTHON, $CC1 and $ROOT. All inputs are deleted before the replay of all processes. What several
+# processes print at the same moment may come in another order in the replay: a command sorts it.
 # shellcheck disable=SC2016 # the strings are evaluated later
 
 # ---- named in the promise ----
@@ -51,6 +51,29 @@ row python3-mmap - "$PYTHON" 'head -c 1M /dev/urandom >in' '"$PYTHON" -c "
 import hashlib, mmap
 f = open(\"in\", \"r+b\"); m = mmap.mmap(f.fileno(), 0); m[5:10] = b\"hello\"; m.flush()
 print(hashlib.sha1(m).hexdigest(), m.find(b\"hello\")); m.close(); print(hashlib.sha1(open(\"in\", \"rb\").read()).hexdigest())"'
+row python3-timer - "$PYTHON" '' '"$PYTHON" -c "
+import signal
+seen, calls = [], 0
+def handler(signo, frame): seen.append((calls, frame.f_lineno))
+def fib(n):
+    global calls
+    calls += 1
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+print(fib(24), sum(len(str(i * i)) for i in range(300000)), sorted(str(i) for i in range(50000))[777])
+print(len(seen), seen)"'
+row python3-profile - "$PYTHON" '' '"$PYTHON" -c "
+import json, signal
+seen, data = [], {}
+def handler(signo, frame): seen.append((frame.f_lineno, len(data)))
+signal.signal(signal.SIGPROF, handler)
+signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
+for i in range(60000):
+    data[str(i % 5000)] = [i, i * 0.5, {i % 7: str(i)}]
+    if i % 20000 == 0:
+        data = json.loads(json.dumps(data))
+print(len(seen), hash(tuple(seen)))"'
 row sqlite3-20000 10 sqlite3 '{ echo "create table t (id integer primary key, v text, r integer); begin;"
     for i in $(seq 20000); do echo "insert into t (v, r) values (\"row $i\", random());"; done
     echo "commit; select count(*), sum(r), max(v) from t;"; } >script' 'sqlite3 test.db ".read script"'
@@ -92,6 +115,32 @@ print(os.waitpid(pid, 0)[1] >> 8)"'
 row make - make 'printf "all: a b\na: in\n\tcat in in >a\nb: a\n\twc -l a >b\n" >Makefile; seq 10 >in' 'make'
 row gcc - gcc 'printf "#include <stdio.h>\nint main(void) { return puts(\"x\") < 0; }\n" >x.c' 'gcc -O1 -c x.c -o x.o'
 row xargs - xargs 'seq 20 >in' 'xargs -a in -n 5 true'
+row xargs-parallel - xargs 'seq 40 >in' 'bash -c "xargs -a in -n 1 -P 4 sh -c \"echo \\\$1 \\\$\\\$; exit 0\" - | sort"'
+row bash-jobs - bash '' 'bash -c "set -m; for i in 1 2 3; do (echo job \$i; sleep 0.0\$i; exit \$i) & wait \$!; echo status \$?; done; sleep 50 & kill %%; wait %% 2>/dev/null; echo \$?; sleep 0.1 & jobs; fg >/dev/null; echo over"'
+row bash-pipelines - bash 'seq 1000 >lines' 'bash -c "sort -rn lines | head -n 5 | while read -r x; do echo \"line \$x\"; done; diff <(seq 5) <(seq 2 6); echo \"\$(ls | wc -l) \$(echo \$(echo deep))\"; (echo sub; (echo subsub; exit 3); echo \$?); { echo a; echo b; } | tac"'
+row bash-traps - bash '' 'bash -c "trap \"echo chld\" CHLD; (exit 4); /bin/true; sleep 0.05 & wait; trap \"echo bye\" EXIT; (trap \"echo sub bye\" EXIT; exit 2); coproc cat; echo to coproc >&\${COPROC[1]}; read -r x <&\${COPROC[0]}; echo \$x"'
+row dash-tree - dash '' 'dash -c "f() { [ \$1 = 0 ] || (echo \$1; f \$((\$1 - 1))); }; f 8; for i in 1 2 3; do /bin/echo \$i | cat | cat; done"'
+row make-project 3 make 'project 52' 'make -s -j2'
+row gcc-link - gcc 'printf "#include <stdio.h>\nint main(void) { return puts(\"x\") < 0; }\n" >x.c' 'gcc -O2 -g x.c -o x'
+row g++-link - g++ 'printf "#include <iostream>\nint main() { std::cout << 1; }\n" >x.cc' 'g++ -O1 x.cc -o x'
+row git-clone 3 git 'mkdir from; cd from; small_repository; cd ..; git config --global pack.threads 1; git config --global index.threads 1' 'bash -c "git clone -q from to && cd to && git gc -q && git fsck --no-progress && git log --oneline | cat"'
+row python3-tree - "$PYTHON" '' '"$PYTHON" -c "
+import os, subprocess, sys
+print(subprocess.run([\"sh\", \"-c\", \"echo out; echo err >&2; exit 3\"]), flush=True)
+print(subprocess.check_output([sys.executable, \"-c\", \"import random; print(random.random())\"]), flush=True)
+p = subprocess.Popen([\"sort\", \"-n\"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+print(p.communicate(\"3\\n1\\n2\\n\"), os.system(\"exit 5\"), flush=True)
+for i in range(3):
+    pid = os.fork()
+    if pid == 0:
+        print(\"child\", i, os.getpid(), os.urandom(4).hex(), flush=True)
+        os._exit(i)
+    print(os.waitpid(pid, 0), flush=True)"'
+row perl-tree - perl '' 'perl -e "\$| = 1; for (1 .. 3) { my \$p = fork; if (!\$p) { print qq(child \$\$ ), rand, qq(\n); exit \$_ } waitpid \$p, 0; print \$? >> 8, qq(\n) } open(F, q(-|), q(sh -c \"echo piped; date +%N\")); print <F>; print qx(echo quoted); system q(echo system)"'
+row setsid-daemon - setsid '' 'bash -c "setsid -f sh -c \"sleep 0.3; echo from the daemon\" ; echo first; sleep 0.6"'
+row timeout - timeout '' 'timeout 0.2 sleep 50'
+row find-exec - find 'touch a b c' 'find . -type f -exec sh -c "echo \$0 \$\$" {} \;'
+row script-of-scripts - bash 'printf "#!/bin/sh\necho inner \$1; exit 4\n" >inner; printf "#!/bin/bash\n./inner one; echo \$?; ./inner two | tr a-z A-Z; exec ./inner three\n" >outer; chmod +x inner outer' './outer'
 
 # ---- everyday programs ----
 row true - true '' 'true'

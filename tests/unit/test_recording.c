@@ -51,6 +51,25 @@ static struct recording_info make_info(void) {
     info.segments = UINT32_MAX;
     info.events = UINT64_C(999999999999999);
     info.check_memory = true;
+    for (uint32_t i = 3; i-- > 0;) { /* they come in any order */
+        struct recording_process process = {.domain = 2 * i + 1,
+                                            .pid = (int32_t)(100 + i),
+                                            .ppid = 99,
+                                            .start = (enum process_start)i,
+                                            .origin_domain = i,
+                                            .origin_event = i * 1000,
+                                            .program = strdup("/bin/\xff"),
+                                            .argv = list(i + 1, argv),
+                                            .started = info.started,
+                                            .ended = info.ended,
+                                            .end = i ? END_SIGNALED : END_UNKNOWN,
+                                            .status = (int32_t)i,
+                                            .core = i == 1,
+                                            .stopped = i == 2 ? strdup("why \xfe") : NULL,
+                                            .segments = i,
+                                            .events = i * 77};
+        CHECK_OK(recording_processes_add(&info.processes, &process));
+    }
     return info;
 }
 
@@ -75,6 +94,18 @@ static void same_info(const struct recording_info *a, const struct recording_inf
     ck_assert(a->started.tv_sec == b->started.tv_sec && a->started.tv_nsec == b->started.tv_nsec);
     ck_assert(a->ended.tv_sec == b->ended.tv_sec && a->ended.tv_nsec == b->ended.tv_nsec);
     ck_assert(a->segments == b->segments && a->events == b->events && a->check_memory == b->check_memory);
+    ck_assert_uint_eq(a->processes.count, b->processes.count);
+    for (size_t i = 0; i < a->processes.count; i++) {
+        const struct recording_process *x = &a->processes.list[i], *y = &b->processes.list[i];
+        ck_assert_uint_eq(x->domain, 2 * i + 1);
+        ck_assert(x->domain == y->domain && x->pid == y->pid && x->ppid == y->ppid && x->start == y->start);
+        ck_assert(x->origin_domain == y->origin_domain && x->origin_event == y->origin_event);
+        ck_assert_str_eq(x->program, y->program);
+        same_list(x->argv, y->argv);
+        ck_assert(x->end == y->end && x->status == y->status && x->core == y->core);
+        ck_assert_pstr_eq(x->stopped, y->stopped);
+        ck_assert(x->segments == y->segments && x->events == y->events);
+    }
 }
 
 static struct error *parse(const struct buffer *text) {
@@ -95,7 +126,7 @@ START_TEST(test_text_round_trip) {
     buffer_put_u8(&text, 0);
     for (const char *at = (char *)text.data; (at = strstr(at, "\"base64\"")); at++)
         escaped++;
-    ck_assert_uint_eq(escaped, 12);
+    ck_assert_uint_eq(escaped, 16);
     text.size--;
     CHECK_OK(recording_info_format(&found, &again));
     ck_assert_uint_eq(text.size, again.size);
@@ -227,7 +258,7 @@ START_TEST(test_keys) {
         "format_version", "feature_mask", "state",    "reel_version", "program",
         "argv",           "cwd",          "pid",      "uid",          "started",
         "ended",          "end",          "segments", "events",       "check_memory",
-        "host",           "kernel",       "cpu",      "env"};
+        "host",           "kernel",       "cpu",      "env",          "processes"};
     for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
         char message[64];
         snprintf(message, sizeof(message), "it: \"%s\" is missing", keys[i]);
@@ -236,6 +267,20 @@ START_TEST(test_keys) {
         check_key(keys[i], "[[]]", ERROR_BAD_DATA, message);
         check_key(keys[i], "{\"base64\": 1}", ERROR_BAD_DATA, message);
     }
+}
+END_TEST
+
+/* Recordings of one process, as they were made once, do not have the key. */
+START_TEST(test_without_processes) {
+    struct buffer text = {0};
+    small_text(&text);
+    cJSON *root = cJSON_ParseWithLength((char *)text.data, text.size);
+    cJSON_DeleteItemFromObject(root, "processes");
+    cJSON_ReplaceItemInObject(root, "feature_mask", cJSON_CreateString("0x0"));
+    finish(root, &text);
+    CHECK_OK(parse(&text));
+    cJSON_Delete(root);
+    buffer_deinit(&text);
 }
 END_TEST
 
@@ -523,6 +568,7 @@ int main(void) {
     tcase_add_test(tests, test_every_flip_is_seen);
     tcase_add_test(tests, test_every_truncation);
     tcase_add_test(tests, test_keys);
+    tcase_add_test(tests, test_without_processes);
     tcase_add_test(tests, test_values);
     tcase_add_test(tests, test_newer);
     tcase_add_test(tests, test_life);

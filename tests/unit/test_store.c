@@ -295,6 +295,32 @@ START_TEST(test_empty_range) {
 }
 END_TEST
 
+/* A file that two domains know keeps its hash: what a third mapping wants more of it is a file of its own. */
+START_TEST(test_shared_does_not_grow) {
+    static uint8_t bytes[4 * PAGE];
+    memset(bytes, 7, sizeof(bytes));
+    int fd = make_file("shared", bytes, sizeof(bytes));
+    store.domain = 1;
+    struct stored_file *first = add(fd, 0, PAGE, true);
+    ck_assert(add(fd, PAGE, PAGE, true) == first); /* alone it grows */
+    ck_assert_uint_eq(first->generation, 2);
+    uint64_t hash = 0;
+    CHECK_OK(file_store_file_hash(&store, first, &hash));
+    ck_assert_uint_eq(hash, hash_of(first->id));
+    store.domain = 2;
+    ck_assert(add(fd, 0, 2 * PAGE, false) == first);
+    struct stored_file *second = add(fd, 0, 3 * PAGE, true);
+    ck_assert(second != first);
+    ck_assert_uint_eq(hash, hash_of(first->id));
+    store.domain = 1;
+    ck_assert(add(fd, 2 * PAGE, PAGE, false) == second);
+    ck_assert(add(fd, 3 * PAGE, PAGE, true) != second);
+    ck_assert_uint_eq(first->generation, 2);
+    store.domain = 0;
+    close(fd);
+}
+END_TEST
+
 /* Zeros hash like holes, and every other difference shows. */
 START_TEST(test_hash) {
     static uint8_t bytes[50 * 4096 + 9];
@@ -406,6 +432,7 @@ int main(void) {
     tcase_add_test(tests, test_forgotten_file);
     tcase_add_test(tests, test_empty_range);
     tcase_add_test(tests, test_hash);
+    tcase_add_test(tests, test_shared_does_not_grow);
     tcase_add_test(tests, test_unsupported);
     tcase_add_loop_test(tests, test_failures, 0, 4);
     suite_add_tcase(suite, tests);
