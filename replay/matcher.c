@@ -15,6 +15,10 @@
 #define USER_END 0x7ffffffff000ull
 #define INT3     0xcc
 
+/* After so many jumps into the middle of the window, passages are counted; after as many more a breakpoint
+ * takes the window's place if it would stop less often. */
+#define INSIDE_MANY 4096
+
 /* The pages: entries are anywhere in the first part, code is no longer than the second, then comes the page
  * with what the code saves. */
 enum { ENTRIES = 0x10000, CODE_MOST = 0x3000, DATA = ENTRIES + CODE_MOST, AREA = DATA + 0x1000 };
@@ -27,6 +31,7 @@ enum {
     SAVED_RAX = 8,
     SAVED_RSP = 16,
     CALL_TARGET = 24,
+    PASSAGES = 32,
     VECTOR = 64,
     LEGACY = 512, /* fxsave's 512 bytes */
     STACK_TOP = 2048,
@@ -66,7 +71,9 @@ struct matcher {
     uint64_t rip;
     enum probe probe;
     uint64_t skip;
-    bool tried; /* the puppet stands at the point's rip, and that has been compared */
+    uint64_t inside; /* jumps into the middle of the window */
+    bool counting;   /* passages */
+    bool tried;      /* the puppet stands at the point's rip, and that has been compared */
     struct condition conditions[CONDITIONS_MAX];
     size_t condition_count;
     struct window window;
@@ -323,12 +330,22 @@ static void put_condition(struct code *code, const struct condition *condition) 
     put_exit(code);
 }
 
+static void count_passage(struct code *code) {
+    PUT(code, 0x48, 0x8b, 0x0d); /* mov passages(%rip),%rcx */
+    put_data(code, PASSAGES, 0);
+    PUT(code, 0x48, 0x8d, 0x49, 0x01); /* lea 1(%rcx),%rcx */
+    PUT(code, 0x48, 0x89, 0x0d);       /* mov %rcx,passages(%rip) */
+    put_data(code, PASSAGES, 0);
+}
+
 /* Write the code for the conditions as they are now. */
 static struct error *write_code(struct matcher *matcher) {
     static struct code code;
     code = (struct code){.at = matcher->entry, .data = matcher->area + DATA};
     PUT(&code, 0x48, 0x89, 0x0d); /* mov %rcx,saved(%rip) */
     put_data(&code, SAVED_RCX, 0);
+    if (matcher->counting)
+        count_passage(&code);
     for (size_t i = 0; i < matcher->condition_count; i++)
         put_condition(&code, &matcher->conditions[i]);
     restore_rcx(&code);
@@ -566,6 +583,24 @@ static struct error *go_past(struct matcher *matcher, uint64_t rip, struct stop 
     return NULL;
 }
 
+/* Once more a jump into the middle of the window. */
+static struct error *note_inside(struct matcher *matcher) {
+    uint64_t passages = 0;
+    matcher->counts.inside++;
+    if (++matcher->inside == INSIDE_MANY) {
+        TRY(task_write(matcher->task, matcher->area + DATA + PASSAGES, &passages, sizeof(passages)));
+        matcher->counting = true;
+        return write_code(matcher);
+    }
+    if (matcher->inside != 2 * INSIDE_MANY)
+        return NULL;
+    TRY(task_read_exact(matcher->task, matcher->area + DATA + PASSAGES, &passages, sizeof(passages)));
+    if (passages >= INSIDE_MANY)
+        return NULL;
+    TRY(uproot(matcher));
+    return plant_trap(matcher);
+}
+
 enum meaning {
     MEANS_CANDIDATE,
     MEANS_INSIDE, /* a jump has led into the middle of the window, to *ret_rip */
@@ -609,8 +644,8 @@ static struct error *deal_with(struct matcher *matcher, struct stop *stop, bool 
         TRY(try_candidate(matcher, ret_found));
         return *ret_found ? NULL : go_past(matcher, matcher->rip, stop, ret_over);
     } else if (meaning == MEANS_INSIDE) {
-        matcher->counts.inside++;
         TRY(set_rip(matcher, rip));
+        TRY(note_inside(matcher));
         return go_past(matcher, rip, stop, ret_over);
     }
     /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
@@ -665,6 +700,8 @@ struct error *matcher_find(struct matcher *matcher, const struct matcher_host *h
     matcher->skip = skip;
     matcher->probe = PROBE_NONE;
     matcher->condition_count = 0;
+    matcher->inside = 0;
+    matcher->counting = false;
     TRY(search(matcher, ret_found, ret_stop));
     TRY(uproot(matcher));
     return *ret_found ? NULL : put_rip_right(matcher);

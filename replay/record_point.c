@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#define STEPS_MOST 3
+#define STEPS_MOST 12
 /* Code on both sides of the place that is searched for jumps to it. */
 #define CODE_AROUND      2048
 #define INSTRUCTION_MOST 15

@@ -161,8 +161,10 @@ static struct error *find(struct replayer *replayer, const struct event *event, 
         err = trace_get_registers(replayer->puppet.task->tid, &replayer->regs);
     if (err || found)
         return err;
-    return late ? replay_diverged(replayer, event, "its point was not found in a long time")
-                : replay_unexpected(replayer, event, &stop);
+    if (!late)
+        return replay_unexpected(replayer, event, &stop);
+    replayer->attempts += ATTEMPTS_MOST / 4; /* or going back would take forever */
+    return replay_diverged(replayer, event, "its point was not found in a long time");
 }
 
 struct error *replay_to_point(struct replayer *replayer, const struct event *event, const void *bytes,

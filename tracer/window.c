@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define INT3 0xcc
+#define LOCK 0xf0 /* the prefix; code for one thread may jump past it */
 
 /* One-byte opcodes that trap in 64-bit mode on every processor: int3, and those that are undefined (SDM
  * volume 2, appendix A). None is a prefix of anything. */
@@ -49,9 +50,15 @@ static bool is_call(const struct displaced *displaced) {
     return displaced->operation == DISPLACED_CALL || displaced->operation == DISPLACED_CALL_INDIRECT;
 }
 
+static bool never_falls_through(const struct displaced *displaced) {
+    return displaced->operation == DISPLACED_JUMP || displaced->operation == DISPLACED_JUMP_INDIRECT ||
+           displaced->operation == DISPLACED_RET;
+}
+
 bool window_is_target(const struct window *window, const uint8_t *bytes, size_t size, uint64_t address) {
-    for (size_t i = 0; i + 1 < window->count; i++)
-        if (is_call(&window->instructions[i])) /* its return */
+    for (size_t i = 0; i + 1 < window->count; i++) /* returns; and something must lead behind a jump */
+        if (is_call(&window->instructions[i]) || (never_falls_through(&window->instructions[i]) &&
+                                                  window->instructions[i + 1].operation != DISPLACED_NOP))
             return true;
     for (size_t i = 0; i < size; i++) {
         uint64_t target, at = window->address;
@@ -59,7 +66,7 @@ bool window_is_target(const struct window *window, const uint8_t *bytes, size_t 
             target >= window->address + window->length)
             continue;
         for (size_t k = 0; k < window->count; k++, at += window->instructions[k - 1].length)
-            if (target == at)
+            if (target == at || (target == at + 1 && window->instructions[k].bytes[0] == LOCK))
                 return true;
     }
     return false;

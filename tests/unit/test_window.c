@@ -176,6 +176,14 @@ START_TEST(test_targets) {
     CHECK_OK(window_decode(code + 3, sizeof(code) - 3, 0x1003, &window));
     ck_assert_uint_eq(window.length, 5);
     ck_assert(!window_is_target(&window, code, sizeof(code), 0x1000));
+    /* what returns, or what leads behind a jump, comes from elsewhere */
+    static const uint8_t call[] = {0xff, 0xd0, 0x90, 0x90, 0x90}, jump[] = {0xff, 0xe0, 0x48, 0xff, 0xc0},
+                         last[] = {0x90, 0x90, 0x90, 0xff, 0xd0}, padding[] = {0xff, 0xe0, 0x90, 0x90, 0x90};
+    const uint8_t *const examples[] = {call, jump, last, padding};
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_OK(window_decode(examples[i], 5, 0x1000, &window));
+        ck_assert(window_is_target(&window, examples[i], 5, 0x1000) == (i < 2));
+    }
 }
 END_TEST
 

@@ -10,6 +10,8 @@
 static sigjmp_buf out;
 static volatile int leave;
 static volatile int count;
+static int locked;
+static volatile int traps;
 static char from[1 << 20], to[1 << 20];
 
 static void on_alarm(int signo) {
@@ -17,6 +19,11 @@ static void on_alarm(int signo) {
     count++;
     if (leave)
         siglongjmp(out, 1);
+}
+
+static void on_trap(int signo) {
+    (void)signo;
+    traps++;
 }
 
 static void once(void) {
@@ -81,6 +88,39 @@ static void vectors(void) {
     CHECK(total == 50000000);
 }
 
+/* Computed jumps into a row of nops, and jumps past the lock prefix of an instruction. */
+static void middles(void) {
+    unsigned long rounds = 20000;
+    once();
+    __asm__ volatile("xor %%ecx, %%ecx\n"
+                     "1: lea 2f(%%rip), %%rax\n add %%rcx, %%rax\n jmp *%%rax\n"
+                     "2: pause\n pause\n pause\n pause\n pause\n pause\n pause\n pause\n"
+                     "inc %%ecx\n inc %%ecx\n and $15, %%ecx\n dec %0\n jnz 1b"
+                     : "+r"(rounds)::"rax", "rcx", "cc");
+    rounds = 3000000;
+    once();
+    __asm__ volatile("1: test $1, %b0\n je 2f + 1\n"
+                     "2: lock incl %1\n"
+                     "test $1, %b0\n je 2f + 1\n"
+                     "2: lock incl %1\n"
+                     "dec %0\n jnz 1b"
+                     : "+r"(rounds), "+m"(locked)::"cc", "memory");
+    printf("%d\n", locked);
+}
+
+/* Where no jump can be patched, since a breakpoint of the program's own follows. */
+static void own_breakpoint(void) {
+    unsigned long rounds = 300;
+    CHECK(signal(SIGTRAP, on_trap) != SIG_ERR);
+    once();
+    __asm__ volatile("1: lea %1, %%rdi\n lea %2, %%rsi\n mov %3, %%ecx\n rep movsb\n"
+                     "dec %0\n jnz 1b\n int3"
+                     : "+a"(rounds)
+                     : "m"(to), "m"(from), "i"(sizeof(to))
+                     : "rcx", "rsi", "rdi", "cc", "memory");
+    CHECK(traps == 1);
+}
+
 static void red_zone(void) {
     once();
     __asm__ volatile("movq $30000000, -64(%%rsp)\n 1: decq -64(%%rsp)\n jnz 1b" ::: "cc", "memory");
@@ -92,6 +132,8 @@ int main(void) {
     one_register();
     strings();
     vectors();
+    middles();
+    own_breakpoint();
     red_zone();
     printf("%d signals\n", count);
     return 0;
