@@ -133,6 +133,9 @@ struct error *recorder_append_syscall(struct recorder *recorder, int64_t result,
     event.syscall.stream = stream;
     event.syscall.written_hash =
         written_hash(&memory, event.syscall.number, event.syscall.args, event.syscall.result);
+    struct user_regs_struct regs;
+    if (event.syscall.written_hash) /* killed meanwhile, it has no memory to be read */
+        TRY(trace_get_registers(recorder->thread->task->tid, &regs));
     return recorder_append(recorder, &event);
 }
 

@@ -251,6 +251,13 @@ struct error *record_turn_preempt(struct recorder *recorder) {
     bool settled;
     if (!recorder->ready || !time_is_over(recorder))
         return task_resume(thread->task, RESUME_CONT, 0);
+    TRY(trace_get_registers(thread->task->tid, &regs));
+    if (thread->last_is_call && registers_compare(&regs, &thread->last) == REGISTER_COUNT) {
+        /* still at its last event, maybe with a call to be restarted, whose registers are yet to be set */
+        recorder->turn = NULL;
+        record_turn_wait(thread);
+        return NULL;
+    }
     TRY(record_settle(recorder, false, &settled));
     if (!settled) /* the next tick tries again */
         return thread->task->stopped ? task_resume(thread->task, RESUME_CONT, 0) : NULL;
