@@ -112,12 +112,17 @@ static struct error *end_turn_here(struct recorder *recorder, unsigned steps) {
     return NULL;
 }
 
+/* The kernel is going to make its last call again, which a step would run into. */
+static bool is_restarting(const struct thread *thread) {
+    return thread->row && thread->call.result <= -512 && thread->call.result >= -516;
+}
+
 /* The thread has the turn and runs on behind an event. */
 static struct error *go_on(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
-    unsigned steps = recorder->mode == RECORDER_RECORDING && recorder->ready && !thread->deferred_count
-                         ? record_chaos_steps(recorder)
-                         : 0;
+    bool may_end = recorder->mode == RECORDER_RECORDING && recorder->ready && !thread->deferred_count &&
+                   !is_restarting(thread);
+    unsigned steps = may_end ? record_chaos_steps(recorder) : 0;
     return steps ? end_turn_here(recorder, steps) : task_resume(thread->task, RESUME_CONT, 0);
 }
 
@@ -266,8 +271,17 @@ struct error *record_turn_tick(struct recorder *recorder) {
 }
 
 struct error *record_turn_preempt(struct recorder *recorder) {
+    struct thread *thread = recorder->thread;
+    struct user_regs_struct regs;
     if (!recorder->ready || !time_is_over(recorder))
-        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+        return task_resume(thread->task, RESUME_CONT, 0);
+    TRY(trace_get_registers(thread->task->tid, &regs));
+    if (thread->last_is_call && registers_compare(&regs, &thread->last) == REGISTER_COUNT) {
+        /* still at its last event, maybe with a call to be restarted, whose registers are yet to be set */
+        recorder->turn = NULL;
+        record_turn_wait(thread);
+        return NULL;
+    }
     return end_turn_here(recorder, 0);
 }
 
