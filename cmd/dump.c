@@ -139,6 +139,9 @@ static void describe(const struct event *event, const struct memory_reader *memo
     case EVENT_THREAD:
         snprintf(line, sizeof(line), "+++ thread made by %d +++", event->thread.parent);
         break;
+    case EVENT_SWITCH:
+        snprintf(line, sizeof(line), "+++ interrupted in its computation +++");
+        break;
     case EVENT_THREAD_EXIT:
         snprintf(line, sizeof(line), "+++ thread ended +++");
         break;

@@ -27,7 +27,8 @@ const char *event_kind_name(enum event_kind kind) {
                                                       [EVENT_STOPPED] = "stopped",
                                                       [EVENT_BLOCKED] = "blocked",
                                                       [EVENT_THREAD] = "thread",
-                                                      [EVENT_THREAD_EXIT] = "thread exit"};
+                                                      [EVENT_THREAD_EXIT] = "thread exit",
+                                                      [EVENT_SWITCH] = "switch"};
     return (unsigned)kind < EVENT_KIND_END && names[kind] ? names[kind] : "unknown";
 }
 
@@ -110,6 +111,10 @@ static void encode_blocked(const struct event *event, struct buffer *buffer) {
 
 static void encode_thread(const struct event *event, struct buffer *buffer) {
     buffer_put_varint(buffer, (uint32_t)event->thread.parent);
+}
+
+static void encode_switch(const struct event *event, struct buffer *buffer) {
+    buffer_put_blob(buffer, event->turn.point, event->turn.point_size);
 }
 
 /* No fields. */
@@ -249,6 +254,10 @@ static void decode_thread(struct cursor *cursor, struct event *event) {
         cursor_fail(cursor);
 }
 
+static void decode_switch(struct cursor *cursor, struct event *event) {
+    event->turn.point = decode_point(cursor, &event->turn.point_size);
+}
+
 static void decode_nothing(struct cursor *cursor, struct event *event) {
     (void)cursor;
     (void)event;
@@ -300,6 +309,7 @@ static const struct {
     [EVENT_BLOCKED] = {encode_blocked, decode_blocked},
     [EVENT_THREAD] = {encode_thread, decode_thread},
     [EVENT_THREAD_EXIT] = {encode_nothing, decode_nothing},
+    [EVENT_SWITCH] = {encode_switch, decode_switch},
 };
 
 void event_encode(const struct event *event, struct buffer *buffer) {

@@ -27,6 +27,7 @@ enum event_kind {
                    */
     EVENT_THREAD_EXIT, /* the thread, whose exit was the event before, is gone; the effects are what the
                           kernel did then */
+    EVENT_SWITCH,      /* the thread was interrupted at a point of its computation; others go on */
     EVENT_KIND_END,
 };
 
@@ -130,6 +131,10 @@ struct event {
         struct {
             int32_t parent;
         } thread;
+        struct {
+            const void *point; /* what point_encode() wrote; as path above */
+            uint32_t point_size;
+        } turn; /* EVENT_SWITCH */
         struct {
             const char *why; /* one clause; as path above */
             uint32_t why_size;

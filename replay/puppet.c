@@ -261,8 +261,6 @@ static struct error *fork_task(struct task *task, struct task *ret) {
 }
 
 struct error *puppet_fork(struct puppet *puppet, struct task *ret) {
-    if (puppet->task_count > 1)
-        return error_new(ERROR_UNSUPPORTED, "puppet: has threads");
     TRY(check_unshared(puppet->task));
     return fork_task(puppet->task, ret);
 }

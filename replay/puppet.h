@@ -57,15 +57,13 @@ struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, in
 struct error *puppet_add_task(struct puppet *puppet, struct task **ret);
 /* The thread ends, unless it is the first one, which just stays where it is. It must not be puppet->task. */
 struct error *puppet_end_task(struct puppet *puppet, struct task *task);
-
 /* A frozen twin of the puppet as it is now: a process with a copy of its memory and the same registers, which
  * executes nothing. It shares the puppet's files. *ret is a task of its own, ended with puppet_end_twin().
- * ERROR_UNSUPPORTED: some of the memory is shared, and no copy would be made, or it
- * has several threads. */
+ * ERROR_UNSUPPORTED: some of the memory is shared, and no copy would be made. */
 struct error *puppet_fork(struct puppet *puppet, struct task *ret);
-/* Make a twin of the twin the puppet; the process that was it ends. */
+/* Make a twin of the twin the puppet, with this one thread; the process that was it ends. */
 struct error *puppet_return_to(struct puppet *puppet, struct task *twin);
-void puppet_end_twin(struct task *task);
+void puppet_end_twin(struct task *twin);
 
 /* A file of the store, with the size that it has at the recording's end; the tape has checked it. A file that
  * `changes` while it is mapped (events write to it) is mapped from a copy in memory, by shared and private

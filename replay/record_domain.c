@@ -122,9 +122,23 @@ struct error *recorder_append(struct recorder *recorder, struct event *event) {
     return NULL;
 }
 
+/* The task's memory, which may go while it is read. */
+struct watched_memory {
+    struct task *task;
+    bool cut; /* something could not be read */
+};
+
+static size_t read_watched(void *context, uint64_t address, void *ret, size_t size) {
+    struct watched_memory *watched = context;
+    size_t got = task_read(watched->task, address, ret, size);
+    watched->cut = watched->cut || got < size;
+    return got;
+}
+
 struct error *recorder_append_syscall(struct recorder *recorder, int64_t result, enum event_stream stream) {
     struct event event = {.kind = EVENT_SYSCALL};
-    const struct memory_reader memory = task_memory(recorder->thread->task);
+    struct watched_memory watched = {.task = recorder->thread->task};
+    const struct memory_reader memory = {read_watched, &watched};
     event.syscall.number = recorder->thread->call.number;
     event.syscall.rip = recorder->thread->entry.rip;
     memcpy(event.syscall.args, recorder->thread->call.args, sizeof(event.syscall.args));
@@ -133,6 +147,10 @@ struct error *recorder_append_syscall(struct recorder *recorder, int64_t result,
     event.syscall.stream = stream;
     event.syscall.written_hash =
         written_hash(&memory, event.syscall.number, event.syscall.args, event.syscall.result);
+    if (watched.cut) { /* killed meanwhile: it never came to see the result of this call */
+        struct user_regs_struct regs;
+        TRY(trace_get_registers(recorder->thread->task->tid, &regs));
+    }
     return recorder_append(recorder, &event);
 }
 
@@ -149,7 +167,9 @@ struct error *record_domain_gone(struct recorder *recorder, const struct stop *s
     effects_clear(&recorder->effects);
     TRY(recorder_append(recorder, &event));
     if (recorder->mode == RECORDER_RECORDING) {
-        struct error *err = close_log(recorder);
+        struct error *err = chunk_writer_flush(recorder->log); /* while it is known what is not written */
+        if (!err)
+            err = close_log(recorder);
         if (err)
             recorder_stop_error(recorder, err);
     }

@@ -17,7 +17,8 @@
 
 #define STEPS_MOST 12
 /* Code on both sides of the place that is searched for jumps to it. */
-#define CODE_AROUND 2048
+#define CODE_AROUND      2048
+#define INSTRUCTION_MOST 15
 /* So much memory is hashed for each millisecond since the last event: a tenth of the time, or less. */
 #define HASHED_PER_MILLISECOND (32u << 10)
 #define HASHED_LEAST           (16u << 10)
@@ -78,6 +79,17 @@ static struct error *prepare(struct recorder *recorder, uint64_t *ret_mask, bool
     return *ret_can && (*ret_mask & trap) ? trace_set_sigmask(task->tid, *ret_mask & ~trap) : NULL;
 }
 
+/* What prepare() has changed; err is what happened meanwhile. */
+static struct error *restore(struct task *task, uint64_t mask, struct error *err) {
+    if (error_is(err, ERROR_TASK_GONE))
+        return err;
+    struct error *mask_err = trace_set_sigmask(task->tid, mask);
+    if (!err)
+        return mask_err;
+    error_free(mask_err);
+    return err;
+}
+
 struct error *record_settle(struct recorder *recorder, bool moving, bool *ret_settled) {
     static struct place place;
     struct task *task = recorder->thread->task;
@@ -106,14 +118,52 @@ struct error *record_settle(struct recorder *recorder, bool moving, bool *ret_se
         *ret_settled = false;
         err = kind == STEP_REPEATS ? step_until(task, regs.rip + length, &done) : step_once(task, &done);
     }
-    if (can_step && !error_is(err, ERROR_TASK_GONE)) {
-        struct error *mask_err = trace_set_sigmask(task->tid, mask);
-        if (err)
-            error_free(mask_err);
-        else
-            err = mask_err;
+    return can_step ? restore(task, mask, err) : err;
+}
+
+/* ---- somewhere ---- */
+
+/* lock, or xchg with memory, behind other prefixes. */
+static bool is_locked(const uint8_t *bytes, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        bool prefix = bytes[i] == 0x66 || bytes[i] == 0xf2 || bytes[i] == 0xf3 || (bytes[i] & 0xf0) == 0x40;
+        if (bytes[i] == 0xf0)
+            return true;
+        if (!prefix)
+            return i + 1 < size && (bytes[i] == 0x86 || bytes[i] == 0x87) && bytes[i + 1] < 0xc0;
     }
-    return err;
+    return false;
+}
+
+static struct error *wander(struct task *task, unsigned steps, struct chaos *chaos, bool *ret_settled) {
+    bool done = true, left = false;
+    while (!left) {
+        struct user_regs_struct regs;
+        uint8_t code[INSTRUCTION_MOST];
+        size_t length = 0;
+        TRY(trace_get_registers(task->tid, &regs));
+        size_t size = task_read(task, regs.rip, code, sizeof(code));
+        enum step_kind kind = step_classify(code, size, &length);
+        if (kind == STEP_NEVER)
+            return NULL;
+        left = kind == STEP_PLAIN && (steps <= 1 || (is_locked(code, length) && chaos_once_in(chaos, 3)));
+        steps -= steps > 1;
+        TRY(kind == STEP_REPEATS ? step_until(task, regs.rip + length, &done) : step_once(task, &done));
+        if (!done)
+            return NULL;
+    }
+    *ret_settled = true;
+    return NULL;
+}
+
+struct error *record_wander(struct recorder *recorder, unsigned steps, struct chaos *chaos,
+                            bool *ret_settled) {
+    struct task *task = recorder->thread->task;
+    uint64_t mask;
+    bool can_step;
+    *ret_settled = false;
+    TRY(prepare(recorder, &mask, &can_step));
+    return can_step ? restore(task, mask, wander(task, steps, chaos, ret_settled)) : NULL;
 }
 
 /* ---- its description ---- */

@@ -210,8 +210,8 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
         TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
         break;
     case DISPOSITION_STOPS:
-        if (place ==
-            SIGNAL_BEFORE_SYSCALL) /* others will go on meanwhile: the log must say how far it came */
+        /* others will go on meanwhile: the log must say how far it came */
+        if (place == SIGNAL_BEFORE_SYSCALL || place == SIGNAL_AT_POINT)
             TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
         break;
     }
@@ -321,8 +321,11 @@ static struct error *record_asynchronous(struct recorder *recorder, const siginf
 }
 
 struct error *record_interrupted(struct recorder *recorder) {
+    size_t index;
     recorder->thread->interrupted = false;
-    return deliver_at_point(recorder, true);
+    TRY(first_deliverable(recorder, &index));
+    return index < recorder->thread->deferred_count ? deliver_at_point(recorder, true)
+                                                    : record_turn_preempt(recorder);
 }
 
 struct error *record_signal_tick(struct thread *thread) {

@@ -107,6 +107,8 @@ struct error *record_thread_made(struct recorder *recorder, pid_t tid) {
     thread->clear_tid = find_clear_tid(recorder);
     TRY(trace_get_registers(tid, &thread->last));
     TRY(trace_get_sigmask(tid, &thread->sigmask));
+    thread->last_is_call = true;
+    thread->last_time = thread->call_time = record_now();
     recorder->thread->child = thread;
     return record_short_ticks(session);
 }

@@ -26,16 +26,8 @@
 #define MILLISECOND 1000000ull
 /* How long a thread may run while others wait. */
 #define SLICE (8 * MILLISECOND)
-/* A thread that makes no call for so long while others wait ends the recording. */
-#define COMPUTES_MOST (20000 * MILLISECOND)
 /* Looks at a call that has been let go, before it is left to the ticks; the later ones are PAUSE_NS apart. */
 enum { LOOKS_QUICK = 4, LOOKS_MOST = 30, PAUSE_NS = 30000 };
-
-static uint64_t turn_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* ---- those who wait ---- */
 
@@ -85,22 +77,67 @@ bool record_turn_arrived(struct recorder *recorder, const struct stop *stop) {
 
 void record_turn_entered(struct recorder *recorder) {
     if (recorder->thread_count > 1)
-        recorder->call_since = turn_now();
+        recorder->call_since = record_now();
 }
 
 static bool time_is_over(const struct recorder *recorder) {
-    return turn_now() - recorder->turn_since > SLICE;
+    return record_now() - recorder->turn_since > recorder->slice;
+}
+
+/* The turn ends in the middle of a computation, so many instructions from here (0: close by); or it does not,
+ * when there is no place for that. */
+static struct error *end_turn_here(struct recorder *recorder, unsigned steps) {
+    struct thread *thread = recorder->thread;
+    struct user_regs_struct regs;
+    bool settled;
+    TRY(steps ? record_wander(recorder, steps, &recorder->session->chaos, &settled)
+              : record_settle(recorder, false, &settled));
+    if (!settled) /* the next tick tries again */
+        return thread->task->stopped ? task_resume(thread->task, RESUME_CONT, 0) : NULL;
+    TRY(trace_get_registers(thread->task->tid, &regs));
+    TRY(record_take_point(recorder));
+    struct event event = {.kind = EVENT_SWITCH};
+    event.turn.point = thread->point.data;
+    event.turn.point_size = (uint32_t)thread->point.size;
+    effects_clear(&recorder->effects);
+    TRY(recorder_append(recorder, &event));
+    thread->last = regs;
+    thread->last_is_call = false;
+    thread->last_time = record_now();
+    if (recorder->mode != RECORDER_RECORDING)
+        return task_resume(thread->task, RESUME_CONT, 0);
+    record_chaos_stepped(recorder);
+    recorder->turn = NULL;
+    record_turn_wait(thread);
+    return NULL;
+}
+
+/* The kernel is going to make its last call again, which a step would run into. */
+static bool is_restarting(const struct thread *thread) {
+    return thread->row && thread->call.result <= -512 && thread->call.result >= -516;
+}
+
+/* The thread has the turn and runs on behind an event. */
+static struct error *go_on(struct recorder *recorder) {
+    struct thread *thread = recorder->thread;
+    bool may_end = recorder->mode == RECORDER_RECORDING && recorder->ready && !thread->deferred_count &&
+                   !is_restarting(thread);
+    unsigned steps = may_end ? record_chaos_steps(recorder) : 0;
+    return steps ? end_turn_here(recorder, steps) : task_resume(thread->task, RESUME_CONT, 0);
 }
 
 struct error *record_turn_resume(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
+    if (recorder->mode == RECORDER_RECORDING)
+        record_chaos_delay(recorder);
     if (recorder->mode == RECORDER_RECORDING && recorder->ready &&
-        (time_is_over(recorder) || (thread->row && thread->call.number == SYS_sched_yield))) {
+        (time_is_over(recorder) || record_chaos_switches(recorder) ||
+         (thread->row && thread->call.number == SYS_sched_yield))) {
         recorder->turn = NULL;
         record_turn_wait(thread);
         return NULL;
     }
-    return task_resume(thread->task, RESUME_CONT, 0);
+    return go_on(recorder);
 }
 
 /* The kernel writes the word of such a mutex also when it makes the caller wait. */
@@ -169,7 +206,7 @@ static struct error *make_way(struct recorder *recorder, bool *ret_again) {
     enum syscall_blocking blocking = syscall_blocking(&thread->call);
     if (blocking == BLOCKING_NEVER)
         return NULL;
-    bool blocked = turn_now() - recorder->call_since > SLICE;
+    bool blocked = record_now() - recorder->call_since > SLICE;
     struct stop stop = {.kind = STOP_NONE};
     if (blocking == BLOCKING_OFTEN && !blocked)
         TRY(look(recorder, thread, &stop, &blocked));
@@ -182,13 +219,14 @@ static struct error *make_way(struct recorder *recorder, bool *ret_again) {
 }
 
 static struct error *take_turn(struct recorder *recorder) {
-    struct thread *thread = recorder->ready;
+    struct thread *thread = record_chaos_pick(recorder);
     record_turn_forget(thread);
+    recorder->slice = record_chaos_slice(recorder, SLICE);
     recorder->turn = recorder->thread = thread;
     recorder->process = thread->process;
-    recorder->turn_since = turn_now();
+    recorder->turn_since = thread->call_time = record_now();
     if (!thread->has_waiting)
-        return task_resume(thread->task, RESUME_CONT, 0);
+        return go_on(recorder);
     thread->has_waiting = false;
     struct stop stop = thread->waiting;
     return record_domain_deal(recorder, &stop);
@@ -220,14 +258,31 @@ struct error *record_turn_tick(struct recorder *recorder) {
         return NULL;
     TRY(record_turn_next(recorder));
     struct thread *thread = recorder->turn;
-    if (!thread || !recorder->ready || thread->in_call || !time_is_over(recorder))
+    if (!thread || !recorder->ready || thread->in_call || thread->interrupted || !time_is_over(recorder) ||
+        thread->task->in_syscall || thread->task->stopped || thread->phase != PHASE_RUNNING)
         return NULL;
-    /* It computes, and others wait. A point of its computation that the replay could find again is not known
-     * to reel yet. */
-    if (turn_now() - recorder->turn_since > COMPUTES_MOST)
-        recorder_stop(recorder,
-                      "a thread computes for long while others wait, and cannot be interrupted yet");
-    return NULL;
+    thread->interrupted = true;
+    struct error *err = trace_interrupt(thread->task->tid);
+    if (error_is(err, ERROR_TASK_GONE)) {
+        error_free(err);
+        err = NULL;
+    }
+    return err;
+}
+
+struct error *record_turn_preempt(struct recorder *recorder) {
+    struct thread *thread = recorder->thread;
+    struct user_regs_struct regs;
+    if (!recorder->ready || !time_is_over(recorder))
+        return task_resume(thread->task, RESUME_CONT, 0);
+    TRY(trace_get_registers(thread->task->tid, &regs));
+    if (thread->last_is_call && registers_compare(&regs, &thread->last) == REGISTER_COUNT) {
+        /* still at its last event, maybe with a call to be restarted, whose registers are yet to be set */
+        recorder->turn = NULL;
+        record_turn_wait(thread);
+        return NULL;
+    }
+    return end_turn_here(recorder, 0);
 }
 
 /* ---- calls of others ---- */

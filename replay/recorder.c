@@ -290,6 +290,7 @@ struct error *recorder_run(const struct recorder_options *options, int *ret_stat
                               .chaos = {options->chaos, options->chaos_seed},
                               .recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1}};
     engine_init(&session.engine);
+    record_chaos_init(&session);
     struct error *err = start(&session);
     bool never = false;
     const struct consumer consumer = {.handle = handle, .context = &session};

@@ -82,6 +82,7 @@ struct session {
     struct file_store store;
     bool hurried; /* ticks come faster: a signal waits */
     struct chaos chaos;
+    uint64_t chaos_odds;         /* a turn ends behind one event in so many */
     int exit_status;             /* what reel exits with, once the first process has ended */
     bool over;                   /* it has */
     struct recorder **recorders; /* of all domains; owned */
@@ -203,7 +204,10 @@ struct recorder {
     struct thread *leader;
     size_t thread_count;               /* that have not ended */
     struct thread *turn;               /* the one thread that may run the program's code, or NULL */
-    uint64_t turn_since;               /* nanoseconds, as turn_now() counts; */
+    uint64_t slice;                    /* nanoseconds: how long it may run while others wait */
+    pid_t starved, latest;             /* --chaos: the thread that gets no turn, the one that had the last, */
+    uint64_t chaos_steppings;          /* and how often a turn was ended after some instructions */
+    uint64_t turn_since;               /* nanoseconds, CLOCK_MONOTONIC; */
     uint64_t call_since;               /* since when it is in its call */
     struct thread *ready, *last_ready; /* those that wait for their turn, the first comes next */
     bool ending;   /* the process ends: exit_group, the last exit, or a fatal signal has been logged */
@@ -246,8 +250,10 @@ struct error *record_turn_resume(struct recorder *recorder);
 void record_turn_wait(struct thread *thread);
 /* It does not wait any more. */
 void record_turn_forget(struct thread *thread);
-/* A short tick: is time over for who runs? */
+/* A tick: is time over for who runs? */
 struct error *record_turn_tick(struct recorder *recorder);
+/* recorder->thread stands somewhere in its computation because of that: another one goes on. */
+struct error *record_turn_preempt(struct recorder *recorder);
 /* The recording has stopped: all that stand still go on by themselves. */
 struct error *record_turn_release(struct recorder *recorder);
 /* Add what the kernel may have written for calls of other threads whose exits are not in the log yet. */
@@ -283,6 +289,21 @@ void record_place_deinit(struct session *session);
 void record_place_new(struct recorder *recorder);
 /* One has ended, or time has passed. */
 void record_place_balance(struct session *session);
+
+/* record_chaos.c: what --chaos changes; without it each says what is usual. */
+void record_chaos_init(struct session *session);
+/* How long the turn that begins is, in nanoseconds. */
+uint64_t record_chaos_slice(struct recorder *recorder, uint64_t usual);
+/* The turn ends behind this event, whatever time is left. */
+bool record_chaos_switches(struct recorder *recorder);
+/* The turn ends after so many more instructions; 0: it does not. */
+unsigned record_chaos_steps(struct recorder *recorder);
+/* Its turn has ended so: it had better wait for long. */
+void record_chaos_stepped(struct recorder *recorder);
+/* Whose turn it is now, of those that are ready (there is one). */
+struct thread *record_chaos_pick(struct recorder *recorder);
+/* Keep the process waiting a little behind an event, so that others get ahead. */
+void record_chaos_delay(struct recorder *recorder);
 
 /* record_host.c: signals to reel. */
 void record_prepare_signals(void);
@@ -392,6 +413,10 @@ struct error *record_late_signal(struct thread *thread, struct task *task);
  * at least if `moving`, to a place that a replay finds easily. *ret_settled is false when there is none: the
  * task is then stopped still if thread->task->stopped, and otherwise its next stop is to be waited for. */
 struct error *record_settle(struct recorder *recorder, bool moving, bool *ret_settled);
+/* The same, but bring it just so many instructions (from 1) further; or fewer: behind a locked one when
+ * `chaos` says so. Nowhere, when there is a system call in the way. */
+struct error *record_wander(struct recorder *recorder, unsigned steps, struct chaos *chaos,
+                            bool *ret_settled);
 /* Describe the place where it stands into thread->point. */
 struct error *record_take_point(struct recorder *recorder);
 /* Nanoseconds, CLOCK_MONOTONIC. */

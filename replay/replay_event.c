@@ -118,6 +118,14 @@ static struct error *replay_signal(struct replayer *replayer, const struct event
     return event->signal.outcome == SIGNAL_FATAL ? replay_check_memory(replayer, event) : NULL;
 }
 
+/* ---- a thread is interrupted ---- */
+
+static struct error *replay_switch(struct replayer *replayer, const struct event *event) {
+    TRY(replay_to_point(replayer, event, event->turn.point, event->turn.point_size));
+    replayer->restarting = false;
+    return replay_effects(replayer, event);
+}
+
 /* ---- trapped instructions ---- */
 
 static struct error *replay_instruction(struct replayer *replayer, const struct event *event) {
@@ -221,7 +229,7 @@ static void replay_exit(struct replayer *replayer, const struct event *event) {
 /* Those that are a step of their thread; the others are of the process. */
 static bool is_step(enum event_kind kind) {
     return kind == EVENT_SYSCALL || kind == EVENT_BLOCKED || kind == EVENT_SIGNAL ||
-           kind == EVENT_INSTRUCTION || kind == EVENT_THREAD_EXIT;
+           kind == EVENT_INSTRUCTION || kind == EVENT_THREAD_EXIT || kind == EVENT_SWITCH;
 }
 
 struct error *replay_event(struct replayer *replayer, const struct event *event) {
@@ -230,6 +238,8 @@ struct error *replay_event(struct replayer *replayer, const struct event *event)
     switch (event->kind) {
     case EVENT_BLOCKED:
         return replay_blocked(replayer, event);
+    case EVENT_SWITCH:
+        return replay_switch(replayer, event);
     case EVENT_THREAD:
         return replay_thread_begin(replayer, event);
     case EVENT_THREAD_EXIT:

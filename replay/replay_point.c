@@ -42,6 +42,7 @@ static uint64_t now(void) {
 
 static void drop_checkpoint(struct replayer *replayer, size_t index) {
     puppet_end_twin(&replayer->checkpoints[index].twin);
+    replay_threads_forget(replayer->checkpoints[index].threads, replayer->checkpoints[index].thread_count);
     replayer->checkpoint_count--;
     memmove(&replayer->checkpoints[index], &replayer->checkpoints[index + 1],
             (replayer->checkpoint_count - index) * sizeof(replayer->checkpoints[0]));
@@ -73,31 +74,29 @@ static struct error *take_checkpoint(struct replayer *replayer, uint64_t number)
     struct checkpoint *checkpoint = &replayer->checkpoints[replayer->checkpoint_count++];
     *checkpoint = (struct checkpoint){
         .number = number - 1,
-        .tid = replayer->thread->tid,
         .twin = twin,
         .brk_start = puppet->brk_start,
         .brk_end = puppet->brk_end,
         .stack_start = puppet->stack_start,
         .stack_end = puppet->stack_end,
-        .regs = replayer->regs,
-        .restarting = replayer->restarting,
         .attachment_count = replayer->attachment_count,
     };
     memcpy(checkpoint->attachments, replayer->attachments, sizeof(checkpoint->attachments));
-    return NULL;
+    err = replay_threads_save(replayer, &checkpoint->threads, &checkpoint->thread_count);
+    if (err)
+        drop_checkpoint(replayer, replayer->checkpoint_count - 1);
+    return err;
 }
 
 static struct error *return_to(struct replayer *replayer, struct checkpoint *checkpoint) {
     struct puppet *puppet = &replayer->puppet;
     TRY(puppet_return_to(puppet, &checkpoint->twin));
-    TRY(replay_threads_reset(replayer, checkpoint->tid));
     matcher_forget(replayer->matcher);
     puppet->brk_start = checkpoint->brk_start;
     puppet->brk_end = checkpoint->brk_end;
     puppet->stack_start = checkpoint->stack_start;
     puppet->stack_end = checkpoint->stack_end;
-    replayer->regs = checkpoint->regs;
-    replayer->restarting = checkpoint->restarting;
+    TRY(replay_threads_restore(replayer, checkpoint->threads, checkpoint->thread_count));
     replayer->attachment_count = checkpoint->attachment_count;
     memcpy(replayer->attachments, checkpoint->attachments, sizeof(replayer->attachments));
     return tape_seek(&replayer->tape, checkpoint->number);
@@ -218,6 +217,9 @@ static struct passed_point *choose(struct replayer *replayer) {
 struct error *replay_go_back(struct replayer *replayer, struct error *err, bool *ret_again) {
     const struct passed_point *last = choose(replayer);
     *ret_again = false;
+    if (last)
+        say_verbose("event %llu: match %llu of its point did not lead on (%s)",
+                    (unsigned long long)last->number, (unsigned long long)last->skip, err->message);
     if (!replayer->diverged)
         replayer->diverged = err;
     else
@@ -227,8 +229,6 @@ struct error *replay_go_back(struct replayer *replayer, struct error *err, bool 
         replayer->diverged = NULL;
         return err;
     }
-    say_verbose("event %llu: match %llu of its point did not lead on (%s)", (unsigned long long)last->number,
-                (unsigned long long)last->skip, replayer->diverged->message);
     *ret_again = true;
     while (replayer->checkpoint_count &&
            replayer->checkpoints[replayer->checkpoint_count - 1].number >= last->number)

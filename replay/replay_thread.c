@@ -20,7 +20,7 @@ static void make_current(struct replayer *replayer, struct replay_thread *thread
 
 struct error *replay_turn(struct replayer *replayer, const struct event *event) {
     struct replay_thread *thread = table_find(&replayer->threads, (uint32_t)event->tid);
-    if (!thread || thread->ended)
+    if (!thread)
         return error_new(ERROR_BAD_DATA, "recording: event %llu is of task %d, which does not exist",
                          (unsigned long long)event->number, event->tid);
     make_current(replayer, thread);
@@ -49,7 +49,7 @@ struct error *replay_thread_begin(struct replayer *replayer, const struct event 
     struct replay_thread *parent = table_find(&replayer->threads, (uint32_t)event->thread.parent), *thread;
     struct task *task;
     const struct replay_hooks *hooks = replayer->options->hooks;
-    if (!parent || parent->ended)
+    if (!parent)
         return error_new(ERROR_BAD_DATA, "recording: task %d begins, made by %d, which does not exist",
                          event->tid, event->thread.parent);
     make_current(replayer, parent);
@@ -71,22 +71,84 @@ struct error *replay_thread_end(struct replayer *replayer, const struct event *e
     if (hooks)
         TRY(hooks->thread_exit(hooks->context));
     struct task *task = thread->task;
-    thread->ended = true;
-    replayer->thread_count--;
-    replayer->puppet.task = replayer->puppet.tasks[0];
-    bool first = task == replayer->puppet.tasks[0];
-    TRY(puppet_end_task(&replayer->puppet, task));
-    if (first)
-        return NULL;
     table_remove(&replayer->threads, (uint32_t)event->tid);
     free(thread);
     replayer->thread = NULL;
-    return NULL;
+    replayer->thread_count--;
+    replayer->puppet.task = replayer->puppet.tasks[0];
+    return puppet_end_task(&replayer->puppet, task);
 }
 
 struct error *replay_threads_reset(struct replayer *replayer, int32_t tid) {
     replay_threads_deinit(replayer);
     return add_thread(replayer, tid, replayer->puppet.task, &replayer->thread);
+}
+
+/* ---- checkpoints ---- */
+
+static struct error *save_xstate(const struct replay_thread *thread, struct saved_thread *ret) {
+    ret->xstate = malloc(XSTATE_MAX);
+    return ret->xstate ? trace_get_xstate(thread->task->tid, ret->xstate, &ret->xstate_size)
+                       : &error_no_memory;
+}
+
+struct error *replay_threads_save(struct replayer *replayer, struct saved_thread **ret, size_t *ret_count) {
+    struct saved_thread *saved = calloc(replayer->thread_count, sizeof(*saved));
+    size_t count = 1;
+    struct error *err = NULL;
+    if (!saved)
+        return &error_no_memory;
+    for (size_t i = 0; !err && i < replayer->threads.room; i++) {
+        const struct replay_thread *thread = replayer->threads.slots[i].value;
+        bool current = thread == replayer->thread;
+        if (!thread)
+            continue;
+        struct saved_thread *to = current ? &saved[0] : &saved[count++];
+        *to = (struct saved_thread){.tid = thread->tid,
+                                    .regs = current ? replayer->regs : thread->regs,
+                                    .restarting = current ? replayer->restarting : thread->restarting,
+                                    .blocked = thread->blocked};
+        if (!current)
+            err = save_xstate(thread, to);
+    }
+    if (err) {
+        replay_threads_forget(saved, count);
+        return err;
+    }
+    *ret = saved;
+    *ret_count = count;
+    return NULL;
+}
+
+static struct error *restore(struct replayer *replayer, const struct saved_thread *saved) {
+    struct replay_thread *thread;
+    struct task *task = replayer->puppet.task;
+    if (saved->xstate)
+        TRY(puppet_add_task(&replayer->puppet, &task));
+    TRY(add_thread(replayer, saved->tid, task, &thread));
+    thread->regs = saved->regs; /* those of a blocked one tell of its call */
+    struct user_regs_struct regs = saved->regs;
+    regs.orig_rax = (unsigned long long)-1;
+    thread->restarting = saved->restarting;
+    thread->blocked = saved->blocked;
+    if (saved->xstate)
+        TRY(trace_set_xstate(task->tid, saved->xstate, saved->xstate_size));
+    return trace_set_registers(task->tid, &regs);
+}
+
+struct error *replay_threads_restore(struct replayer *replayer, const struct saved_thread *threads,
+                                     size_t count) {
+    replay_threads_deinit(replayer);
+    for (size_t i = 0; i < count; i++)
+        TRY(restore(replayer, &threads[i]));
+    make_current(replayer, table_find(&replayer->threads, (uint32_t)threads[0].tid));
+    return NULL;
+}
+
+void replay_threads_forget(struct saved_thread *threads, size_t count) {
+    for (size_t i = 0; threads && i < count; i++)
+        free(threads[i].xstate);
+    free(threads);
 }
 
 void replay_threads_deinit(struct replayer *replayer) {

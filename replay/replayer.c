@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,7 +71,7 @@ static void check_deadline(const struct replayer *replayer) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (replayer->deadline && (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec > replayer->deadline)
-        kill(replayer->puppet.task->tid, SIGSTOP);
+        syscall(SYS_tgkill, replayer->puppet.tasks[0]->tid, replayer->puppet.task->tid, SIGSTOP);
 }
 
 static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {

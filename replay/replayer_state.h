@@ -25,17 +25,24 @@ struct replay_thread {
     struct user_regs_struct regs;
     bool restarting;
     bool blocked; /* it stands at the entry of a call that EVENT_BLOCKED told of */
-    bool ended;
+};
+
+/* The state of one at a checkpoint. */
+struct saved_thread {
+    int32_t tid;
+    struct user_regs_struct regs;
+    bool restarting, blocked;
+    uint8_t *xstate; /* owned; NULL for the current one, which the twin is a copy of */
+    size_t xstate_size;
 };
 
 /* The puppet as it was before an event: a frozen twin of it (puppet_fork()), and the replayer's own state. */
 struct checkpoint {
     uint64_t number; /* of the event before */
-    int32_t tid;     /* of the one thread, as recorded */
     struct task twin;
     uint64_t brk_start, brk_end, stack_start, stack_end;
-    struct user_regs_struct regs;
-    bool restarting;
+    struct saved_thread *threads; /* the current one first; owned */
+    size_t thread_count;
     struct attachment attachments[ATTACHMENTS_MOST];
     size_t attachment_count;
 };
@@ -112,8 +119,12 @@ struct error *replay_thread_begin(struct replayer *replayer, const struct event 
 struct error *replay_thread_end(struct replayer *replayer, const struct event *event);
 /* A segment begins with this one thread, played by puppet.task. */
 struct error *replay_threads_reset(struct replayer *replayer, int32_t tid);
+/* The state of all of them; and a puppet that has one thread gets all again. */
+struct error *replay_threads_save(struct replayer *replayer, struct saved_thread **ret, size_t *ret_count);
+struct error *replay_threads_restore(struct replayer *replayer, const struct saved_thread *threads,
+                                     size_t count);
+void replay_threads_forget(struct saved_thread *threads, size_t count);
 void replay_threads_deinit(struct replayer *replayer);
-
 /* replay_point.c */
 /* Run to the point of this event. */
 struct error *replay_to_point(struct replayer *replayer, const struct event *event, const void *bytes,

@@ -712,6 +712,30 @@ test_hunt() {
     [ "$(echo *.reel)" = 'crash2.reel exit.reel hang.reel text.reel' ] || fail "left: $(echo *.reel)"
 }
 
+# What a thousand plain runs hardly ever show, a hunt finds, and its replay shows it each time. Each run finds it with a
+# chance of a hundredth or more.
+test_hunt_race() {
+    local i
+    gcc -O1 -o lost "$ROOT/tests/programs/lost_update.c" -lpthread || fail "does not compile"
+    try 0 "$REEL" hunt --runs 2000 -o lost.reel -- ./lost
+    rm lost
+    for i in 1 2 3; do
+        try 1 "$REEL" replay lost.reel
+        err_has '^lost [0-9]* updates$'
+        [ "$i" = 1 ] || cmp -s "$T/out.err" "$T/first" || fail "replays differ"
+        cp "$T/out.err" "$T/first"
+    done
+}
+test_hunt_deadlock() {
+    gcc -O1 -o dead "$ROOT/tests/programs/deadlock.c" -lpthread || fail "does not compile"
+    try 0 "$REEL" hunt --until hang --timeout 10 --runs 2000 -o dead.reel -- ./dead
+    rm dead
+    try 143 "$REEL" replay dead.reel
+    out_is ''
+    try 0 "$REEL" dump dead.reel
+    [ "$(grep -c 'FUTEX_WAIT.*waits$' "$T/out.out")" -ge 3 ] || fail "not all threads wait for each other"
+}
+
 # The README's first command, but for the installing.
 test_demo() {
     try 0 bash "$ROOT/tests/demo.sh" "$REEL"

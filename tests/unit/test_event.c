@@ -109,8 +109,11 @@ static struct event any_event(enum event_kind kind, struct effect effects[EFFECT
     if (kind == EVENT_BLOCKED) {
         fill_syscall(&event);
         event.syscall.result = 0;
+        event.syscall.written_hash = 0;
         event.syscall.stream = STREAM_NONE;
     }
+    if (kind == EVENT_SWITCH)
+        event.turn.point = any_point(&event.turn.point_size);
     if (kind == EVENT_THREAD) {
         event.tid |= 1;
         event.thread.parent = (event.tid ^ 2) & INT32_MAX;
@@ -172,6 +175,10 @@ static void same_fields(const struct event *a, const struct event *b) {
         ck_assert_int_eq(a->exit.how, b->exit.how);
         ck_assert_int_eq(a->exit.status, b->exit.status);
         ck_assert(a->exit.core == b->exit.core);
+        break;
+    case EVENT_SWITCH:
+        ck_assert_uint_eq(a->turn.point_size, b->turn.point_size);
+        ck_assert_mem_eq(a->turn.point, b->turn.point, a->turn.point_size);
         break;
     case EVENT_THREAD:
         ck_assert_int_eq(a->thread.parent, b->thread.parent);
@@ -311,7 +318,7 @@ START_TEST(test_bad_values) {
         ROW("\x0a\0\1\0"),                                        /* a thread without a tid, */
         ROW("\x0a\1\1\0"),                                        /* made by itself, */
         ROW("\x0a\1\0\0"),                                        /* or by nobody */
-        ROW("\x0c\1\0"),                                          /* EVENT_KIND_END */
+        ROW("\x0d\1\0"),                                          /* EVENT_KIND_END */
         ROW("\6\x80\x80\x80\x80\x08\0"),                          /* tid 2^31 */
         ROW("\6\1\xff\xff\xff\xff\x0f"),                          /* 2^32 - 1 effects */
         ROW("\6\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"),        /* 2^64 - 1 effects */

@@ -28,7 +28,8 @@ static void *count(void *argument) {
 static void *pass_on(void *argument) {
     for (long over = 0; !over;) {
         pthread_mutex_lock(&mutex);
-        pthread_cond_wait(&changed, &mutex);
+        if (!stop)
+            pthread_cond_wait(&changed, &mutex);
         over = stop;
         pthread_mutex_unlock(&mutex);
         CHECK(write(pipefd[1], "x", 1) == 1);
