@@ -5,6 +5,7 @@
 #include "tracer/launch.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +176,7 @@ static struct error *describe(struct recorder *recorder) {
     program[size > 0 ? size : 0] = 0;
     info->program = strdup(program);
     info->pid = recorder->process->pid;
+    info->processor = sched_getcpu();
     info->chaos = recorder->session->options->chaos;
     info->chaos_seed = recorder->session->options->chaos_seed;
     info->check_memory = recorder->session->options->check_memory;

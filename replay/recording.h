@@ -89,6 +89,7 @@ struct recording_info {
     char *why;
     uint32_t segments; /* of domain 1 */
     uint64_t events;   /* in all segments */
+    int32_t processor; /* that the first process began on */
     bool chaos;        /* the schedule was varied, from chaos_seed */
     uint64_t chaos_seed;
     bool check_memory;                    /* *.memory files exist */

@@ -598,6 +598,7 @@ static const struct field fields[] = {
     FIELD("end", end, state, "null or an object with \"how\", \"status\" and \"why\""),
     FIELD("segments", u32, segments, "a whole number"),
     FIELD("events", u64, events, "a whole number"),
+    FIELD("processor", i32, processor, "a whole number"),
     FIELD("chaos", bool, chaos, "true or false"),
     FIELD("chaos_seed", mask, chaos_seed, "a hexadecimal number such as \"0x0\""),
     FIELD("check_memory", bool, check_memory, "true or false"),

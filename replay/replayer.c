@@ -222,7 +222,6 @@ static struct error *begin(struct replayer *replayer) {
 
 struct error *replayer_open(const struct replayer_options *options, struct replayer **ret) {
     TRY(engine_check_proc());
-    engine_pin();
     if (!options->quiet)
         signal(SIGPIPE, SIG_IGN); /* who reads the output may go; the replay goes on */
     struct replayer *replayer = calloc(1, sizeof(*replayer));
@@ -235,6 +234,7 @@ struct error *replayer_open(const struct replayer_options *options, struct repla
         free(replayer);
         return err;
     }
+    engine_pin_to(replayer->tape.info.processor); /* generated code may have asked which it is */
     if (options->domain > 1)
         snprintf(replayer->whose, sizeof(replayer->whose), "process %d: ", replayer->tape.process.pid);
     err = matcher_create(&replayer->matcher);

@@ -182,6 +182,15 @@ void engine_pin(void) {
     (void)sched_setaffinity(0, sizeof(one), &one);
 }
 
+void engine_pin_to(int processor) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    if (processor >= 0 && processor < CPU_SETSIZE)
+        CPU_SET(processor, &one);
+    if (!CPU_COUNT(&one) || sched_setaffinity(0, sizeof(one), &one) < 0)
+        engine_pin();
+}
+
 struct error *engine_pass(const struct stop *stop) {
     struct error *err = NULL;
     switch (stop->kind) {

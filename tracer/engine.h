@@ -55,6 +55,9 @@ struct error *engine_check_proc(void);
  */
 void engine_pin(void);
 
+/* The same on this processor, if it may be used here (-1: never); else on the one it runs on. */
+void engine_pin_to(int processor);
+
 /* Who deals with a stop. The first consumer that returns true has dealt with it (and resumed the task). */
 struct consumer {
     bool (*handle)(void *context, const struct stop *stop, struct error **ret_error);
