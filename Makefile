@@ -25,7 +25,7 @@ LDLIBS := -lzstd -lz -lxxhash -lZydis -lelf -lcjson -ldwarf -liberty -ldl -lm -l
 PACKAGES := gcc libc6-dev make libzydis-dev libzstd-dev zlib1g-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev \
             libiberty-dev
 TEST_PACKAGES := $(PACKAGES) g++ gfortran check pkg-config python3 python3.11-dbg strace binutils util-linux procps tcl \
-                 libc++-14-dev libc++abi-14-dev dwz llvm \
+                 libc++-14-dev libc++abi-14-dev dwz llvm debuginfod \
                  $(shell cat tests/programs/packages 2>/dev/null)
 LINT_PACKAGES := clang clang-format cppcheck shellcheck
 

@@ -732,8 +732,8 @@ test_hunt_deadlock() {
     rm dead
     try 143 "$REEL" replay dead.reel
     out_is ''
-    try 0 "$REEL" dump dead.reel
-    [ "$(grep -c 'FUTEX_WAIT.*waits$' "$T/out.out")" -ge 3 ] || fail "not all threads wait for each other"
+    try 0 "$REEL" dump dead.reel # who waits last gives the turn to nobody: that is not in the log
+    [ "$(grep -c 'FUTEX_WAIT.*waits$' "$T/out.out")" -ge 2 ] || fail "the threads do not wait for each other"
 }
 
 # The README's first command, but for the installing.

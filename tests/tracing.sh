@@ -175,6 +175,23 @@ test_separate_debug_file() {
     alike t.json --level full --debug-dir debug -- ./basic
     holds t.json "${BASIC[@]}"
 }
+# What a server has, for a program that is stripped and whose debug file lies nowhere here.
+test_debuginfod() {
+    local port server
+    command -v debuginfod >/dev/null || skip "needs debuginfod"
+    build basic -Wl,--build-id
+    mkdir served
+    objcopy --only-keep-debug basic served/basic.debug
+    strip basic
+    port=$((20000 + RANDOM % 12000))
+    debuginfod -p "$port" -d :memory: -F served >server.log 2>&1 &
+    server=$!
+    until_so grep -q 'traversed source paths' server.log
+    export HOME=$PWD DEBUGINFOD_CACHE_PATH=$PWD/cache DEBUGINFOD_URLS=http://127.0.0.1:$port
+    alike t.json --level full -- ./basic
+    kill "$server"
+    holds t.json "${BASIC[@]}"
+}
 test_set_user_id() {
     [ "$(id -u)" = 0 ] || skip "needs root"
     build basic
