@@ -18,6 +18,8 @@
 
 /* A longer line is matched in parts. */
 #define LINE_MOST 65536u
+/* Seconds between SIGTERM and SIGKILL. */
+#define PATIENCE 5
 
 /* ---- goals ---- */
 
@@ -83,7 +85,9 @@ struct run {
     pid_t recorder;
     struct stream streams[2]; /* stdout, stderr */
     struct timespec started;
-    bool hung;
+    bool hung; /* it ran longer than it may; */
+    bool told; /* to end, for that or because the hunt is over, */
+    struct timespec told_at;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -188,14 +192,15 @@ static void take_output(struct run *run, int index) {
 /* What reel is sent it passes on to the program; a program that survives SIGTERM is killed with its recorder
  * a little later: the recording then ends there. */
 static void end_run(struct run *run) {
-    double late = seconds_since(&run->started) - run->options->timeout;
-    if (!interrupted && (!run->options->timeout || late < 0))
-        return;
-    if (!run->hung)
+    bool hung = run->options->timeout && seconds_since(&run->started) > run->options->timeout;
+    if (!run->told && (hung || interrupted)) {
+        run->told = true;
+        run->hung = hung;
+        clock_gettime(CLOCK_MONOTONIC, &run->told_at);
         kill(run->recorder, SIGTERM);
-    else if (late > 5)
+    }
+    if (run->told && seconds_since(&run->told_at) > PATIENCE)
         kill(run->recorder, SIGKILL);
-    run->hung = true;
 }
 
 /* Until the recorder has ended, which it does when all that it runs has ended. */
@@ -204,6 +209,7 @@ static int watch_run(struct run *run) {
         int status;
         struct pollfd polls[2] = {{run->streams[0].fd, POLLIN, 0}, {run->streams[1].fd, POLLIN, 0}};
         bool open = run->streams[0].fd >= 0 || run->streams[1].fd >= 0;
+        end_run(run);
         if (open && poll(polls, 2, 100) > 0) {
             for (int i = 0; i < 2; i++)
                 if (polls[i].revents)
@@ -213,7 +219,6 @@ static int watch_run(struct run *run) {
         pid_t ended = waitpid(run->recorder, &status, open ? WNOHANG : 0);
         if (ended == run->recorder)
             return status;
-        end_run(run);
     }
 }
 
@@ -265,8 +270,8 @@ static struct error *judge(const struct run *run, const char *path, char *ret_wh
     struct recording_info info;
     *ret_what = 0;
     TRY(recording_open(path, &recording, &info));
-    bool caught = false;
-    for (size_t i = 0; !caught && i < run->options->goal_count; i++)
+    bool caught = false, broken_off = run->told && !run->hung; /* its end tells nothing */
+    for (size_t i = 0; !broken_off && !caught && i < run->options->goal_count; i++)
         caught = is_caught(run, &run->options->goals[i], &info);
     if (caught)
         describe_end(run, &info, ret_what, size);

@@ -704,6 +704,11 @@ test_hunt() {
     err_has '^is 5$'
     try 0 "$REEL" hunt --until hang --timeout 1 -o hang.reel -- sleep 60
     try 143 "$REEL" replay -q hang.reel
+    # one that writes all the while hangs, too; and a hunt that is broken off has found nothing
+    try 0 "$REEL" hunt --until hang --timeout 1 -o yes.reel -- yes
+    rm -r yes.reel
+    timeout -s INT 1 env --default-signal "$REEL" hunt -o broken.reel -- sleep 60 >"$T/out.out" 2>"$T/out.err"
+    err_has 'nothing found in 1 runs'
     try 125 "$REEL" hunt --runs 2 -o hang.reel -- true
     err_has 'already exists'
     try 127 "$REEL" hunt --runs 2 -- ./nobody
