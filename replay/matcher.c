@@ -1,10 +1,10 @@
 #include "replay/matcher.h"
 
 #include "base/registers.h"
+#include "replay/matcher_code.h"
 #include "tracer/remote.h"
 #include "tracer/window.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,42 +21,11 @@
 
 /* The pages: entries are anywhere in the first part, code is no longer than the second, then comes the page
  * with what the code saves. */
-enum { ENTRIES = 0x10000, CODE_MOST = 0x3000, DATA = ENTRIES + CODE_MOST, AREA = DATA + 0x1000 };
+enum { ENTRIES = 0x10000, DATA = ENTRIES + MATCHER_CODE_MOST, AREA = DATA + MATCHER_DATA_SIZE };
 /* Keep this far from what is mapped: a program that runs over the end of its memory must fault as it did. */
 #define DISTANCE 0x10000ull
 
-/* Offsets in the data page. */
-enum {
-    SAVED_RCX = 0,
-    SAVED_RAX = 8,
-    SAVED_RSP = 16,
-    CALL_TARGET = 24,
-    PASSAGES = 32,
-    VECTOR = 64,
-    LEGACY = 512, /* fxsave's 512 bytes */
-    STACK_TOP = 2048,
-};
-
-/* One comparison. */
-enum condition_kind {
-    CONDITION_REGISTER, /* number as instructions encode it */
-    CONDITION_FLAGS,
-    CONDITION_WORD,     /* 8 bytes of memory */
-    CONDITION_XMM,      /* number, and which half of it */
-    CONDITION_YMM_HIGH, /* of the upper 128 bits */
-    CONDITION_LEGACY,   /* offset into the fxsave area: x87 registers */
-};
-
-struct condition {
-    enum condition_kind kind;
-    unsigned number;
-    unsigned half;
-    uint64_t address;
-    uint64_t value;
-};
-
-#define REGISTERS      16
-#define CONDITIONS_MAX 112 /* some 50 bytes of code each */
+#define REGISTERS 16
 
 enum probe { PROBE_NONE, PROBE_JUMP, PROBE_TRAP, PROBE_SHARED };
 
@@ -74,7 +43,7 @@ struct matcher {
     uint64_t inside; /* jumps into the middle of the window */
     bool counting;   /* passages */
     bool tried;      /* the puppet stands at the point's rip, and that has been compared */
-    struct condition conditions[CONDITIONS_MAX];
+    struct condition conditions[CONDITIONS_MOST];
     size_t condition_count;
     struct window window;
     uint8_t patch[WINDOW_BYTES];
@@ -173,191 +142,15 @@ static struct error *find_entry(struct matcher *matcher, struct puppet *puppet, 
 
 /* ---- the code ---- */
 
-struct code {
-    uint8_t bytes[CODE_MOST];
-    size_t size;
-    uint64_t at;                  /* address of bytes[0] */
-    uint64_t data;                /* of the data page */
-    size_t exits[CONDITIONS_MAX]; /* where jumps out are to be filled in */
-    size_t exit_count;
-};
-
-static void put(struct code *code, const void *bytes, size_t size) {
-    memcpy(code->bytes + code->size, bytes, size);
-    code->size += size;
-}
-
-#define PUT(code, ...) put(code, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
-
-/* An instruction's 32-bit displacement to the data page, `behind` bytes before the instruction's end. */
-static void put_data(struct code *code, unsigned offset, unsigned behind) {
-    int32_t distance = (int32_t)(code->data + offset - (code->at + code->size + 4 + behind));
-    put(code, &distance, sizeof(distance));
-}
-
-static void save_rax(struct code *code) {
-    PUT(code, 0x48, 0x89, 0x05); /* mov %rax,saved(%rip) */
-    put_data(code, SAVED_RAX, 0);
-}
-
-static void restore_rax(struct code *code) {
-    PUT(code, 0x48, 0x8b, 0x05); /* mov saved(%rip),%rax */
-    put_data(code, SAVED_RAX, 0);
-}
-
-static void restore_rcx(struct code *code) {
-    PUT(code, 0x48, 0x8b, 0x0d); /* mov saved(%rip),%rcx */
-    put_data(code, SAVED_RCX, 0);
-}
-
-/* rcx = -value */
-static void put_negative(struct code *code, uint64_t value) {
-    value = -value;
-    PUT(code, 0x48, 0xb9); /* movabs $-value,%rcx */
-    put(code, &value, sizeof(value));
-}
-
-/* Unless rcx is 0, leave. */
-static void put_exit(struct code *code) {
-    PUT(code, 0xe3, 5); /* jrcxz over the jump */
-    PUT(code, 0xe9);
-    code->exits[code->exit_count++] = code->size;
-    PUT(code, 0, 0, 0, 0);
-}
-
-/* rcx = register - value */
-static void compare_register(struct code *code, const struct condition *condition) {
-    unsigned number = condition->number;
-    switch (number) {
-    case 1: /* rcx is in use */
-        save_rax(code);
-        put_negative(code, condition->value);
-        PUT(code, 0x48, 0x8b, 0x05); /* mov saved rcx(%rip),%rax */
-        put_data(code, SAVED_RCX, 0);
-        PUT(code, 0x48, 0x8d, 0x0c, 0x01); /* lea (%rcx,%rax),%rcx */
-        restore_rax(code);
-        break;
-    case 4: /* rsp can be no index */
-        put_negative(code, condition->value);
-        PUT(code, 0x48, 0x8d, 0x0c, 0x0c); /* lea (%rsp,%rcx),%rcx */
-        break;
-    default:
-        put_negative(code, condition->value);
-        PUT(code, number >= 8 ? 0x4a : 0x48, 0x8d, 0x0c,
-            (uint8_t)((number & 7) << 3 | 1)); /* lea (%rcx,%reg),%rcx */
-        break;
-    }
-}
-
-/* rcx = 8 bytes of the data page - value; rax is saved and put back. */
-static void compare_data(struct code *code, unsigned offset, uint64_t value) {
-    put_negative(code, value);
-    PUT(code, 0x48, 0x8b, 0x05); /* mov data(%rip),%rax */
-    put_data(code, offset, 0);
-    PUT(code, 0x48, 0x8d, 0x0c, 0x01); /* lea (%rcx,%rax),%rcx */
-    restore_rax(code);
-}
-
-static void compare_flags(struct code *code, const struct condition *condition) {
-    PUT(code, 0x48, 0x89, 0x25); /* mov %rsp,saved(%rip) */
-    put_data(code, SAVED_RSP, 0);
-    PUT(code, 0x48, 0x8d, 0x25); /* lea own stack(%rip),%rsp */
-    put_data(code, STACK_TOP, 0);
-    PUT(code, 0x9c);             /* pushf */
-    PUT(code, 0x48, 0x8b, 0x25); /* mov saved(%rip),%rsp */
-    put_data(code, SAVED_RSP, 0);
-    save_rax(code);
-    compare_data(code, STACK_TOP - 8, condition->value);
-}
-
-static void compare_word(struct code *code, const struct condition *condition) {
-    save_rax(code);
-    PUT(code, 0x48, 0xa1); /* movabs address,%rax */
-    put(code, &condition->address, sizeof(condition->address));
-    put_negative(code, condition->value);
-    PUT(code, 0x48, 0x8d, 0x0c, 0x01); /* lea (%rcx,%rax),%rcx */
-    restore_rax(code);
-}
-
-static void compare_xmm(struct code *code, const struct condition *condition) {
-    uint8_t modrm = (uint8_t)((condition->number & 7) << 3 | 5);
-    PUT(code, 0xf3);
-    if (condition->number >= 8)
-        PUT(code, 0x44);
-    PUT(code, 0x0f, 0x7f, modrm); /* movdqu %xmmN,data(%rip) */
-    put_data(code, VECTOR, 0);
-    save_rax(code);
-    compare_data(code, VECTOR + 8 * condition->half, condition->value);
-}
-
-static void compare_ymm_high(struct code *code, const struct condition *condition) {
-    uint8_t modrm = (uint8_t)((condition->number & 7) << 3 | 5);
-    PUT(code, 0xc4, condition->number >= 8 ? 0x63 : 0xe3, 0x7d, 0x19, modrm); /* vextractf128 $1 */
-    put_data(code, VECTOR, 1);
-    PUT(code, 1);
-    save_rax(code);
-    compare_data(code, VECTOR + 8 * condition->half, condition->value);
-}
-
-static void compare_legacy(struct code *code, const struct condition *condition) {
-    PUT(code, 0x48, 0x0f, 0xae, 0x05); /* fxsave64 data(%rip) */
-    put_data(code, LEGACY, 0);
-    save_rax(code);
-    compare_data(code, LEGACY + condition->number, condition->value);
-}
-
-static void put_condition(struct code *code, const struct condition *condition) {
-    switch (condition->kind) {
-    case CONDITION_REGISTER:
-        compare_register(code, condition);
-        break;
-    case CONDITION_FLAGS:
-        compare_flags(code, condition);
-        break;
-    case CONDITION_WORD:
-        compare_word(code, condition);
-        break;
-    case CONDITION_XMM:
-        compare_xmm(code, condition);
-        break;
-    case CONDITION_YMM_HIGH:
-        compare_ymm_high(code, condition);
-        break;
-    case CONDITION_LEGACY:
-        compare_legacy(code, condition);
-        break;
-    }
-    put_exit(code);
-}
-
-static void count_passage(struct code *code) {
-    PUT(code, 0x48, 0x8b, 0x0d); /* mov passages(%rip),%rcx */
-    put_data(code, PASSAGES, 0);
-    PUT(code, 0x48, 0x8d, 0x49, 0x01); /* lea 1(%rcx),%rcx */
-    PUT(code, 0x48, 0x89, 0x0d);       /* mov %rcx,passages(%rip) */
-    put_data(code, PASSAGES, 0);
-}
-
 /* Write the code for the conditions as they are now. */
 static struct error *write_code(struct matcher *matcher) {
-    static struct code code;
-    code = (struct code){.at = matcher->entry, .data = matcher->area + DATA};
-    PUT(&code, 0x48, 0x89, 0x0d); /* mov %rcx,saved(%rip) */
-    put_data(&code, SAVED_RCX, 0);
-    if (matcher->counting)
-        count_passage(&code);
+    static struct matcher_code code;
+    matcher_code_begin(&code, matcher->entry, matcher->area + DATA, matcher->counting);
     for (size_t i = 0; i < matcher->condition_count; i++)
-        put_condition(&code, &matcher->conditions[i]);
-    restore_rcx(&code);
-    PUT(&code, INT3);
-    matcher->matched = code.at + code.size;
-    for (size_t i = 0; i < code.exit_count; i++) {
-        int32_t distance = (int32_t)(code.size - (code.exits[i] + 4));
-        memcpy(code.bytes + code.exits[i], &distance, sizeof(distance));
-    }
-    restore_rcx(&code);
+        matcher_code_add(&code, &matcher->conditions[i]);
+    matcher->matched = matcher_code_end(&code);
     matcher->copy = code.at + code.size;
-    TRY(window_copy(&matcher->window, matcher->copy, code.data + CALL_TARGET, code.bytes + code.size,
+    TRY(window_copy(&matcher->window, matcher->copy, code.data + MATCHER_CALL_TARGET, code.bytes + code.size,
                     &matcher->copy_size, matcher->offsets));
     code.size += matcher->copy_size;
     return task_write(matcher->task, code.at, code.bytes, code.size);
@@ -432,7 +225,7 @@ static bool difference_condition(const struct matcher *matcher, enum point_diffe
 
 static struct error *learn(struct matcher *matcher, enum point_difference difference, size_t index) {
     struct condition condition;
-    if (matcher->condition_count == CONDITIONS_MAX ||
+    if (matcher->condition_count == CONDITIONS_MOST ||
         !difference_condition(matcher, difference, index, &condition))
         return NULL;
     for (size_t i = 0; i < matcher->condition_count; i++)
@@ -588,13 +381,13 @@ static struct error *note_inside(struct matcher *matcher) {
     uint64_t passages = 0;
     matcher->counts.inside++;
     if (++matcher->inside == INSIDE_MANY) {
-        TRY(task_write(matcher->task, matcher->area + DATA + PASSAGES, &passages, sizeof(passages)));
+        TRY(task_write(matcher->task, matcher->area + DATA + MATCHER_PASSAGES, &passages, sizeof(passages)));
         matcher->counting = true;
         return write_code(matcher);
     }
     if (matcher->inside != 2 * INSIDE_MANY)
         return NULL;
-    TRY(task_read_exact(matcher->task, matcher->area + DATA + PASSAGES, &passages, sizeof(passages)));
+    TRY(task_read_exact(matcher->task, matcher->area + DATA + MATCHER_PASSAGES, &passages, sizeof(passages)));
     if (passages >= INSIDE_MANY)
         return NULL;
     TRY(uproot(matcher));
