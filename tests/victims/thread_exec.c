@@ -36,7 +36,11 @@ int main(int count, char **arguments) {
     sem_init(&never, 0, 0);
     CHECK(pthread_create(&thread, NULL, wait_for_ever, NULL) == 0);
     CHECK(pthread_create(&thread, NULL, run, NULL) == 0);
+#ifdef BY_FIRST
+    execute(arguments[0]);
+#else
     CHECK(pthread_create(&thread, NULL, execute, arguments[0]) == 0);
     pthread_join(thread, NULL);
+#endif
     return 1;
 }
