@@ -1,6 +1,7 @@
 #include "replay/hunt.h"
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/say.h"
 #include "replay/recording.h"
 #include "tracer/syscall.h"
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A longer line is matched in parts. */
@@ -84,10 +84,10 @@ struct run {
     const struct hunt_options *options;
     pid_t recorder;
     struct stream streams[2]; /* stdout, stderr */
-    struct timespec started;
-    bool hung; /* it ran longer than it may; */
-    bool told; /* to end, for that or because the hunt is over, */
-    struct timespec told_at;
+    uint64_t started;         /* clock_now() */
+    bool hung;                /* it ran longer than it may; */
+    bool told;                /* to end, for that or because the hunt is over, */
+    uint64_t told_at;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -96,10 +96,8 @@ static void on_interrupt(int signo) {
     interrupted = signo;
 }
 
-static double seconds_since(const struct timespec *start) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+static double seconds_since(uint64_t start) {
+    return (double)(clock_now() - start) / CLOCK_SECOND;
 }
 
 /* The recorder's process. A group of its own: Ctrl-C is for the hunt, which ends the run. */
@@ -136,7 +134,7 @@ static struct error *start_run(struct run *run, const struct recorder_options *r
         run->streams[i].fd = ends[0];
         outputs[i] = ends[1];
     }
-    clock_gettime(CLOCK_MONOTONIC, &run->started);
+    run->started = clock_now();
     run->recorder = err ? -1 : fork();
     if (run->recorder == 0)
         record_here(record, outputs);
@@ -192,14 +190,14 @@ static void take_output(struct run *run, int index) {
 /* What reel is sent it passes on to the program; a program that survives SIGTERM is killed with its recorder
  * a little later: the recording then ends there. */
 static void end_run(struct run *run) {
-    bool hung = run->options->timeout && seconds_since(&run->started) > run->options->timeout;
+    bool hung = run->options->timeout && seconds_since(run->started) > run->options->timeout;
     if (!run->told && (hung || interrupted)) {
         run->told = true;
         run->hung = hung;
-        clock_gettime(CLOCK_MONOTONIC, &run->told_at);
+        run->told_at = clock_now();
         kill(run->recorder, SIGTERM);
     }
-    if (run->told && seconds_since(&run->told_at) > PATIENCE)
+    if (run->told && seconds_since(run->told_at) > PATIENCE)
         kill(run->recorder, SIGKILL);
 }
 
@@ -309,11 +307,11 @@ static struct error *hunt_once(const struct hunt_options *options, const struct 
 
 /* ---- the hunt ---- */
 
-static void show_progress(uint64_t runs, const struct timespec *start) {
-    static struct timespec shown;
-    if (say_level == SAY_QUIET || !isatty(STDERR_FILENO) || (shown.tv_sec && seconds_since(&shown) < 0.2))
+static void show_progress(uint64_t runs, uint64_t start) {
+    static uint64_t shown;
+    if (say_level == SAY_QUIET || !isatty(STDERR_FILENO) || (shown && seconds_since(shown) < 0.2))
         return;
-    clock_gettime(CLOCK_MONOTONIC, &shown);
+    shown = clock_now();
     double seconds = seconds_since(start);
     fprintf(stderr, "\rreel: hunt: %llu runs, %.1f s, %.1f runs/s\033[K", (unsigned long long)runs, seconds,
             (double)runs / (seconds > 0 ? seconds : 1));
@@ -326,10 +324,8 @@ static void end_progress(void) {
 
 static struct error *hunt(const struct hunt_options *options, struct recorder_options *record,
                           bool *ret_found) {
-    struct timespec start;
-    uint64_t seed = record->chaos_seed, done = 0;
+    uint64_t start = clock_now(), seed = record->chaos_seed, done = 0;
     char what[128] = "";
-    clock_gettime(CLOCK_MONOTONIC, &start);
     while (!*what && !interrupted && (!options->runs || done < options->runs)) {
         record->chaos_seed = seed + done;
         struct error *err = hunt_once(options, record, what, sizeof(what));
@@ -338,10 +334,10 @@ static struct error *hunt(const struct hunt_options *options, struct recorder_op
             return err;
         }
         done++;
-        show_progress(done, &start);
+        show_progress(done, start);
     }
     end_progress();
-    double seconds = seconds_since(&start);
+    double seconds = seconds_since(start);
     *ret_found = *what != 0;
     if (*ret_found)
         say_always("run %llu after %.1f s: %s; kept %s (look at it again: reel replay %s)",

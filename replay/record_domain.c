@@ -331,7 +331,7 @@ static struct error *signal_ticks(struct recorder *recorder) {
 }
 
 struct error *record_domain_tick(struct recorder *recorder) {
-    uint64_t now = record_now();
+    uint64_t now = clock_now();
     if (recorder->mode != RECORDER_RECORDING || !recorder->log)
         return NULL;
     if (now - recorder->flushed < FLUSH_INTERVAL)

@@ -467,7 +467,7 @@ static struct error *take_snapshot(struct recorder *recorder, struct snapshot *s
     TRY(snapshot_take_task(snapshot, recorder->thread->task));
     recorder->thread->last = snapshot->registers;
     recorder->thread->last_is_call = true;
-    recorder->thread->last_time = recorder->thread->call_time = record_now();
+    recorder->thread->last_time = recorder->thread->call_time = clock_now();
     snapshot->brk_end = recorder->process->brk_end;
     TRY(recording_process_copy(&recorder->info, &snapshot->process));
     recording_segment_name(number, "snapshot", name);

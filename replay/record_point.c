@@ -13,7 +13,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define STEPS_MOST 12
 /* Code on both sides of the place that is searched for jumps to it. */
@@ -23,12 +22,6 @@
 #define HASHED_PER_MILLISECOND (32u << 10)
 #define HASHED_LEAST           (16u << 10)
 #define HASHED_MOST            (256u << 10)
-
-uint64_t record_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* ---- a good place ---- */
 
@@ -171,7 +164,7 @@ struct error *record_wander(struct recorder *recorder, unsigned steps, struct ch
 struct error *record_take_point(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
     struct maps maps;
-    uint64_t elapsed = record_now() - thread->last_time;
+    uint64_t elapsed = clock_now() - thread->last_time;
     uint64_t budget = elapsed / 1000000 * HASHED_PER_MILLISECOND;
     budget = budget < HASHED_LEAST ? HASHED_LEAST : budget > HASHED_MOST ? HASHED_MOST : budget;
     if (!recorder->point && !(recorder->point = calloc(1, sizeof(*recorder->point))))

@@ -13,12 +13,11 @@
 #include "replay/recorder_state.h"
 
 #include "tracer/maps.h"
+#include "tracer/process.h"
 #include "tracer/remote.h"
 #include "tracer/step.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/ucontext.h>
@@ -37,32 +36,18 @@ static uint64_t signal_bit(int signo) {
 
 /* ---- dispositions ---- */
 
-enum disposition { DISPOSITION_HANDLED, DISPOSITION_IGNORED, DISPOSITION_STOPS, DISPOSITION_FATAL };
-
-/* A hexadecimal mask of /proc/PID/status (proc(5)). */
-static uint64_t status_mask(const char *status, const char *key) {
-    const char *line = strstr(status, key);
-    return line ? strtoull(line + strlen(key), NULL, 16) : 0;
-}
-
-#define STATUS_SIZE 4096
-
-static struct error *read_status(const struct recorder *recorder, char ret[STATUS_SIZE]) {
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/status", recorder->thread->task->tid);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return error_system(errno == ENOENT ? ESRCH : errno, "%s", path);
-    size_t size = fread(ret, 1, STATUS_SIZE - 1, file);
-    fclose(file);
-    ret[size] = 0;
-    return NULL;
+static struct error *read_status(const struct recorder *recorder, struct process_status *ret) {
+    struct error *err = process_status(recorder->thread->task->tid, ret);
+    if (!error_is(err, ERROR_NOT_FOUND))
+        return err;
+    error_free(err);
+    return error_system(ESRCH, "task %d", recorder->thread->task->tid);
 }
 
 struct error *record_bad_frame(struct recorder *recorder) {
-    char status[STATUS_SIZE];
-    TRY(read_status(recorder, status));
-    if (status_mask(status, "\nSigPnd:") & signal_bit(SIGSEGV)) {
+    struct process_status status;
+    TRY(read_status(recorder, &status));
+    if (status.pending & signal_bit(SIGSEGV)) {
         recorder->thread->frame_failed = true;
         recorder->thread->delivering_place = SIGNAL_AFTER_EVENT;
     }
@@ -70,18 +55,9 @@ struct error *record_bad_frame(struct recorder *recorder) {
 }
 
 static struct error *find_disposition(const struct recorder *recorder, int signo, enum disposition *ret) {
-    char status[STATUS_SIZE];
-    TRY(read_status(recorder, status));
-    if (status_mask(status, "\nSigCgt:") & signal_bit(signo))
-        *ret = DISPOSITION_HANDLED;
-    else if (status_mask(status, "\nSigIgn:") & signal_bit(signo))
-        *ret = DISPOSITION_IGNORED;
-    else if (signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH)
-        *ret = DISPOSITION_IGNORED;
-    else if (signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
-        *ret = DISPOSITION_STOPS;
-    else
-        *ret = DISPOSITION_FATAL;
+    struct process_status status;
+    TRY(read_status(recorder, &status));
+    *ret = process_disposition(&status, signo);
     return NULL;
 }
 
@@ -160,7 +136,7 @@ static struct error *append_handled(struct recorder *recorder, const struct user
 static void note_last(struct recorder *recorder, const struct user_regs_struct *regs) {
     recorder->thread->last = *regs;
     recorder->thread->last_is_call = false;
-    recorder->thread->last_time = record_now();
+    recorder->thread->last_time = clock_now();
 }
 
 struct error *record_delivered(struct recorder *recorder, const struct stop *stop, bool *ret_handled) {
@@ -224,7 +200,7 @@ static void forget_deferred(struct thread *thread, size_t index) {
     thread->deferred_count--;
     memmove(thread->deferred + index, thread->deferred + index + 1,
             (thread->deferred_count - index) * sizeof(thread->deferred[0]));
-    thread->deferred_since = record_now();
+    thread->deferred_since = clock_now();
 }
 
 /* Keep the signal back. *ret_full: no more can be kept. */
@@ -238,7 +214,7 @@ static void keep(struct thread *thread, const siginfo_t *info, bool *ret_full) {
     if (*ret_full)
         return;
     if (!thread->deferred_count)
-        thread->deferred_since = record_now();
+        thread->deferred_since = clock_now();
     thread->deferred[thread->deferred_count++] =
         (struct deferred_signal){.signo = info->si_signo, .info = *info};
 }
@@ -314,7 +290,7 @@ static struct error *record_asynchronous(struct recorder *recorder, const siginf
     bool stops = disposition == DISPOSITION_STOPS && recorder->thread_count > 1;
     if (disposition != DISPOSITION_HANDLED && !stops) /* nothing that replay would see */
         return task_resume(thread->task, RESUME_CONT, info->si_signo);
-    if (!still && record_now() - thread->call_time < PATIENCE)
+    if (!still && clock_now() - thread->call_time < PATIENCE)
         return defer(recorder, info);
     keep(thread, info, &full);
     return full ? deliver_here(recorder, info, regs, false) : deliver_at_point(recorder, false);
@@ -331,7 +307,7 @@ struct error *record_interrupted(struct recorder *recorder) {
 struct error *record_signal_tick(struct thread *thread) {
     if (!thread->task || thread->is_ready || !thread->deferred_count || thread->interrupted ||
         thread->in_call || thread->task->in_syscall || thread->phase != PHASE_RUNNING ||
-        thread->task->stopped || record_now() - thread->deferred_since < PATIENCE)
+        thread->task->stopped || clock_now() - thread->deferred_since < PATIENCE)
         return NULL;
     thread->interrupted = true;
     struct error *err = trace_interrupt(thread->task->tid);

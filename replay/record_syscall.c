@@ -327,7 +327,7 @@ struct error *record_exit(struct recorder *recorder) {
     recorder->thread->last = regs;
     recorder->thread->last_is_call =
         !recorder->thread->row || recorder->thread->row->handler != HANDLER_SIGRETURN;
-    recorder->thread->last_time = record_now();
+    recorder->thread->last_time = clock_now();
     if (recorder->thread->last_is_call)
         recorder->thread->call_time = recorder->thread->last_time;
     return record_turn_resume(recorder);

@@ -108,7 +108,7 @@ struct error *record_thread_made(struct recorder *recorder, pid_t tid) {
     TRY(trace_get_registers(tid, &thread->last));
     TRY(trace_get_sigmask(tid, &thread->sigmask));
     thread->last_is_call = true;
-    thread->last_time = thread->call_time = record_now();
+    thread->last_time = thread->call_time = clock_now();
     recorder->thread->child = thread;
     return record_short_ticks(session);
 }

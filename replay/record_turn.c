@@ -77,11 +77,11 @@ bool record_turn_arrived(struct recorder *recorder, const struct stop *stop) {
 
 void record_turn_entered(struct recorder *recorder) {
     if (recorder->thread_count > 1)
-        recorder->call_since = record_now();
+        recorder->call_since = clock_now();
 }
 
 static bool time_is_over(const struct recorder *recorder) {
-    return record_now() - recorder->turn_since > recorder->slice;
+    return clock_now() - recorder->turn_since > recorder->slice;
 }
 
 /* The turn ends in the middle of a computation, so many instructions from here (0: close by); or it does not,
@@ -103,7 +103,7 @@ static struct error *end_turn_here(struct recorder *recorder, unsigned steps) {
     TRY(recorder_append(recorder, &event));
     thread->last = regs;
     thread->last_is_call = false;
-    thread->last_time = record_now();
+    thread->last_time = clock_now();
     if (recorder->mode != RECORDER_RECORDING)
         return task_resume(thread->task, RESUME_CONT, 0);
     record_chaos_stepped(recorder);
@@ -206,7 +206,7 @@ static struct error *make_way(struct recorder *recorder, bool *ret_again) {
     enum syscall_blocking blocking = syscall_blocking(&thread->call);
     if (blocking == BLOCKING_NEVER)
         return NULL;
-    bool blocked = record_now() - recorder->call_since > SLICE;
+    bool blocked = clock_now() - recorder->call_since > SLICE;
     struct stop stop = {.kind = STOP_NONE};
     if (blocking == BLOCKING_OFTEN && !blocked)
         TRY(look(recorder, thread, &stop, &blocked));
@@ -224,7 +224,7 @@ static struct error *take_turn(struct recorder *recorder) {
     recorder->slice = record_chaos_slice(recorder, SLICE);
     recorder->turn = recorder->thread = thread;
     recorder->process = thread->process;
-    recorder->turn_since = thread->call_time = record_now();
+    recorder->turn_since = thread->call_time = clock_now();
     if (!thread->has_waiting)
         return go_on(recorder);
     thread->has_waiting = false;

@@ -59,9 +59,9 @@ static struct error *on_tick(struct session *session) {
         session->hurried = false;
         TRY(set_tick(session));
     }
-    if (record_now() - session->long_tick < TICK * 900000ull)
+    if (clock_now() - session->long_tick < TICK * 900000ull)
         return NULL;
-    session->long_tick = record_now();
+    session->long_tick = clock_now();
     record_place_balance(session);
     return record_tree_tick(session);
 }

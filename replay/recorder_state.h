@@ -2,6 +2,7 @@
 #ifndef REEL_REPLAY_RECORDER_STATE_H
 #define REEL_REPLAY_RECORDER_STATE_H
 
+#include "base/clock.h"
 #include "base/registers.h"
 #include "base/table.h"
 #include "replay/chaos.h"
@@ -89,7 +90,7 @@ struct session {
     size_t recorder_count;
     struct table threads;   /* recorded tasks, by tid */
     bool short_ticks;       /* a domain has several threads: see record_turn.c */
-    uint64_t long_tick;     /* record_now() at the last one that was not too short */
+    uint64_t long_tick;     /* clock_now() at the last one that was not too short */
     uint32_t domain_count;  /* numbers given to domains so far */
     struct sharer *sharing; /* unrecorded tasks, and what of the code that they run is patched */
     size_t sharing_count;
@@ -419,8 +420,6 @@ struct error *record_wander(struct recorder *recorder, unsigned steps, struct ch
                             bool *ret_settled);
 /* Describe the place where it stands into thread->point. */
 struct error *record_take_point(struct recorder *recorder);
-/* Nanoseconds, CLOCK_MONOTONIC. */
-uint64_t record_now(void);
 
 /* record_signal.c: does the program ignore this signal? */
 struct error *record_is_ignored(struct recorder *recorder, int signo, bool *ret);

@@ -12,31 +12,25 @@
  * has shared memory, which twins would share, too. Events that were shown or observed are not so again. */
 #include "replay/replayer_state.h"
 
+#include "base/clock.h"
+
 #include "base/say.h"
 #include "tracer/engine.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MILLISECOND 1000000ull
-#define SECOND      (1000 * MILLISECOND)
 /* Checkpoints are this far apart, and so many times what taking one costs. */
 #define CHECKPOINT_INTERVAL (200 * MILLISECOND)
 #define CHECKPOINT_COST     20
 /* So many events later they are given up. */
 #define CHECKPOINT_EVENTS 5000
 /* A search may take so long, and so many times what it took when it was recorded. */
-#define SEARCH_LEAST (30 * SECOND)
+#define SEARCH_LEAST (30 * CLOCK_SECOND)
 #define SEARCH_TIMES 200
 /* Ways that are tried before a divergence is reported. */
 #define ATTEMPTS_MOST 4096
-
-static uint64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec;
-}
 
 /* ---- checkpoints ---- */
 
@@ -51,17 +45,17 @@ static void drop_checkpoint(struct replayer *replayer, size_t index) {
 void replay_drop_checkpoints(struct replayer *replayer) {
     while (replayer->checkpoint_count)
         drop_checkpoint(replayer, replayer->checkpoint_count - 1);
-    replayer->checkpoint_after = now() + CHECKPOINT_INTERVAL;
+    replayer->checkpoint_after = clock_now() + CHECKPOINT_INTERVAL;
 }
 
 /* The state in front of event `number`. Where none can be made, there is none. */
 static struct error *take_checkpoint(struct replayer *replayer, uint64_t number) {
     const struct puppet *puppet = &replayer->puppet;
     struct task twin;
-    uint64_t before = now();
+    uint64_t before = clock_now();
     TRY(replay_leave_point(replayer));
     struct error *err = puppet_fork(&replayer->puppet, &twin);
-    uint64_t after = now(), wait = (after - before) * CHECKPOINT_COST;
+    uint64_t after = clock_now(), wait = (after - before) * CHECKPOINT_COST;
     replayer->checkpoint_after = after + (wait > CHECKPOINT_INTERVAL ? wait : CHECKPOINT_INTERVAL);
     if (error_is(err, ERROR_UNSUPPORTED) || error_is(err, ERROR_SYSTEM)) {
         error_free(err);
@@ -150,10 +144,10 @@ static struct error *find(struct replayer *replayer, const struct event *event, 
     uint64_t elapsed = point->elapsed < UINT32_MAX ? point->elapsed : UINT32_MAX;
     if (!replayer->fixed) { /* else it has been found before, and whoever takes part may need any time */
         TRY(engine_set_tick(1000));
-        replayer->deadline = now() + SEARCH_LEAST + elapsed * 1000 * SEARCH_TIMES;
+        replayer->deadline = clock_now() + SEARCH_LEAST + elapsed * 1000 * SEARCH_TIMES;
     }
     struct error *err = matcher_find(replayer->matcher, &host, point, skip, &found, &stop);
-    bool late = replayer->deadline && now() > replayer->deadline;
+    bool late = replayer->deadline && clock_now() > replayer->deadline;
     replayer->deadline = 0;
     if (!err && !replayer->fixed)
         err = engine_set_tick(0);
@@ -173,7 +167,7 @@ struct error *replay_to_point(struct replayer *replayer, const struct event *eve
     struct cursor cursor;
     cursor_init(&cursor, bytes, size, "point");
     TRY(point_decode(&cursor, &point));
-    if (!replayer->fixed && now() > replayer->checkpoint_after)
+    if (!replayer->fixed && clock_now() > replayer->checkpoint_after)
         TRY(take_checkpoint(replayer, event->number));
     if (!find_passed(replayer, event->number) && !replayer->fixed)
         TRY(add_passed(replayer, event->number));

@@ -1,5 +1,6 @@
 #include "replay/replayer.h"
 
+#include "base/clock.h"
 #include "base/say.h"
 #include "replay/replayer_state.h"
 #include "tracer/engine.h"
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- telling where a replay went wrong ---- */
@@ -68,9 +68,7 @@ struct error *replay_diverged(struct replayer *replayer, const struct event *eve
 
 /* A search that has taken too long is ended by a stop. */
 static void check_deadline(const struct replayer *replayer) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (replayer->deadline && (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec > replayer->deadline)
+    if (replayer->deadline && clock_now() > replayer->deadline)
         syscall(SYS_tgkill, replayer->puppet.tasks[0]->tid, replayer->puppet.task->tid, SIGSTOP);
 }
 

@@ -1,5 +1,7 @@
 #include "tracer/await.h"
 
+#include "base/clock.h"
+
 #include "tracer/process.h"
 
 #include <errno.h>
@@ -10,9 +12,7 @@
 #define PAUSE_NS 50000
 
 static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)(clock_now() / CLOCK_MILLISECOND);
 }
 
 static struct error *gone(const struct task *task) {

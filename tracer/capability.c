@@ -4,6 +4,8 @@
  * probes are in probes.c and probes_machine.c. */
 #include "tracer/capability.h"
 
+#include "base/clock.h"
+
 #include "tracer/probes.h"
 
 #include <fcntl.h>
@@ -53,9 +55,7 @@ static void worker_main(struct capability_result (*probe)(void), pid_t parent, i
 }
 
 static long long now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+    return (long long)(clock_now() / CLOCK_MILLISECOND);
 }
 
 /* What the worker says: 1 it did, 0 it ended without a word, -1 it took too long. A message of this size is

@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -155,16 +154,9 @@ static void drop_task(struct livetrace *live, pid_t tid) {
 /* ---- new tasks ---- */
 
 static pid_t thread_group(pid_t tid) {
-    char path[64], line[128];
-    int group = 0;
-    snprintf(path, sizeof(path), "/proc/%d/status", tid);
-    FILE *file = fopen(path, "re");
-    while (file && fgets(line, sizeof(line), file))
-        if (sscanf(line, "Tgid: %d", &group) == 1)
-            break;
-    if (file)
-        fclose(file);
-    return group;
+    struct process_status status = {0};
+    error_free(process_status(tid, &status));
+    return status.tgid;
 }
 
 static struct error *introduce(struct livetrace *live, struct task *task, pid_t parent) {

@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,10 @@ static void parse_line(const char *line, struct process_status *ret) {
         ret->has_memory = true;
     else if ((value = value_of(line, "SigCgt")))
         ret->caught = strtoull(value, NULL, 16);
+    else if ((value = value_of(line, "SigIgn")))
+        ret->ignored = strtoull(value, NULL, 16);
+    else if ((value = value_of(line, "SigPnd")))
+        ret->pending = strtoull(value, NULL, 16);
     else if ((value = value_of(line, "x86_Thread_features")))
         ret->has_shadow_stack = strstr(value, "shstk") != NULL;
 }
@@ -57,6 +62,17 @@ struct error *process_status(pid_t pid, struct process_status *ret) {
     for (char *line; (line = strsep(&rest, "\n"));)
         parse_line(line, ret);
     return NULL;
+}
+
+enum disposition process_disposition(const struct process_status *status, int signo) {
+    uint64_t bit = 1ull << (signo - 1);
+    if (status->caught & bit)
+        return DISPOSITION_HANDLED;
+    if (status->ignored & bit || signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH)
+        return DISPOSITION_IGNORED;
+    if (signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
+        return DISPOSITION_STOPS;
+    return DISPOSITION_FATAL;
 }
 
 /* The field behind the name, which may hold anything (proc(5)). The task's own file is cheaper than that of

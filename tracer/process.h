@@ -15,12 +15,16 @@ struct process_status {
     pid_t tracer;    /* 0: not traced */
     uid_t uid;       /* real */
     bool has_memory; /* kernel threads and zombies have none */
-    uint64_t caught; /* signals, bit signo-1 */
+    uint64_t caught, ignored, pending; /* signals, bit signo-1; pending: for this thread */
     bool has_shadow_stack;
 };
 
 /* Of a process or thread. ERROR_NOT_FOUND when there is none. */
 struct error *process_status(pid_t pid, struct process_status *ret);
+
+/* What a signal would do. */
+enum disposition { DISPOSITION_HANDLED, DISPOSITION_IGNORED, DISPOSITION_STOPS, DISPOSITION_FATAL };
+enum disposition process_disposition(const struct process_status *status, int signo);
 
 /* The state alone, of a task: cheaper. 0 when there is none. */
 char process_state(pid_t tid);

@@ -1,8 +1,8 @@
 /* trace_hits: from stops to what is noted of them: each hit of a trap goes to what its site is for, then
  * signals. */
 #include "tracer/calltrace_state.h"
+#include "tracer/process.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static void read_xstate(struct hit_context *context) {
@@ -88,25 +88,6 @@ static struct error *on_hit(struct traced_thread *thread, const struct trap_hit 
     return err;
 }
 
-/* What the kernel will do with the signal; from /proc/PID/status (proc(5)). */
-static void find_disposition(pid_t tid, int signo, bool *ret_handled, bool *ret_fatal) {
-    char path[64], line[256];
-    unsigned long long caught = 0, ignored = 0;
-    snprintf(path, sizeof(path), "/proc/%d/status", tid);
-    FILE *file = fopen(path, "re");
-    while (file && fgets(line, sizeof(line), file)) {
-        sscanf(line, "SigCgt: %llx", &caught);
-        sscanf(line, "SigIgn: %llx", &ignored);
-    }
-    if (file)
-        fclose(file);
-    unsigned long long bit = 1ull << (signo - 1);
-    bool harmless = signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH ||
-                    signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
-    *ret_handled = caught & bit;
-    *ret_fatal = !*ret_handled && !(ignored & bit) && !harmless;
-}
-
 struct error *calltrace_signal(struct calltrace *calltrace, pid_t tid, const siginfo_t *info, bool handled,
                                bool fatal) {
     struct traced_thread *thread = calltrace_find_thread(calltrace, tid);
@@ -133,11 +114,13 @@ struct error *calltrace_trap(struct calltrace *calltrace, struct stop *stop, boo
 
 struct error *calltrace_signal_stop(struct calltrace *calltrace, struct stop *stop, bool *ret_done) {
     siginfo_t info;
-    bool handled, fatal;
+    struct process_status status = {0};
     TRY(calltrace_trap(calltrace, stop, ret_done));
     if (*ret_done || !calltrace->options->trace_exceptions)
         return NULL;
     TRY(trace_get_siginfo(stop->task->tid, &info));
-    find_disposition(stop->task->tid, stop->signo, &handled, &fatal);
-    return calltrace_signal(calltrace, stop->task->tid, &info, handled, fatal);
+    error_free(process_status(stop->task->tid, &status));
+    enum disposition disposition = process_disposition(&status, stop->signo);
+    return calltrace_signal(calltrace, stop->task->tid, &info, disposition == DISPOSITION_HANDLED,
+                            disposition == DISPOSITION_FATAL);
 }
