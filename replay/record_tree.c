@@ -36,12 +36,6 @@ static char **split_arguments(const char *text, size_t size) {
     return ret;
 }
 
-static void free_arguments(char **argv) {
-    for (char **at = argv; at && *at; at++)
-        free(*at);
-    free(argv);
-}
-
 void record_tree_describe(struct recorder *recorder) {
     struct recording_process *info = &recorder->info;
     char path[64], text[ARGUMENTS_SIZE];
@@ -61,7 +55,7 @@ void record_tree_describe(struct recorder *recorder) {
         size += snprintf(text + size, 4, "...") + 1;
     else if (size && text[size - 1])
         text[size++] = 0; /* a program may write what it likes there */
-    free_arguments(info->argv);
+    recording_texts_free(info->argv);
     info->argv = split_arguments(text, (size_t)size);
 }
 

@@ -98,6 +98,9 @@ struct recording_info {
 
 void recording_info_deinit(struct recording_info *info);
 
+/* Free a NULL-terminated array of strings, as argv and env are; NULL is fine. */
+void recording_texts_free(char **texts);
+
 /* Fill host, kernel, cpu, cwd, uid, reel_version, format version, features, started from this machine;
  * everything else is zeroed. Times are cut to microseconds, which is what recording.json holds. */
 struct error *recording_info_from_host(struct recording_info *ret);

@@ -18,7 +18,7 @@
 #define CHECKSUM_DIGITS 16
 static const char checksum_blank[] = "0000000000000000";
 
-static void free_texts(char **texts) {
+void recording_texts_free(char **texts) {
     for (char **text = texts; text && *text; text++)
         free(*text);
     free(texts);
@@ -29,8 +29,8 @@ void recording_info_deinit(struct recording_info *info) {
                      info->cwd,          info->program, info->why};
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
         free(texts[i]);
-    free_texts(info->argv);
-    free_texts(info->env);
+    recording_texts_free(info->argv);
+    recording_texts_free(info->env);
     recording_processes_deinit(&info->processes);
     memset(info, 0, sizeof(*info));
 }
@@ -40,7 +40,7 @@ void recording_info_deinit(struct recording_info *info) {
 void recording_process_deinit(struct recording_process *process) {
     free(process->program);
     free(process->stopped);
-    free_texts(process->argv);
+    recording_texts_free(process->argv);
     memset(process, 0, sizeof(*process));
 }
 
@@ -79,7 +79,7 @@ static char **copy_texts(char **texts) {
     char **copy = calloc(count + 1, sizeof(*copy));
     for (size_t i = 0; copy && i < count; i++)
         if (!(copy[i] = strdup(texts[i]))) {
-            free_texts(copy);
+            recording_texts_free(copy);
             return NULL;
         }
     return copy;
