@@ -42,6 +42,7 @@ struct matcher {
     uint64_t skip;
     uint64_t inside; /* jumps into the middle of the window */
     bool counting;   /* passages */
+    bool comparing;  /* the last search ended in the midst of its code */
     bool tried;      /* the puppet stands at the point's rip, and that has been compared */
     struct condition conditions[CONDITIONS_MOST];
     size_t condition_count;
@@ -467,14 +468,45 @@ static struct error *search(struct matcher *matcher, bool *ret_found, struct sto
     return NULL;
 }
 
+uint64_t matcher_left(const struct matcher *matcher) {
+    return matcher->skip;
+}
+
+bool matcher_was_comparing(const struct matcher *matcher) {
+    return matcher->comparing;
+}
+
+static bool is_in_code(const struct matcher *matcher, uint64_t rip) {
+    return matcher->area && rip >= matcher->area && rip < matcher->copy;
+}
+
+/* A stop that has nothing to do with the program may come in the midst of the comparison, which has registers of
+ * its own: run it to its end, which may be a match. */
+static struct error *leave_code(struct matcher *matcher, struct user_regs_struct *regs, bool *ret_found) {
+    matcher->comparing = is_in_code(matcher, regs->rip);
+    while (is_in_code(matcher, regs->rip)) {
+        struct stop stop;
+        if (regs->rip == matcher->matched - 1) { /* all holds, and the registers are the program's */
+            TRY(set_rip(matcher, matcher->rip));
+            regs->rip = matcher->rip;
+            return try_candidate(matcher, ret_found);
+        }
+        TRY(matcher->host->run(matcher->host->context, RESUME_SYSEMU_STEP, &stop));
+        if (stop.kind != STOP_SIGNAL || (stop.signo != SIGTRAP && stop.signo != SIGSTOP))
+            return error_new(ERROR_OTHER, "puppet: the matcher was interrupted twice");
+        TRY(trace_get_registers(matcher->task->tid, regs));
+    }
+    return NULL;
+}
+
 /* Other stops than a match may come in the copy. */
-static struct error *put_rip_right(struct matcher *matcher) {
+static struct error *put_rip_right(struct matcher *matcher, bool *ret_found) {
     struct user_regs_struct regs;
     TRY(trace_get_registers(matcher->task->tid, &regs));
+    TRY(leave_code(matcher, &regs, ret_found));
     if (matcher->area && regs.rip >= matcher->area && regs.rip < matcher->area + AREA) {
-        regs.rip = regs.rip < matcher->copy ? matcher->rip
-                                            : window_original(&matcher->window, matcher->copy,
-                                                              matcher->offsets, matcher->copy_size, regs.rip);
+        regs.rip = window_original(&matcher->window, matcher->copy, matcher->offsets, matcher->copy_size,
+                                   regs.rip);
         TRY(trace_set_registers(matcher->task->tid, &regs));
     }
     return NULL;
@@ -494,8 +526,9 @@ struct error *matcher_find(struct matcher *matcher, const struct matcher_host *h
     matcher->probe = PROBE_NONE;
     matcher->condition_count = 0;
     matcher->inside = 0;
-    matcher->counting = false;
+    matcher->counting = matcher->comparing = false;
+    matcher->copy = matcher->matched = 0;
     TRY(search(matcher, ret_found, ret_stop));
     TRY(uproot(matcher));
-    return *ret_found ? NULL : put_rip_right(matcher);
+    return *ret_found ? NULL : put_rip_right(matcher, ret_found);
 }

@@ -50,6 +50,11 @@ struct matcher_counts matcher_counts(const struct matcher *matcher);
 struct error *matcher_find(struct matcher *matcher, const struct matcher_host *host,
                            const struct point *point, uint64_t skip, bool *ret_found, struct stop *ret_stop);
 
+/* After a search that came to another stop: so many matches of `skip` were not passed by. And was that stop in
+ * the midst of the comparison, so that what was read may have been the matcher's doing? */
+uint64_t matcher_left(const struct matcher *matcher);
+bool matcher_was_comparing(const struct matcher *matcher);
+
 /* Take the pages away. Nothing happens when there are none; `puppet` is the one that was searched last. */
 struct error *matcher_leave(struct matcher *matcher, struct puppet *puppet);
 /* The puppet is gone, and the pages with it. */
