@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GDB_PACKET_MOST 0x8000u /* bytes of data, in either direction */
+#define GDB_PACKET_MOST 0x20000u /* bytes of data, in either direction */
 
 /* What the bytes so far amount to. */
 enum gdb_input {

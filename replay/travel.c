@@ -177,6 +177,23 @@ struct travel_place travel_place(const struct travel *travel) {
     };
 }
 
+struct error *travel_events(struct travel *travel, size_t count, travel_event *show, void *context) {
+    struct tape *tape = &travel->replayer->tape;
+    struct event event;
+    bool more = true;
+    TRY(tape_seek(tape, travel->stretch.number));
+    for (size_t i = 0; i < count && more; i++) {
+        TRY(tape_next(tape, &event, &more));
+        if (more)
+            show(&event, context);
+    }
+    travel_unpeek(travel);
+    TRY(tape_seek(tape, travel->stretch.number));
+    struct travel_stop stop;
+    bool stopped;
+    return travel->end ? NULL : travel_settle(travel, &stop, &stopped);
+}
+
 struct tape *travel_tape(struct travel *travel) {
     return &travel->replayer->tape;
 }

@@ -104,6 +104,9 @@ struct travel_place {
 struct travel_place travel_place(const struct travel *travel);
 /* The next event, or NULL at the end; valid until the replay moves. */
 const struct event *travel_next(struct travel *travel);
+/* Show the next `count` events, without going there. */
+typedef void travel_event(const struct event *event, void *context);
+struct error *travel_events(struct travel *travel, size_t count, travel_event *show, void *context);
 struct tape *travel_tape(struct travel *travel);
 struct puppet *travel_puppet(struct travel *travel);
 
