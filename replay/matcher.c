@@ -42,6 +42,8 @@ struct matcher {
     uint64_t skip;
     uint64_t inside; /* jumps into the middle of the window */
     bool counting;   /* passages */
+    bool count;      /* them in every search */
+    uint64_t sequence; /* address of the common number, or 0 */
     bool comparing;  /* the last search ended in the midst of its code */
     bool tried;      /* the puppet stands at the point's rip, and that has been compared */
     struct condition conditions[CONDITIONS_MOST];
@@ -147,6 +149,8 @@ static struct error *find_entry(struct matcher *matcher, struct puppet *puppet, 
 static struct error *write_code(struct matcher *matcher) {
     static struct matcher_code code;
     matcher_code_begin(&code, matcher->entry, matcher->area + DATA, matcher->counting);
+    if (matcher->sequence)
+        matcher_code_sequence(&code, matcher->sequence);
     for (size_t i = 0; i < matcher->condition_count; i++)
         matcher_code_add(&code, &matcher->conditions[i]);
     matcher->matched = matcher_code_end(&code);
@@ -251,11 +255,14 @@ static struct error *set_rip(struct matcher *matcher, uint64_t rip) {
 
 static struct error *plant_jump(struct matcher *matcher) {
     uint8_t code[WINDOW_BYTES + DISPLACED_INSTRUCTION_MAX];
+    const uint64_t passages = 0;
     size_t size = task_read(matcher->task, matcher->rip, code, sizeof(code));
     TRY(window_decode(code, size, matcher->rip, &matcher->window));
     if (matcher->host->is_probed(matcher->host->context, matcher->rip, matcher->window.length))
         return error_new(ERROR_UNSUPPORTED, "puppet: a breakpoint is in the way");
     TRY(find_entry(matcher, matcher->host->puppet, &matcher->entry));
+    if (matcher->counting)
+        TRY(task_write(matcher->task, matcher->area + DATA + MATCHER_PASSAGES, &passages, sizeof(passages)));
     TRY(write_code(matcher));
     window_patch(&matcher->window, matcher->entry, matcher->patch);
     TRY(task_write(matcher->task, matcher->rip, matcher->patch, matcher->window.length));
@@ -381,6 +388,8 @@ static struct error *go_past(struct matcher *matcher, uint64_t rip, struct stop 
 static struct error *note_inside(struct matcher *matcher) {
     uint64_t passages = 0;
     matcher->counts.inside++;
+    if (matcher->count)
+        return NULL;
     if (++matcher->inside == INSIDE_MANY) {
         TRY(task_write(matcher->task, matcher->area + DATA + MATCHER_PASSAGES, &passages, sizeof(passages)));
         matcher->counting = true;
@@ -526,9 +535,101 @@ struct error *matcher_find(struct matcher *matcher, const struct matcher_host *h
     matcher->probe = PROBE_NONE;
     matcher->condition_count = 0;
     matcher->inside = 0;
-    matcher->counting = matcher->comparing = false;
+    matcher->counting = matcher->count;
+    matcher->comparing = false;
+    matcher->sequence = 0;
     matcher->copy = matcher->matched = 0;
     TRY(search(matcher, ret_found, ret_stop));
     TRY(uproot(matcher));
     return *ret_found ? NULL : put_rip_right(matcher, ret_found);
+}
+
+/* ---- counting ---- */
+
+void matcher_count_passages(struct matcher *matcher, bool on) {
+    matcher->count = on;
+}
+
+struct error *matcher_passages(struct matcher *matcher, uint64_t *ret) {
+    *ret = 0;
+    if (!matcher->area || !matcher->matched)
+        return NULL;
+    return task_read_exact(matcher->task, matcher->area + DATA + MATCHER_PASSAGES, ret, sizeof(*ret));
+}
+
+bool matcher_covers(const struct matcher *matcher, uint64_t address, size_t size) {
+    return matcher->probe == PROBE_JUMP && address < matcher->rip + matcher->window.length &&
+           address + size > matcher->rip;
+}
+
+static struct error *plant_counter(struct matcher *matcher, uint64_t stop_at, const struct matcher *sequence) {
+    uint8_t code[WINDOW_BYTES + DISPLACED_INSTRUCTION_MAX];
+    const uint64_t nothing[3] = {0};
+    size_t size = task_read(matcher->task, matcher->rip, code, sizeof(code));
+    TRY(window_decode(code, size, matcher->rip, &matcher->window));
+    if (matcher->host->is_probed(matcher->host->context, matcher->rip, matcher->window.length))
+        return error_new(ERROR_UNSUPPORTED, "puppet: another probe is in the way");
+    TRY(find_entry(matcher, matcher->host->puppet, &matcher->entry));
+    uint64_t data = matcher->area + DATA;
+    TRY(task_write(matcher->task, data + MATCHER_PASSAGES, nothing, sizeof(nothing)));
+    matcher->sequence = sequence ? sequence->area + DATA + MATCHER_SEQUENCE : 0;
+    matcher->conditions[matcher->condition_count++] =
+        (struct condition){.kind = CONDITION_WORD,
+                           .address = data + MATCHER_PASSAGES,
+                           .value = stop_at ? stop_at : UINT64_MAX};
+    TRY(write_code(matcher));
+    window_patch(&matcher->window, matcher->entry, matcher->patch);
+    TRY(task_write(matcher->task, matcher->rip, matcher->patch, matcher->window.length));
+    matcher->probe = PROBE_JUMP;
+    return NULL;
+}
+
+struct error *matcher_count(struct matcher *matcher, const struct matcher_host *host, uint64_t address,
+                            uint64_t stop_at, const struct matcher *sequence) {
+    struct user_regs_struct regs;
+    struct stop stop;
+    bool over;
+    matcher->host = host;
+    matcher->task = host->puppet->task;
+    matcher->rip = address;
+    matcher->probe = PROBE_NONE;
+    matcher->condition_count = 0;
+    matcher->counting = true;
+    TRY(plant_counter(matcher, stop_at, sequence));
+    TRY(trace_get_registers(matcher->task->tid, &regs));
+    return go_past(matcher, regs.rip, &stop, &over); /* where it stands is no passage */
+}
+
+struct error *matcher_count_offer(struct matcher *matcher, const struct stop *stop, bool *ret_taken,
+                                  bool *ret_reached) {
+    struct user_regs_struct regs;
+    struct stop none;
+    uint64_t rip = 0;
+    bool over;
+    *ret_taken = *ret_reached = false;
+    if (matcher->probe != PROBE_JUMP)
+        return NULL;
+    TRY(trace_get_registers(matcher->task->tid, &regs));
+    switch (interpret(matcher, stop, regs.rip, &rip)) {
+    case MEANS_CANDIDATE:
+        *ret_reached = true;
+        return set_rip(matcher, matcher->rip);
+    case MEANS_INSIDE:
+        *ret_taken = true;
+        TRY(set_rip(matcher, rip));
+        return go_past(matcher, rip, &none, &over);
+    case MEANS_OTHER:
+        break;
+    }
+    return NULL;
+}
+
+struct error *matcher_count_read(struct matcher *matcher, uint64_t *ret_passages, uint64_t *ret_last) {
+    uint64_t data = matcher->area + DATA;
+    TRY(task_read_exact(matcher->task, data + MATCHER_LAST, ret_last, sizeof(*ret_last)));
+    return task_read_exact(matcher->task, data + MATCHER_PASSAGES, ret_passages, sizeof(*ret_passages));
+}
+
+struct error *matcher_count_end(struct matcher *matcher) {
+    return uproot(matcher);
 }

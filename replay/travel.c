@@ -87,6 +87,8 @@ void travel_close(struct travel *travel) {
     for (size_t i = 0; i < travel->mark_count; i++)
         mark_free(travel->marks[i]);
     free(travel->marks);
+    for (size_t i = 0; i < COUNTERS_MOST; i++)
+        matcher_destroy(travel->counters[i]);
     replayer_close(travel->replayer);
     free(travel->breakpoints);
     free(travel->next_point);

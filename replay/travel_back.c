@@ -11,7 +11,7 @@
 
 /* ---- one instruction ---- */
 
-static void set_anchor(struct travel *travel, struct mark *mark) {
+void travel_set_anchor(struct travel *travel, struct mark *mark) {
     if (travel->anchor != mark)
         mark_free(travel->anchor);
     travel->anchor = mark;
@@ -32,7 +32,7 @@ static struct error *step_on(struct travel *travel, uint64_t count) {
 }
 
 /* To the anchor, and `steps` instructions on. */
-static struct error *return_to_anchor(struct travel *travel, uint64_t steps) {
+struct error *travel_return_to_anchor(struct travel *travel, uint64_t steps) {
     struct mark *anchor = travel->anchor;
     TRY(mark_return(travel, anchor));
     travel->anchored = true;
@@ -69,16 +69,16 @@ static struct error *approach(struct travel *travel, const struct spot *spot, ui
         TRY(travel_forward(travel, &goal, &stop));
     }
     TRY(mark_take(travel, &anchor));
-    set_anchor(travel, anchor);
-    TRY(count_to(travel, spot, UINT64_MAX, ret, &reached));
-    return NULL;
+    travel_set_anchor(travel, anchor);
+    TRY(travel_come_near(travel, spot));
+    return count_to(travel, spot, UINT64_MAX, ret, &reached);
 }
 
 /* Exactly one instruction before the spot, which is in a stretch and not at its beginning. */
 static struct error *one_before(struct travel *travel, const struct spot *spot) {
     uint64_t steps;
     TRY(approach(travel, spot, &steps));
-    return return_to_anchor(travel, steps - 1);
+    return travel_return_to_anchor(travel, steps - 1);
 }
 
 static bool is_step_event(const struct travel *travel, uint64_t number) {
@@ -119,7 +119,7 @@ static struct error *before_event(struct travel *travel, struct travel_stop *ret
 static struct error *back_from(struct travel *travel, const struct spot *spot, struct travel_stop *ret) {
     *ret = (struct travel_stop){.kind = TRAVEL_STEPPED};
     if (spot->stretch.moved && !spot->stretch.arrived && travel->anchored && travel->steps > 0)
-        return return_to_anchor(travel, travel->steps - 1);
+        return travel_return_to_anchor(travel, travel->steps - 1);
     if (spot->stretch.moved)
         return one_before(travel, spot);
     return before_event(travel, ret);

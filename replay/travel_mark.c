@@ -335,6 +335,7 @@ struct error *spot_is_here(struct travel *travel, const struct spot *spot, bool 
     if (difference != POINT_SAME)
         return NULL;
     TRY(travel_unplant(travel));
+    TRY(travel_stop_counting(travel));
     if (!mark->image)
         TRY(take_image(travel, &mark->checkpoint.twin, &mark->image));
     TRY(take_image(travel, task, &image));

@@ -189,6 +189,12 @@ static struct error *understand(struct travel *travel, const struct stop *stop, 
     siginfo_t info = {0};
     struct watch *watch = NULL;
     pid_t tid = travel->replayer->puppet.task->tid;
+    bool taken = false;
+    if (!travel->counter_reached)
+        TRY(travel_offer_counters(travel, stop, &taken));
+    *ret = OUT_AGAIN;
+    if (taken || travel->counter_reached)
+        return read_current_regs(travel);
     *ret = OUT_ARRIVED;
     if (stop->kind == STOP_SYSCALL_ENTRY && stepping)
         current_regs(travel)->r11 &= ~TRAP_FLAG; /* a step that ended in a call has shown the flag there */
@@ -263,10 +269,10 @@ static struct error *step(struct travel *travel, enum outcome *ret) {
     return NULL;
 }
 
-static struct error *no_offer(void *context, struct stop *stop, bool *ret_taken) {
-    (void)context, (void)stop;
-    *ret_taken = false;
-    return NULL;
+/* A stop that is none of the matcher's. */
+static struct error *offer(void *context, struct stop *stop, bool *ret_taken) {
+    /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
+    return travel_offer_counters(context, stop, ret_taken);
 }
 
 static bool is_probed(void *context, uint64_t address, size_t size) {
@@ -276,6 +282,9 @@ static bool is_probed(void *context, uint64_t address, size_t size) {
         if (breakpoint && breakpoint->planted)
             return true;
     }
+    for (size_t i = 0; i < travel->counter_count; i++)
+        if (matcher_covers(travel->counters[i], address, size))
+            return true;
     return false;
 }
 
@@ -289,7 +298,7 @@ static struct error *run_to_point(struct travel *travel, const struct point *poi
                                   bool *ret_found, struct stop *ret_stop) {
     const struct matcher_host host = {.puppet = &travel->replayer->puppet,
                                       .run = host_run,
-                                      .offer = no_offer,
+                                      .offer = offer,
                                       .is_probed = is_probed,
                                       .context = travel};
     struct matcher *matcher = travel->replayer->matcher;
@@ -303,6 +312,11 @@ static struct error *run_to_spot(struct travel *travel, const struct spot *spot,
     TRY(run_to_point(travel, spot->mark->point, 0, &found, &stop));
     if (!found)
         return understand(travel, &stop, false, ret);
+    if (travel->counter_count) {
+        uint64_t passages;
+        TRY(matcher_passages(travel->replayer->matcher, &passages));
+        travel->passages += passages;
+    }
     TRY(travel_unplant(travel));
     TRY(spot_is_here(travel, spot, &here));
     if (here) {
@@ -515,6 +529,10 @@ static struct error *go(struct travel *travel, const struct goal *goal, bool fre
     case OUT_INTERRUPTED:
         return interrupted(travel, goal, ret, ret_stopped);
     case OUT_AGAIN:
+        if (goal->counters && travel->counter_reached) {
+            *ret = (struct travel_stop){.kind = TRAVEL_REACHED};
+            return NULL;
+        }
         TRY(at_spot(travel, goal->spot, &here));
         *ret = (struct travel_stop){.kind = TRAVEL_REACHED};
         *ret_stopped = here;

@@ -56,6 +56,7 @@ struct watch {
 };
 
 #define CAUGHT_MOST 64
+#define COUNTERS_MOST 6
 
 struct travel {
     struct travel_options options;
@@ -96,6 +97,15 @@ struct travel {
     bool marking;               /* marks are taken along the way */
     bool interrupted;
 
+    /* travel_near.c */
+    struct matcher *counters[COUNTERS_MOST]; /* of which so many are in the puppet's code: */
+    size_t counter_count;
+    bool counter_reached; /* one has come to where it was to stop */
+    struct {
+        uint64_t passages, last;
+    } counted[COUNTERS_MOST]; /* what the last ones have found */
+    uint64_t passages;        /* of a spot's rip, on the way to it */
+
     uint8_t *kinds; /* enum event_kind of each event, by number */
 
     /* travel_whatif.c: while memory or registers are changed, the state as it was recorded */
@@ -117,6 +127,7 @@ struct goal {
     bool to_event;            /* stop when event `event` has happened: TRAVEL_REACHED */
     uint64_t event;
     bool crash;               /* stop where a fatal signal is about to come */
+    bool counters;            /* stop where a counter does: TRAVEL_REACHED */
     bool marks;               /* take marks along the way */
 };
 
@@ -165,7 +176,14 @@ void travel_watch_note(struct travel *travel);
 struct error *travel_step_back(struct travel *travel, struct travel_stop *ret);
 /* To the last stop before. */
 struct error *travel_continue_back(struct travel *travel, struct travel_stop *ret);
-/* travel_near.c: from the anchor, where the replay stands, on to a state shortly before the spot, of the same
+/* Single steps are counted from this mark, where the replay stands; it is owned then. */
+void travel_set_anchor(struct travel *travel, struct mark *mark);
+/* To it, and so many steps on. */
+struct error *travel_return_to_anchor(struct travel *travel, uint64_t steps);
+/* travel_near.c: a stop that may be a counter's; its findings, and an end of it. */
+struct error *travel_offer_counters(struct travel *travel, const struct stop *stop, bool *ret_taken);
+struct error *travel_stop_counting(struct travel *travel);
+/* From the anchor, where the replay stands, on to a state shortly before the spot, of the same
  * stretch. */
 struct error *travel_come_near(struct travel *travel, const struct spot *spot);
 
