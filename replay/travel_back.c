@@ -5,6 +5,7 @@
 #include "replay/travel_state.h"
 
 #include "base/clock.h"
+#include "base/say.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,8 @@ static struct error *note_hit(struct travel *travel, struct hits *hits, const st
 static struct error *count_hits(struct travel *travel, struct mark *mark, const struct spot *limit,
                                 bool inclusive, struct hits *ret) {
     struct goal goal = {.reports = true, .spot = limit, .inclusive = inclusive};
+    say_verbose("going back: from event %llu%s", (unsigned long long)mark->stretch.number,
+                mark->stretch.moved ? " and later" : "");
     TRY(mark_return(travel, mark));
     ret->near_after = clock_now() + NEAR_LEAST;
     for (;;) {
@@ -226,27 +229,45 @@ static struct spot spot_of(const struct mark *mark) {
                          .mark = mark->stretch.moved ? (struct mark *)(uintptr_t)mark : NULL};
 }
 
+/* From the mark to the limit: *ret_done when there was something. */
+static struct error *look_from(struct travel *travel, struct mark *mark, const struct spot *limit,
+                               bool inclusive, struct travel_stop *ret, bool *ret_done) {
+    struct hits hits = {0};
+    struct error *err = count_hits(travel, mark, limit, inclusive, &hits);
+    *ret_done = hits.interrupted || hits.count;
+    if (!err && hits.interrupted)
+        *ret = (struct travel_stop){.kind = TRAVEL_INTERRUPTED}; /* somewhere on the way, and not lost */
+    else if (!err && hits.count)
+        err = go_to_hit(travel, mark, limit, inclusive, &hits);
+    if (!err && hits.count && !hits.interrupted)
+        err = settle_hit(travel, &hits, ret);
+    mark_free(hits.near);
+    return err;
+}
+
+/* Each time twice as many marks back: coming to a mark costs something by itself. */
+static struct mark *stride_back(struct travel *travel, struct mark *mark, size_t stride) {
+    for (size_t i = 0; mark && i < stride; i++) {
+        struct mark *before = travel_mark_preceding(travel, mark);
+        if (!before && i)
+            break;
+        mark = before;
+    }
+    return mark;
+}
+
 static struct error *back_to_hit(struct travel *travel, const struct spot *from, struct travel_stop *ret) {
     struct spot limit = *from;
-    bool inclusive = false;
+    bool inclusive = false, done = false;
     struct mark *mark = travel_mark_before(travel, &limit);
-    *ret = (struct travel_stop){.kind = TRAVEL_BEGIN};
-    for (; mark; mark = travel_mark_preceding(travel, mark)) {
-        struct hits hits = {0};
-        struct error *err = count_hits(travel, mark, &limit, inclusive, &hits);
-        bool done = err || hits.interrupted || hits.count;
-        if (!err && hits.interrupted)
-            *ret = (struct travel_stop){.kind = TRAVEL_INTERRUPTED}; /* somewhere on the way, and not lost */
-        else if (!err && hits.count)
-            err = go_to_hit(travel, mark, &limit, inclusive, &hits);
-        if (!err && hits.count && !hits.interrupted)
-            err = settle_hit(travel, &hits, ret);
-        mark_free(hits.near);
+    for (size_t stride = 1; mark; mark = stride_back(travel, mark, stride), stride *= 2) {
+        TRY(look_from(travel, mark, &limit, inclusive, ret, &done));
         if (done)
-            return err;
+            return NULL;
         limit = spot_of(mark);
         inclusive = true;
     }
+    *ret = (struct travel_stop){.kind = TRAVEL_BEGIN};
     return travel->mark_count ? mark_return(travel, travel->marks[0]) : NULL;
 }
 

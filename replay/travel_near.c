@@ -7,6 +7,8 @@
  * When none of them was passed any more, the steps were a way forward. Each round leaves a loop behind. */
 #include "replay/travel_state.h"
 
+#include "base/say.h"
+
 #include <stdlib.h>
 
 #define WINDOW      400 /* steps of a round */
@@ -191,6 +193,9 @@ static struct error *go_nearer(struct travel *travel, struct search *search) {
     TRY(plant_counters(travel, search));
     TRY(run_to_spot(travel, search->spot));
     choose(travel, search, &address, &passage);
+    say_verbose("going back: %s 0x%llx, passage %llu", passage ? "on to" : "nothing is passed again after",
+                (unsigned long long)(passage ? address : travel->replayer->regs.rip),
+                (unsigned long long)passage);
     TRY(travel_return_to_anchor(travel, passage ? 0 : search->count));
     if (passage)
         TRY(run_to_passage(travel, address, passage));
