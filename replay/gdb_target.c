@@ -281,6 +281,14 @@ static struct error *monitor_events(struct gdb_target *target, const char *word,
     return travel_events(target->travel, (size_t)count, describe_event, text);
 }
 
+static struct error *monitor_state(struct gdb_target *target, const char *word, struct buffer *text) {
+    uint64_t hash;
+    (void)word;
+    TRY(travel_hash(target->travel, &hash));
+    gdb_text_put(text, "%016llx\n", (unsigned long long)hash);
+    return NULL;
+}
+
 static struct error *monitor_help(struct gdb_target *target, const char *word, struct buffer *text);
 
 static const struct {
@@ -291,6 +299,7 @@ static const struct {
     {"goto", "goto EVENT|start|end: go there (then `maintenance flush register-cache`)", monitor_goto},
     {"checkpoint", "keep this state, to come back to it fast", monitor_checkpoint},
     {"events", "events [COUNT]: what happens next", monitor_events},
+    {"state", "a hash of all registers and writable memory: it is the same whenever one comes here", monitor_state},
     {"help", "this list", monitor_help},
 };
 

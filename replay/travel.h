@@ -115,6 +115,8 @@ size_t travel_threads(const struct travel *travel, int32_t *ret, size_t room);
 struct error *travel_registers(struct travel *travel, int32_t tid, struct user_regs_struct *ret);
 /* The XSAVE area; ret has XSTATE_MAX bytes. */
 struct error *travel_xstate(struct travel *travel, int32_t tid, void *ret, size_t *ret_size);
+/* A hash of all registers of all threads and all writable memory: two positions with the same one are the same. */
+struct error *travel_hash(struct travel *travel, uint64_t *ret);
 size_t travel_read(struct travel *travel, uint64_t address, void *ret, size_t size);
 
 /* ---- what if ---- */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* Marks are this far apart at first, and so many times what taking one costs. */
 #define INTERVAL_LEAST (25 * CLOCK_MILLISECOND)
@@ -349,4 +350,55 @@ struct error *spot_is_here(struct travel *travel, const struct spot *spot, bool 
     }
     *ret = !err;
     return err;
+}
+
+/* ---- a whole state ---- */
+
+/* Zeros are not hashed: whether a page of them exists is no matter. */
+static uint64_t hash_image(const struct image *image) {
+    uint64_t hash = 0;
+    for (size_t i = 0; i < image->run_count; i++) {
+        const struct image_run *run = &image->runs[i];
+        const uint8_t *bytes = image->bytes.data + run->offset;
+        for (size_t at = 0; at + 8 <= run->size; at += 8) {
+            uint64_t pair[2] = {run->address + at};
+            memcpy(&pair[1], bytes + at, 8);
+            if (pair[1])
+                hash += XXH3_64bits(pair, sizeof(pair));
+        }
+    }
+    return hash;
+}
+
+static struct error *hash_registers(struct travel *travel, int32_t tid, uint64_t *ret) {
+    static struct {
+        int64_t tid;
+        uint64_t regs;
+        uint8_t xstate[XSTATE_MAX];
+    } state;
+    struct user_regs_struct regs;
+    size_t size;
+    memset(&state, 0, sizeof(state));
+    TRY(travel_registers(travel, tid, &regs));
+    TRY(travel_xstate(travel, tid, state.xstate, &size));
+    state.tid = tid;
+    state.regs = registers_hash(&regs);
+    memset(state.xstate + 464, 0, 112); /* for software, and which parts are in use */
+    memset(state.xstate + 6, 0, 18);    /* of the last x87 instruction: it may have been a copy */
+    *ret += XXH3_64bits(&state, sizeof(state));
+    return NULL;
+}
+
+struct error *travel_hash(struct travel *travel, uint64_t *ret) {
+    enum { MANY = 4096 };
+    static int32_t tids[MANY];
+    struct image *image;
+    TRY(take_image(travel, travel->replayer->puppet.task, &image));
+    *ret = hash_image(image);
+    image_deinit(image);
+    free(image);
+    size_t count = travel_threads(travel, tids, MANY);
+    for (size_t i = 0; i < count && i < MANY; i++)
+        TRY(hash_registers(travel, tids[i], ret));
+    return NULL;
 }
