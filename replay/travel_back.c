@@ -149,7 +149,11 @@ struct hits {
     uint64_t near_count;
     uint64_t near_after;     /* the clock's time: take another one then */
     bool interrupted;
+    uint64_t most; /* give up at so many */
 };
+
+/* With so many hits it is worth while to look right before the position first. */
+#define HITS_MANY 400
 
 #define NEAR_LEAST (30 * CLOCK_MILLISECOND)
 #define NEAR_COST  10
@@ -195,6 +199,8 @@ static struct error *count_hits(struct travel *travel, struct mark *mark, const 
         if (stop.kind == TRAVEL_END)
             return error_new(ERROR_OTHER, "going back: the way there is not what it was");
         TRY(note_hit(travel, ret, &stop));
+        if (ret->count == ret->most)
+            return NULL;
     }
 }
 
@@ -229,20 +235,55 @@ static struct spot spot_of(const struct mark *mark) {
                          .mark = mark->stretch.moved ? (struct mark *)(uintptr_t)mark : NULL};
 }
 
-/* From the mark to the limit: *ret_done when there was something. */
+/* From the mark to the limit: *ret_done when there was something. *ret_many: more than `most` (0: any number). */
 static struct error *look_from(struct travel *travel, struct mark *mark, const struct spot *limit,
-                               bool inclusive, struct travel_stop *ret, bool *ret_done) {
-    struct hits hits = {0};
+                               bool inclusive, uint64_t most, struct travel_stop *ret, bool *ret_done,
+                               bool *ret_many) {
+    struct hits hits = {.most = most};
     struct error *err = count_hits(travel, mark, limit, inclusive, &hits);
-    *ret_done = hits.interrupted || hits.count;
-    if (!err && hits.interrupted)
+    *ret_many = most && hits.count == most;
+    *ret_done = !*ret_many && (hits.interrupted || hits.count);
+    if (!err && *ret_done && hits.interrupted)
         *ret = (struct travel_stop){.kind = TRAVEL_INTERRUPTED}; /* somewhere on the way, and not lost */
-    else if (!err && hits.count)
+    else if (!err && *ret_done)
         err = go_to_hit(travel, mark, limit, inclusive, &hits);
-    if (!err && hits.count && !hits.interrupted)
+    if (!err && *ret_done && !hits.interrupted)
         err = settle_hit(travel, &hits, ret);
     mark_free(hits.near);
     return err;
+}
+
+/* The last few instructions before the limit. */
+static struct error *look_near(struct travel *travel, const struct spot *limit, bool inclusive,
+                               struct travel_stop *ret, bool *ret_done) {
+    struct spot spot = *limit;
+    uint64_t steps, number = limit->stretch.number;
+    bool many;
+    if (!spot.stretch.moved && !spot.stretch.arrived) {
+        while (number > 1 && !is_step_event(travel, number))
+            number--;
+        spot.stretch = (struct stretch){.number = number - 1, .arrived = true};
+    }
+    *ret_done = false;
+    if (!number || !travel_mark_before(travel, &spot) || travel->kinds[number] == EVENT_EXEC)
+        return NULL;
+    TRY(approach(travel, &spot, &steps));
+    struct mark *near = travel->anchor; /* which a step back may replace */
+    travel->anchor = NULL;
+    travel->anchored = false;
+    struct error *err = look_from(travel, near, limit, inclusive, 0, ret, ret_done, &many);
+    mark_free(near);
+    return err;
+}
+
+static struct error *look(struct travel *travel, struct mark *mark, const struct spot *limit, bool inclusive,
+                          struct travel_stop *ret, bool *ret_done) {
+    bool many = false;
+    TRY(look_from(travel, mark, limit, inclusive, HITS_MANY, ret, ret_done, &many));
+    if (!many)
+        return NULL;
+    TRY(look_near(travel, limit, inclusive, ret, ret_done));
+    return *ret_done ? NULL : look_from(travel, mark, limit, inclusive, 0, ret, ret_done, &many);
 }
 
 /* Each time twice as many marks back: coming to a mark costs something by itself. */
@@ -261,7 +302,7 @@ static struct error *back_to_hit(struct travel *travel, const struct spot *from,
     bool inclusive = false, done = false;
     struct mark *mark = travel_mark_before(travel, &limit);
     for (size_t stride = 1; mark; mark = stride_back(travel, mark, stride), stride *= 2) {
-        TRY(look_from(travel, mark, &limit, inclusive, ret, &done));
+        TRY(look(travel, mark, &limit, inclusive, ret, &done));
         if (done)
             return NULL;
         limit = spot_of(mark);

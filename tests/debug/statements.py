@@ -19,7 +19,7 @@ def look():
 
 def body():
     first, last, begins = line_of("/* first */"), line_of("/* last */"), line_of("/* begins */")
-    do("break %d" % last)
+    do("break statements.c:%d" % last)
     do("reverse-continue")
     equal(line(), last, "the last statement")
     back = [look()]
