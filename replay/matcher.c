@@ -489,11 +489,22 @@ static bool is_in_code(const struct matcher *matcher, uint64_t rip) {
     return matcher->area && rip >= matcher->area && rip < matcher->copy;
 }
 
-/* A stop that has nothing to do with the program may come in the midst of the comparison, which has registers of
- * its own: run it to its end, which may be a match. */
-static struct error *leave_code(struct matcher *matcher, struct user_regs_struct *regs, bool *ret_found) {
+/* In the copy, but at the beginning of none of its instructions: some are made of several. */
+static bool is_in_between(const struct matcher *matcher, uint64_t rip) {
+    if (!matcher->area || rip < matcher->copy || rip >= matcher->copy + matcher->copy_size)
+        return false;
+    for (size_t i = 0; i < matcher->window.count; i++)
+        if (rip == matcher->copy + matcher->offsets[i])
+            return false;
+    return true;
+}
+
+/* A stop that comes from outside, or behind an instruction that did something, may come in the midst of the
+ * comparison, which has registers of its own, or between the parts of an instruction: run it to its end. The
+ * comparison's may be a match. */
+static struct error *step_out(struct matcher *matcher, struct user_regs_struct *regs, bool *ret_found) {
     matcher->comparing = is_in_code(matcher, regs->rip);
-    while (is_in_code(matcher, regs->rip)) {
+    while (is_in_code(matcher, regs->rip) || is_in_between(matcher, regs->rip)) {
         struct stop stop;
         if (regs->rip == matcher->matched - 1) { /* all holds, and the registers are the program's */
             TRY(set_rip(matcher, matcher->rip));
@@ -509,13 +520,16 @@ static struct error *leave_code(struct matcher *matcher, struct user_regs_struct
 }
 
 /* Other stops than a match may come in the copy. */
-static struct error *put_rip_right(struct matcher *matcher, bool *ret_found) {
+static struct error *put_rip_right(struct matcher *matcher, const struct stop *stop, bool *ret_found) {
     struct user_regs_struct regs;
     TRY(trace_get_registers(matcher->task->tid, &regs));
-    TRY(leave_code(matcher, &regs, ret_found));
+    if (stop->kind == STOP_SIGNAL && (stop->signo == SIGSTOP || stop->signo == SIGTRAP))
+        TRY(step_out(matcher, &regs, ret_found));
     if (matcher->area && regs.rip >= matcher->area && regs.rip < matcher->area + AREA) {
-        regs.rip = window_original(&matcher->window, matcher->copy, matcher->offsets, matcher->copy_size,
-                                   regs.rip);
+        regs.rip = is_in_code(matcher, regs.rip)
+                       ? matcher->rip
+                       : window_original(&matcher->window, matcher->copy, matcher->offsets, matcher->copy_size,
+                                         regs.rip);
         TRY(trace_set_registers(matcher->task->tid, &regs));
     }
     return NULL;
@@ -541,7 +555,7 @@ struct error *matcher_find(struct matcher *matcher, const struct matcher_host *h
     matcher->copy = matcher->matched = 0;
     TRY(search(matcher, ret_found, ret_stop));
     TRY(uproot(matcher));
-    return *ret_found ? NULL : put_rip_right(matcher, ret_found);
+    return *ret_found ? NULL : put_rip_right(matcher, ret_stop, ret_found);
 }
 
 /* ---- counting ---- */

@@ -210,14 +210,21 @@ struct error *travel_arm_watches(struct travel *travel, bool on) {
     return NULL;
 }
 
-struct error *travel_watch_hit(struct travel *travel, struct watch **ret) {
+struct error *travel_watch_latch(struct travel *travel) {
     pid_t tid = travel->replayer->puppet.task->tid;
     uint64_t status;
-    *ret = NULL;
-    if (!travel->armed_ever)
+    if (!travel->armed_ever || !travel->armed)
         return NULL;
     TRY(trace_get_user_word(tid, offsetof(struct user, u_debugreg[6]), &status));
-    TRY(set_debug_register(tid, 6, 0));
+    travel->latched |= status & 15;
+    return set_debug_register(tid, 6, 0);
+}
+
+struct error *travel_watch_hit(struct travel *travel, struct watch **ret) {
+    *ret = NULL;
+    TRY(travel_watch_latch(travel));
+    uint64_t status = travel->latched;
+    travel->latched = 0;
     bool matcher = matcher_was_comparing(travel->replayer->matcher);
     for (size_t i = 0; i < WATCHES_MOST; i++) {
         struct watch *watch = &travel->watches[i];

@@ -269,8 +269,11 @@ static struct error *step(struct travel *travel, enum outcome *ret) {
     return NULL;
 }
 
-/* A stop that is none of the matcher's. */
+/* A stop that is none of the matcher's. It may have to be stepped on from, and what the processor has seen is
+ * forgotten by then. */
 static struct error *offer(void *context, struct stop *stop, bool *ret_taken) {
+    if (stop->kind == STOP_SIGNAL && stop->signo == SIGTRAP)
+        TRY(travel_watch_latch(context));
     /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
     return travel_offer_counters(context, stop, ret_taken);
 }

@@ -88,6 +88,7 @@ struct travel {
     pid_t armed_tid; /* whose debug registers are set, 0: none is known to be */
     uint64_t armed;  /* to this */
     bool armed_ever;
+    uint64_t latched; /* which of them the processor has seen being used */
     bool catching;
     uint64_t caught[CAUGHT_MOST];
     size_t caught_count;
@@ -165,6 +166,7 @@ struct breakpoint *travel_find_break(struct travel *travel, uint64_t address);
 /* The puppet is another one: it has none. */
 void travel_forget_planted(struct travel *travel);
 struct error *travel_arm_watches(struct travel *travel, bool on);
+struct error *travel_watch_latch(struct travel *travel);
 /* Has the processor seen one? *ret is NULL if not. A write that changes nothing is none. */
 struct error *travel_watch_hit(struct travel *travel, struct watch **ret);
 /* Has any watched value changed (by an event)? */
