@@ -1,3 +1,4 @@
+/* record: input.txt */
 /* Calls of all kinds, time, random bytes, a file, a handler, and some computing in between. */
 #include <fcntl.h>
 #include <signal.h>
