@@ -23,11 +23,10 @@ struct debug {
 
 /* ---- to where it is interesting ---- */
 
-static struct error *open_travel(const struct debug *debug, struct travel **ret, struct travel_stop *ret_stop) {
-    const struct travel_options options = {.path = debug->path,
-                                           .domain = debug->domain,
-                                           .interrupted = gdb_interrupted,
-                                           .written = gdb_written};
+static struct error *open_travel(const struct debug *debug, struct travel **ret,
+                                 struct travel_stop *ret_stop) {
+    const struct travel_options options = {
+        .path = debug->path, .domain = debug->domain, .interrupted = gdb_interrupted, .written = gdb_written};
     struct travel *travel;
     TRY(travel_open(&options, &travel));
     *ret_stop = (struct travel_stop){.kind = TRAVEL_REACHED};
@@ -81,8 +80,8 @@ static int wait_for(pid_t pid) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static struct error *with_gdb(const struct debug *debug, struct travel *travel, const struct travel_stop *stop,
-                              int *ret_status) {
+static struct error *with_gdb(const struct debug *debug, struct travel *travel,
+                              const struct travel_stop *stop, int *ret_status) {
     struct gdb_socket socket;
     bool killed, gone;
     int fd;
@@ -188,9 +187,12 @@ const struct verb verb_debug = {
     .arguments = "[--pid PID] [--start] [--serve PORT|SOCKET|-] [RECORDING] [-- GDB-ARGUMENT...]",
     .summary = "gdb on a replay, forwards and backwards",
     .help =
-        "Starts gdb on the replay of RECORDING (default: the newest in the current folder), where the program\n"
-        "crashed, or ended. Besides its usual commands gdb has reverse-continue, reverse-step, reverse-next,\n"
-        "reverse-finish and reverse-stepi; `goto EVENT` goes to any event; `monitor help` lists what reel adds.\n"
+        "Starts gdb on the replay of RECORDING (default: the newest in the current folder), where the "
+        "program\n"
+        "crashed, or ended. Besides its usual commands gdb has reverse-continue, reverse-step, "
+        "reverse-next,\n"
+        "reverse-finish and reverse-stepi; `goto EVENT` goes to any event; `monitor help` lists what reel "
+        "adds.\n"
         "The recording never changes: what gdb writes, or calls, happens in a copy that is thrown away.\n"
         "\n"
         "  -p, --pid PID      the process PID (the last one with that number), or dN, the Nth (default: the "

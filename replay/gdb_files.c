@@ -63,8 +63,8 @@ static const char *base_name(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-/* How well a name fits: the loader may have known the file by a link (/lib64/...), so that only the last part of the
- * name is the same; a file that is mapped now is better than one that was. 0: not at all. */
+/* How well a name fits: the loader may have known the file by a link (/lib64/...), so that only the last part
+ * of the name is the same; a file that is mapped now is better than one that was. 0: not at all. */
 static int fitness(const struct tape_file *file, const char *path, bool mapped) {
     if (!strcmp(file->path, path))
         return mapped ? 4 : 3;
@@ -108,12 +108,13 @@ void gdb_files_program(struct travel *travel, char *ret, size_t size) {
     snprintf(ret, size, "%s", file ? file->path : "");
 }
 
-/* The kernel puts it above the environment: a list of pairs that ends with AT_NULL, and begins behind the NULL of
- * the environment. AT_ENTRY is in it, whose value is known. */
+/* The kernel puts it above the environment: a list of pairs that ends with AT_NULL, and begins behind the
+ * NULL of the environment. AT_ENTRY is in it, whose value is known. */
 void gdb_files_auxv(struct travel *travel, struct buffer *ret) {
     enum { MOST = 1 << 21 };
     struct puppet *puppet = travel_puppet(travel);
-    uint64_t size = puppet->stack_end - puppet->stack_start < MOST ? puppet->stack_end - puppet->stack_start : MOST;
+    uint64_t size =
+        puppet->stack_end - puppet->stack_start < MOST ? puppet->stack_end - puppet->stack_start : MOST;
     uint64_t *words = malloc(size + 16);
     size_t count = words ? travel_read(travel, puppet->stack_end - size, words, size) / 8 : 0;
     for (size_t i = count; i-- > 0 && puppet->entry;) {
@@ -141,12 +142,11 @@ static void put_mapping(struct travel *travel, const struct mapping *mapping, st
         name = "[heap]";
     else if (!file && mapping->start >= puppet->stack_start && mapping->end <= puppet->stack_end)
         name = "[stack]";
-    int length = snprintf(text, sizeof(text), "%llx-%llx %c%c%c%c %08llx 00:00 %u ",
-                          (unsigned long long)mapping->start, (unsigned long long)mapping->end,
-                          mapping->protection & PROT_READ ? 'r' : '-',
-                          mapping->protection & PROT_WRITE ? 'w' : '-',
-                          mapping->protection & PROT_EXEC ? 'x' : '-', mapping->shared ? 's' : 'p',
-                          (unsigned long long)mapping->offset, file ? file->id : 0);
+    int length = snprintf(
+        text, sizeof(text), "%llx-%llx %c%c%c%c %08llx 00:00 %u ", (unsigned long long)mapping->start,
+        (unsigned long long)mapping->end, mapping->protection & PROT_READ ? 'r' : '-',
+        mapping->protection & PROT_WRITE ? 'w' : '-', mapping->protection & PROT_EXEC ? 'x' : '-',
+        mapping->shared ? 's' : 'p', (unsigned long long)mapping->offset, file ? file->id : 0);
     buffer_put(ret, text, (size_t)length);
     buffer_put(ret, name, strlen(name));
     buffer_put_u8(ret, '\n');

@@ -141,7 +141,8 @@ static struct error *continue_actions(struct gdb_session *session, char *args, s
             chosen = action;
     }
     if (chosen.kind == 'r') {
-        TRY(gdb_target_step_range(&session->target, chosen.tid > 0 ? chosen.tid : 0, chosen.start, chosen.end));
+        TRY(gdb_target_step_range(&session->target, chosen.tid > 0 ? chosen.tid : 0, chosen.start,
+                                  chosen.end));
         return tell_stop(session, reply);
     }
     return resume(session, chosen.kind == 's', false, chosen.tid > 0 ? chosen.tid : 0, reply);
@@ -156,7 +157,8 @@ static struct error *continue_kinds(struct gdb_session *session, char *args, siz
 
 /* ---- threads ---- */
 
-static struct error *choose_thread(struct gdb_session *session, char *args, size_t size, struct buffer *reply) {
+static struct error *choose_thread(struct gdb_session *session, char *args, size_t size,
+                                   struct buffer *reply) {
     struct gdb_text cursor = gdb_text_of(args, size);
     char what = gdb_text_take(&cursor);
     int32_t tid;
@@ -184,7 +186,8 @@ static struct error *current_thread(struct gdb_session *session, char *args, siz
     return NULL;
 }
 
-static struct error *first_threads(struct gdb_session *session, char *args, size_t size, struct buffer *reply) {
+static struct error *first_threads(struct gdb_session *session, char *args, size_t size,
+                                   struct buffer *reply) {
     int32_t *tids = calloc(MANY, sizeof(*tids));
     (void)args, (void)size;
     if (!tids)
@@ -196,7 +199,8 @@ static struct error *first_threads(struct gdb_session *session, char *args, size
     return NULL;
 }
 
-static struct error *more_threads(struct gdb_session *session, char *args, size_t size, struct buffer *reply) {
+static struct error *more_threads(struct gdb_session *session, char *args, size_t size,
+                                  struct buffer *reply) {
     (void)session, (void)args, (void)size;
     put_text(reply, "l");
     return NULL;
@@ -218,7 +222,8 @@ static struct error *describe_thread(struct gdb_session *session, char *args, si
 
 static uint8_t xstate[XSTATE_MAX];
 
-static struct error *read_state(struct gdb_session *session, struct user_regs_struct *regs, size_t *xstate_size) {
+static struct error *read_state(struct gdb_session *session, struct user_regs_struct *regs,
+                                size_t *xstate_size) {
     int32_t tid = gdb_target_thread(&session->target);
     TRY(travel_registers(session->target.travel, tid, regs));
     return travel_xstate(session->target.travel, tid, xstate, xstate_size);
@@ -232,7 +237,8 @@ static struct error *write_state(struct gdb_session *session, const struct user_
     return general ? travel_set_registers(session->target.travel, tid, regs) : NULL;
 }
 
-static struct error *read_registers(struct gdb_session *session, char *args, size_t size, struct buffer *reply) {
+static struct error *read_registers(struct gdb_session *session, char *args, size_t size,
+                                    struct buffer *reply) {
     struct user_regs_struct regs;
     uint8_t value[GDB_REGISTER_MOST];
     size_t xstate_size;
@@ -273,7 +279,8 @@ static struct error *write_registers(struct gdb_session *session, char *args, si
     return ok(reply);
 }
 
-static struct error *read_register(struct gdb_session *session, char *args, size_t size, struct buffer *reply) {
+static struct error *read_register(struct gdb_session *session, char *args, size_t size,
+                                   struct buffer *reply) {
     struct gdb_text cursor = gdb_text_of(args, size);
     struct user_regs_struct regs;
     uint8_t value[GDB_REGISTER_MOST];
@@ -286,13 +293,15 @@ static struct error *read_register(struct gdb_session *session, char *args, size
     return NULL;
 }
 
-static struct error *write_register(struct gdb_session *session, char *args, size_t size, struct buffer *reply) {
+static struct error *write_register(struct gdb_session *session, char *args, size_t size,
+                                    struct buffer *reply) {
     struct gdb_text cursor = gdb_text_of(args, size);
     struct user_regs_struct regs;
     bool general = false, other = false;
     uint64_t number;
     size_t xstate_size;
-    if (!gdb_text_number(&cursor, &number) || !gdb_text_accept(&cursor, '=') || number >= gdb_register_count())
+    if (!gdb_text_number(&cursor, &number) || !gdb_text_accept(&cursor, '=') ||
+        number >= gdb_register_count())
         return bad_packet();
     TRY(read_state(session, &regs, &xstate_size));
     if (!set_register(number, &cursor, &regs, xstate_size, &general, &other))
@@ -304,7 +313,8 @@ static struct error *write_register(struct gdb_session *session, char *args, siz
 /* ---- memory ---- */
 
 static bool parse_range(struct gdb_text *cursor, uint64_t *address, uint64_t *length) {
-    return gdb_text_number(cursor, address) && gdb_text_accept(cursor, ',') && gdb_text_number(cursor, length);
+    return gdb_text_number(cursor, address) && gdb_text_accept(cursor, ',') &&
+           gdb_text_number(cursor, length);
 }
 
 static struct error *read_memory(struct gdb_session *session, char *args, size_t size, struct buffer *reply) {
@@ -322,12 +332,13 @@ static struct error *read_memory(struct gdb_session *session, char *args, size_t
     return NULL;
 }
 
-static struct error *write_memory(struct gdb_session *session, char *args, size_t size, struct buffer *reply) {
+static struct error *write_memory(struct gdb_session *session, char *args, size_t size,
+                                  struct buffer *reply) {
     static uint8_t bytes[MEMORY_MOST];
     struct gdb_text cursor = gdb_text_of(args, size);
     uint64_t address, length;
-    if (!parse_range(&cursor, &address, &length) || !gdb_text_accept(&cursor, ':') || length > sizeof(bytes) ||
-        !gdb_text_bytes(&cursor, bytes, length))
+    if (!parse_range(&cursor, &address, &length) || !gdb_text_accept(&cursor, ':') ||
+        length > sizeof(bytes) || !gdb_text_bytes(&cursor, bytes, length))
         return bad_packet();
     if (length)
         TRY(travel_write(session->target.travel, address, bytes, length));
@@ -335,7 +346,8 @@ static struct error *write_memory(struct gdb_session *session, char *args, size_
 }
 
 /* The same with the bytes as they are. */
-static struct error *write_binary(struct gdb_session *session, char *args, size_t size, struct buffer *reply) {
+static struct error *write_binary(struct gdb_session *session, char *args, size_t size,
+                                  struct buffer *reply) {
     struct gdb_text cursor = gdb_text_of(args, size);
     uint64_t address, length;
     if (!parse_range(&cursor, &address, &length) || !gdb_text_accept(&cursor, ':') ||
@@ -365,11 +377,13 @@ static struct error *set_point(struct gdb_session *session, const char *args, si
     return ok(reply);
 }
 
-static struct error *insert_point(struct gdb_session *session, char *args, size_t size, struct buffer *reply) {
+static struct error *insert_point(struct gdb_session *session, char *args, size_t size,
+                                  struct buffer *reply) {
     return set_point(session, args, size, true, reply);
 }
 
-static struct error *remove_point(struct gdb_session *session, char *args, size_t size, struct buffer *reply) {
+static struct error *remove_point(struct gdb_session *session, char *args, size_t size,
+                                  struct buffer *reply) {
     return set_point(session, args, size, false, reply);
 }
 
@@ -387,7 +401,8 @@ static struct error *catch_calls(struct gdb_session *session, char *args, size_t
     return ok(reply);
 }
 
-static struct error *pass_signals(struct gdb_session *session, char *args, size_t size, struct buffer *reply) {
+static struct error *pass_signals(struct gdb_session *session, char *args, size_t size,
+                                  struct buffer *reply) {
     struct gdb_text cursor = gdb_text_of(args, size);
     bool passed[NSIG] = {0};
     while (gdb_text_left(&cursor)) {
@@ -411,8 +426,9 @@ static struct error *supported(struct gdb_session *session, char *args, size_t s
     target->swbreak = strstr(args, "swbreak+") != NULL;
     target->hwbreak = strstr(args, "hwbreak+") != NULL;
     target->exec_events = strstr(args, "exec-events+") != NULL;
-    gdb_text_put(reply, "PacketSize=%x;QStartNoAckMode+;ReverseStep+;ReverseContinue+;QPassSignals+;"
-                        "QCatchSyscalls+;swbreak+;hwbreak+;exec-events+;vContSupported+;",
+    gdb_text_put(reply,
+                 "PacketSize=%x;QStartNoAckMode+;ReverseStep+;ReverseContinue+;QPassSignals+;"
+                 "QCatchSyscalls+;swbreak+;hwbreak+;exec-events+;vContSupported+;",
                  GDB_PACKET_MOST);
     put_text(reply, "qXfer:features:read+;qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+;"
                     "qXfer:threads:read+;multiprocess-");
@@ -653,7 +669,8 @@ enum { WHOLE, BEGINS };
 
 static const struct {
     const char *name;
-    int how; /* WHOLE: the packet is this, or this and `;`, `:` or `,` with arguments; BEGINS: it begins with it */
+    int how; /* WHOLE: the packet is this, or this and `;`, `:` or `,` with arguments; BEGINS: it begins with
+                it */
     packet_handler *answer;
 } packets[] = {
     {"?", BEGINS, why},

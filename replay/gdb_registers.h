@@ -1,5 +1,6 @@
-/* gdb_registers: the registers of x86-64 as gdb wants them: which there are, described in XML, and their values out
- * of struct user_regs_struct and the XSAVE area. Source: gdb/features/i386/ of gdb; Intel SDM volume 1, chapter 13. */
+/* gdb_registers: the registers of x86-64 as gdb wants them: which there are, described in XML, and their
+ * values out of struct user_regs_struct and the XSAVE area. Source: gdb/features/i386/ of gdb; Intel SDM
+ * volume 1, chapter 13. */
 #ifndef REEL_REPLAY_GDB_REGISTERS_H
 #define REEL_REPLAY_GDB_REGISTERS_H
 

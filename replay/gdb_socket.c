@@ -35,9 +35,8 @@ static struct error *open_unix(const char *path, struct gdb_socket *ret) {
 }
 
 static struct error *open_port(unsigned port, struct gdb_socket *ret) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
     char what[32];
     snprintf(what, sizeof(what), "port %u", port);
@@ -53,7 +52,8 @@ static struct error *open_port(unsigned port, struct gdb_socket *ret) {
 }
 
 static struct error *reopen(struct gdb_socket *socket) {
-    struct error *err = socket->is_unix ? open_unix(socket->address, socket) : open_port(socket->port, socket);
+    struct error *err =
+        socket->is_unix ? open_unix(socket->address, socket) : open_port(socket->port, socket);
     if (err && socket->listenfd >= 0) {
         close(socket->listenfd);
         socket->listenfd = -1;
@@ -105,7 +105,8 @@ struct error *gdb_socket_private(const char *words, struct gdb_socket *ret) {
 
 static bool has_ended(pid_t child) {
     siginfo_t info = {0};
-    return child && waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == child;
+    return child && waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == child;
 }
 
 /* Who comes now is refused. */

@@ -16,7 +16,8 @@ struct gdb_socket {
     bool is_unix;
 };
 
-/* A number is a port of 127.0.0.1 (0: any free one), all else the path of a Unix socket, which must not exist. */
+/* A number is a port of 127.0.0.1 (0: any free one), all else the path of a Unix socket, which must not
+ * exist. */
 struct error *gdb_socket_open(const char *where, struct gdb_socket *ret);
 /* One that nobody else can reach, and beside it a file that holds `words`. */
 struct error *gdb_socket_private(const char *words, struct gdb_socket *ret);

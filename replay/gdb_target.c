@@ -45,12 +45,12 @@ static const struct {
     uint8_t number;
     int signo;
 } signals[] = {
-    {1, SIGHUP},   {2, SIGINT},   {3, SIGQUIT},  {4, SIGILL},   {5, SIGTRAP},    {6, SIGABRT},
-    {8, SIGFPE},   {9, SIGKILL},  {10, SIGBUS},  {11, SIGSEGV}, {12, SIGSYS},    {13, SIGPIPE},
-    {14, SIGALRM}, {15, SIGTERM}, {16, SIGURG},  {17, SIGSTOP}, {18, SIGTSTP},   {19, SIGCONT},
-    {20, SIGCHLD}, {21, SIGTTIN}, {22, SIGTTOU}, {23, SIGIO},   {24, SIGXCPU},   {25, SIGXFSZ},
+    {1, SIGHUP},     {2, SIGINT},   {3, SIGQUIT},   {4, SIGILL},   {5, SIGTRAP},  {6, SIGABRT},
+    {8, SIGFPE},     {9, SIGKILL},  {10, SIGBUS},   {11, SIGSEGV}, {12, SIGSYS},  {13, SIGPIPE},
+    {14, SIGALRM},   {15, SIGTERM}, {16, SIGURG},   {17, SIGSTOP}, {18, SIGTSTP}, {19, SIGCONT},
+    {20, SIGCHLD},   {21, SIGTTIN}, {22, SIGTTOU},  {23, SIGIO},   {24, SIGXCPU}, {25, SIGXFSZ},
     {26, SIGVTALRM}, {27, SIGPROF}, {28, SIGWINCH}, {30, SIGUSR1}, {31, SIGUSR2}, {32, SIGPWR},
-    {77, 32},      {78, 64},
+    {77, 32},        {78, 64},
 };
 enum { REALTIME_FIRST = 33, REALTIME_LAST = 63, GDB_REALTIME = 45, GDB_UNKNOWN = 143 };
 
@@ -220,7 +220,7 @@ static void describe_event(const struct event *event, void *context) {
     case EVENT_BLOCKED:
         row = syscall_find(event->syscall.number);
         gdb_text_put(text, "%s%s", row ? row->name : "unknown call",
-            event->kind == EVENT_BLOCKED ? " (begins to wait)" : "");
+                     event->kind == EVENT_BLOCKED ? " (begins to wait)" : "");
         if (event->kind == EVENT_SYSCALL)
             gdb_text_put(text, " = %lld", (long long)event->syscall.result);
         break;
@@ -239,8 +239,8 @@ static struct error *monitor_when(struct gdb_target *target, const char *word, s
     const struct event *next = travel_next(target->travel);
     (void)word;
     gdb_text_put(text, "%s event %llu of %llu; thread %d runs%s\n", place.moved ? "after" : "right behind",
-        (unsigned long long)place.event, (unsigned long long)place.events, place.tid,
-        place.end ? "; the recording ends here" : "");
+                 (unsigned long long)place.event, (unsigned long long)place.events, place.tid,
+                 place.end ? "; the recording ends here" : "");
     if (place.whatif)
         gdb_text_put(text, "something was changed here: this is not what was recorded\n");
     if (next) {
@@ -299,7 +299,8 @@ static const struct {
     {"goto", "goto EVENT|start|end: go there (then `maintenance flush register-cache`)", monitor_goto},
     {"checkpoint", "keep this state, to come back to it fast", monitor_checkpoint},
     {"events", "events [COUNT]: what happens next", monitor_events},
-    {"state", "a hash of all registers and writable memory: it is the same whenever one comes here", monitor_state},
+    {"state", "a hash of all registers and writable memory: it is the same whenever one comes here",
+     monitor_state},
     {"help", "this list", monitor_help},
 };
 

@@ -1,7 +1,8 @@
 /* gdb_target: what a debugger's wishes mean on a replay.
  *
- * Threads are called by their recorded IDs. The one whose turn it is runs, as recorded, whichever the debugger
- * would like to; a step of another one runs the replay up to that thread's turn. Signals come as recorded. */
+ * Threads are called by their recorded IDs. The one whose turn it is runs, as recorded, whichever the
+ * debugger would like to; a step of another one runs the replay up to that thread's turn. Signals come as
+ * recorded. */
 #ifndef REEL_REPLAY_GDB_TARGET_H
 #define REEL_REPLAY_GDB_TARGET_H
 

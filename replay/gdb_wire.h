@@ -1,9 +1,9 @@
 /* gdb_wire: packets of gdb's remote protocol on a stream of bytes: framing, checksums, acknowledgements.
  *
- * `$data#cs`, where cs is the sum of data's bytes modulo 256; in data, `}` announces a byte xored with 0x20. Each
- * packet is answered by `+`, or by `-` to have it again, until both sides agree to do without. A lone 0x03 asks to
- * stop. Source: gdb's manual, appendix E, "Overview". Bytes from the other side are not trusted: a packet longer
- * than GDB_PACKET_MOST is an error, as is what is no packet at all for too long. */
+ * `$data#cs`, where cs is the sum of data's bytes modulo 256; in data, `}` announces a byte xored with 0x20.
+ * Each packet is answered by `+`, or by `-` to have it again, until both sides agree to do without. A lone
+ * 0x03 asks to stop. Source: gdb's manual, appendix E, "Overview". Bytes from the other side are not trusted:
+ * a packet longer than GDB_PACKET_MOST is an error, as is what is no packet at all for too long. */
 #ifndef REEL_REPLAY_GDB_WIRE_H
 #define REEL_REPLAY_GDB_WIRE_H
 
@@ -32,7 +32,7 @@ struct gdb_wire {
     bool gone; /* the other side has closed, or cannot be reached */
     enum { GDB_OUTSIDE, GDB_INSIDE, GDB_ESCAPED, GDB_SUM_HIGH, GDB_SUM_LOW } state;
     uint8_t sum, told_sum;
-    size_t noise; /* bytes outside of packets since the last one */
+    size_t noise;         /* bytes outside of packets since the last one */
     struct buffer packet; /* the data, unescaped, with a NUL behind it */
     struct buffer sent;   /* the last packet, as sent */
     uint8_t bytes[4096];
@@ -45,8 +45,8 @@ void gdb_wire_deinit(struct gdb_wire *wire);
 /* The parser: one more byte. After GDB_PACKET wire->packet is valid until the next call. */
 enum gdb_input gdb_wire_byte(struct gdb_wire *wire, uint8_t byte);
 
-/* Wait for the next packet, which is acknowledged. *ret_interrupt: it was a request to stop instead. wire->gone
- * is set at the end of the stream, and then there is no packet. */
+/* Wait for the next packet, which is acknowledged. *ret_interrupt: it was a request to stop instead.
+ * wire->gone is set at the end of the stream, and then there is no packet. */
 struct error *gdb_wire_receive(struct gdb_wire *wire, bool *ret_interrupt);
 
 /* Has the other side asked to stop, or gone? Does not wait, and takes no packet. */

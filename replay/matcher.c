@@ -40,12 +40,12 @@ struct matcher {
     uint64_t rip;
     enum probe probe;
     uint64_t skip;
-    uint64_t inside; /* jumps into the middle of the window */
-    bool counting;   /* passages */
-    bool count;      /* them in every search */
+    uint64_t inside;   /* jumps into the middle of the window */
+    bool counting;     /* passages */
+    bool count;        /* them in every search */
     uint64_t sequence; /* address of the common number, or 0 */
-    bool comparing;  /* the last search ended in the midst of its code */
-    bool tried;      /* the puppet stands at the point's rip, and that has been compared */
+    bool comparing;    /* the last search ended in the midst of its code */
+    bool tried;        /* the puppet stands at the point's rip, and that has been compared */
     struct condition conditions[CONDITIONS_MOST];
     size_t condition_count;
     struct window window;
@@ -528,8 +528,8 @@ static struct error *put_rip_right(struct matcher *matcher, const struct stop *s
     if (matcher->area && regs.rip >= matcher->area && regs.rip < matcher->area + AREA) {
         regs.rip = is_in_code(matcher, regs.rip)
                        ? matcher->rip
-                       : window_original(&matcher->window, matcher->copy, matcher->offsets, matcher->copy_size,
-                                         regs.rip);
+                       : window_original(&matcher->window, matcher->copy, matcher->offsets,
+                                         matcher->copy_size, regs.rip);
         TRY(trace_set_registers(matcher->task->tid, &regs));
     }
     return NULL;
@@ -576,7 +576,8 @@ bool matcher_covers(const struct matcher *matcher, uint64_t address, size_t size
            address + size > matcher->rip;
 }
 
-static struct error *plant_counter(struct matcher *matcher, uint64_t stop_at, const struct matcher *sequence) {
+static struct error *plant_counter(struct matcher *matcher, uint64_t stop_at,
+                                   const struct matcher *sequence) {
     uint8_t code[WINDOW_BYTES + DISPLACED_INSTRUCTION_MAX];
     const uint64_t nothing[3] = {0};
     size_t size = task_read(matcher->task, matcher->rip, code, sizeof(code));
@@ -587,10 +588,8 @@ static struct error *plant_counter(struct matcher *matcher, uint64_t stop_at, co
     uint64_t data = matcher->area + DATA;
     TRY(task_write(matcher->task, data + MATCHER_PASSAGES, nothing, sizeof(nothing)));
     matcher->sequence = sequence ? sequence->area + DATA + MATCHER_SEQUENCE : 0;
-    matcher->conditions[matcher->condition_count++] =
-        (struct condition){.kind = CONDITION_WORD,
-                           .address = data + MATCHER_PASSAGES,
-                           .value = stop_at ? stop_at : UINT64_MAX};
+    matcher->conditions[matcher->condition_count++] = (struct condition){
+        .kind = CONDITION_WORD, .address = data + MATCHER_PASSAGES, .value = stop_at ? stop_at : UINT64_MAX};
     TRY(write_code(matcher));
     window_patch(&matcher->window, matcher->entry, matcher->patch);
     TRY(task_write(matcher->task, matcher->rip, matcher->patch, matcher->window.length));

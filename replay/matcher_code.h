@@ -33,8 +33,8 @@ struct condition {
 #define MATCHER_DATA_SIZE 0x1000
 
 /* Offsets in the data page that others use: where the target of a call in the window's copy goes, and how
- * often the code was run, if that is counted; a number that several such codes count up together, and what it was when
- * this one was run last. */
+ * often the code was run, if that is counted; a number that several such codes count up together, and what it
+ * was when this one was run last. */
 enum { MATCHER_CALL_TARGET = 24, MATCHER_PASSAGES = 32, MATCHER_SEQUENCE = 40, MATCHER_LAST = 48 };
 
 struct matcher_code {

@@ -83,7 +83,8 @@ struct replayer {
     uint64_t deadline;         /* of a search, as above; 0: none */
     bool stop_sent;            /* a SIGSTOP, which has not been seen yet */
 
-    /* travel.c has brought the puppet to where the next event happens, by this stop; at a point there is none */
+    /* travel.c has brought the puppet to where the next event happens, by this stop; at a point there is none
+     */
     bool arrived;
     struct stop arrival;
 

@@ -1,15 +1,15 @@
 /* travel: a replay that one can walk through, forwards and backwards.
  *
- * A position is a number of events that have happened, and how far the thread that runs has come since the last
- * of them. Between two events only one thread executes, and nothing comes in from outside; so a position in
- * such a stretch is known by the state there, which does not come twice in it (a program that came to the
+ * A position is a number of events that have happened, and how far the thread that runs has come since the
+ * last of them. Between two events only one thread executes, and nothing comes in from outside; so a position
+ * in such a stretch is known by the state there, which does not come twice in it (a program that came to the
  * same state again, with no event in between, would do so forever).
  *
  * To go back, a frozen twin of the puppet (a mark) that was taken before is woken, and runs forward: to the
  * last stop before the present position; or to the instruction before it.
  *
- * While it stands, the puppet holds no breakpoint: its memory is the program's. What is changed in it is undone
- * when the replay goes on (travel_whatif.c). */
+ * While it stands, the puppet holds no breakpoint: its memory is the program's. What is changed in it is
+ * undone when the replay goes on (travel_whatif.c). */
 #ifndef REEL_REPLAY_TRAVEL_H
 #define REEL_REPLAY_TRAVEL_H
 
@@ -57,9 +57,9 @@ enum travel_watch { WATCH_NONE, WATCH_WRITE, WATCH_READ, WATCH_ACCESS };
 struct travel_stop {
     enum travel_kind kind;
     int signo;
-    uint64_t address;      /* of the watched memory */
+    uint64_t address; /* of the watched memory */
     enum travel_watch watch;
-    uint64_t call;         /* number of the system call */
+    uint64_t call; /* number of the system call */
 };
 
 /* Nothing has run yet. */
@@ -78,7 +78,8 @@ struct error *travel_to_end(struct travel *travel, struct travel_stop *ret);
 /* Keep a mark here. */
 struct error *travel_mark(struct travel *travel);
 
-/* Breakpoints are known by their address; adding one twice, or removing one that is not there, is no error. */
+/* Breakpoints are known by their address; adding one twice, or removing one that is not there, is no error.
+ */
 struct error *travel_break(struct travel *travel, uint64_t address, bool on);
 /* ERROR_UNSUPPORTED: more than can be watched. */
 struct error *travel_watch(struct travel *travel, enum travel_watch kind, uint64_t address, uint64_t size,
@@ -94,8 +95,8 @@ struct travel_place {
     uint64_t event;  /* the last one that has happened */
     uint64_t events; /* in the recording */
     uint32_t segment;
-    int32_t tid;  /* of the thread that runs */
-    bool moved;   /* it has executed something since */
+    int32_t tid; /* of the thread that runs */
+    bool moved;  /* it has executed something since */
     bool end;
     bool arrived; /* at the next event, which is about to happen */
     bool whatif;  /* what is there has been changed, and is not what was recorded */
@@ -115,7 +116,8 @@ size_t travel_threads(const struct travel *travel, int32_t *ret, size_t room);
 struct error *travel_registers(struct travel *travel, int32_t tid, struct user_regs_struct *ret);
 /* The XSAVE area; ret has XSTATE_MAX bytes. */
 struct error *travel_xstate(struct travel *travel, int32_t tid, void *ret, size_t *ret_size);
-/* A hash of all registers of all threads and all writable memory: two positions with the same one are the same. */
+/* A hash of all registers of all threads and all writable memory: two positions with the same one are the
+ * same. */
 struct error *travel_hash(struct travel *travel, uint64_t *ret);
 size_t travel_read(struct travel *travel, uint64_t address, void *ret, size_t size);
 

@@ -143,11 +143,11 @@ struct error *travel_step_back(struct travel *travel, struct travel_stop *ret) {
 /* ---- to the last stop before ---- */
 
 struct hits {
-    uint64_t count;          /* since the mark */
+    uint64_t count; /* since the mark */
     struct travel_stop last;
-    struct mark *near;       /* a mark of the hit number near_count; owned */
+    struct mark *near; /* a mark of the hit number near_count; owned */
     uint64_t near_count;
-    uint64_t near_after;     /* the clock's time: take another one then */
+    uint64_t near_after; /* the clock's time: take another one then */
     bool interrupted;
     uint64_t most; /* give up at so many */
 };
@@ -235,7 +235,8 @@ static struct spot spot_of(const struct mark *mark) {
                          .mark = mark->stretch.moved ? (struct mark *)(uintptr_t)mark : NULL};
 }
 
-/* From the mark to the limit: *ret_done when there was something. *ret_many: more than `most` (0: any number). */
+/* From the mark to the limit: *ret_done when there was something. *ret_many: more than `most` (0: any
+ * number). */
 static struct error *look_from(struct travel *travel, struct mark *mark, const struct spot *limit,
                                bool inclusive, uint64_t most, struct travel_stop *ret, bool *ret_done,
                                bool *ret_many) {

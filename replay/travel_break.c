@@ -1,7 +1,8 @@
 /* travel_break: breakpoints, which are in the puppet's code only while it runs, and watched memory.
  *
- * Memory is watched by the processor's debug registers. A stop comes behind the instruction that wrote; whether
- * the value has become another one is looked up then, as events are looked at that write to memory. */
+ * Memory is watched by the processor's debug registers. A stop comes behind the instruction that wrote;
+ * whether the value has become another one is looked up then, as events are looked at that write to memory.
+ */
 #include "replay/travel_state.h"
 
 #include "tracer/ptrace.h"
@@ -202,7 +203,8 @@ struct error *travel_arm_watches(struct travel *travel, bool on) {
         return NULL;
     TRY(set_debug_register(tid, 7, 0));
     for (size_t i = 0; control && i < WATCHES_MOST; i++)
-        TRY(set_debug_register(tid, i, travel->watches[i].kind == WATCH_NONE ? 0 : travel->watches[i].address));
+        TRY(set_debug_register(tid, i,
+                               travel->watches[i].kind == WATCH_NONE ? 0 : travel->watches[i].address));
     TRY(set_debug_register(tid, 7, control));
     travel->armed_tid = tid;
     travel->armed = control;
@@ -233,12 +235,11 @@ struct error *travel_watch_hit(struct travel *travel, struct watch **ret) {
         uint64_t value = value_of(travel, watch);
         bool changed = value != watch->value;
         watch->value = value;
-        if (changed ? watch->kind != WATCH_READ
-                    : watch->kind != WATCH_WRITE && (status >> i & 1) && !matcher)
+        if (changed ? watch->kind != WATCH_READ : watch->kind != WATCH_WRITE && (status >> i & 1) && !matcher)
             *ret = watch;
     }
     if (*ret)
-        travel->watched = (struct travel_stop){
-            .kind = TRAVEL_WATCHPOINT, .address = (*ret)->whole, .watch = (*ret)->kind};
+        travel->watched =
+            (struct travel_stop){.kind = TRAVEL_WATCHPOINT, .address = (*ret)->whole, .watch = (*ret)->kind};
     return NULL;
 }

@@ -231,7 +231,8 @@ static uint64_t share_of(const struct mark *mark) {
     return share;
 }
 
-/* Which mark is missed least: its neighbours are near each other, compared with how far it is from the latest. */
+/* Which mark is missed least: its neighbours are near each other, compared with how far it is from the
+ * latest. */
 static size_t least_missed(const struct travel *travel) {
     size_t best = 0;
     double least = 0;
@@ -312,7 +313,9 @@ struct error *travel_mark_now_and_then(struct travel *travel) {
 /* ---- spots ---- */
 
 struct error *spot_take(struct travel *travel, struct spot *ret) {
-    *ret = (struct spot){.stretch = travel->stretch, .origin = travel->origin ? travel->origin->serial : 0, .at_origin = travel->at_origin};
+    *ret = (struct spot){.stretch = travel->stretch,
+                         .origin = travel->origin ? travel->origin->serial : 0,
+                         .at_origin = travel->at_origin};
     if (!travel->stretch.moved || travel->stretch.arrived)
         return NULL;
     return mark_take(travel, &ret->mark);

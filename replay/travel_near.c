@@ -1,10 +1,11 @@
 /* travel_near: to shortly before a position, however long the way there is.
  *
- * The instruction before a position is found by single steps, which are slow, so they have to begin near. How near a
- * state is cannot be seen from it; but a program that runs for long goes round in loops. So: some steps are made,
- * and then the addresses that were met are watched by counters in the puppet (matcher_count()) while it runs at full
- * speed to the position. The one that was passed last before it is where to go on from: the passage with that number.
- * When none of them was passed any more, the steps were a way forward. Each round leaves a loop behind. */
+ * The instruction before a position is found by single steps, which are slow, so they have to begin near. How
+ * near a state is cannot be seen from it; but a program that runs for long goes round in loops. So: some
+ * steps are made, and then the addresses that were met are watched by counters in the puppet
+ * (matcher_count()) while it runs at full speed to the position. The one that was passed last before it is
+ * where to go on from: the passage with that number. When none of them was passed any more, the steps were a
+ * way forward. Each round leaves a loop behind. */
 #include "replay/travel_state.h"
 
 #include "base/say.h"
@@ -39,7 +40,8 @@ static struct error *no_offer(void *context, struct stop *stop, bool *ret_taken)
     return NULL;
 }
 
-static struct error *plant_counter(struct travel *travel, uint64_t address, uint64_t stop_at, bool *ret_planted) {
+static struct error *plant_counter(struct travel *travel, uint64_t address, uint64_t stop_at,
+                                   bool *ret_planted) {
     const struct matcher_host host = {.puppet = &travel->replayer->puppet,
                                       .run = replay_run,
                                       .offer = no_offer,
@@ -51,8 +53,8 @@ static struct error *plant_counter(struct travel *travel, uint64_t address, uint
     if (!*counter)
         TRY(matcher_create(counter));
     hosts[travel->counter_count] = host;
-    struct error *err = matcher_count(*counter, &hosts[travel->counter_count], address, stop_at,
-                                      travel->counters[0]);
+    struct error *err =
+        matcher_count(*counter, &hosts[travel->counter_count], address, stop_at, travel->counters[0]);
     if (error_is(err, ERROR_UNSUPPORTED) || error_is(err, ERROR_BAD_DATA)) {
         error_free(err);
         return NULL;
@@ -144,7 +146,8 @@ static void choose(const struct travel *travel, const struct search *search, uin
         return;
     }
     for (size_t i = 0; i < search->chosen_count; i++)
-        if (travel->counted[i].last > latest && travel->counted[i].passages > visits(search, search->chosen[i])) {
+        if (travel->counted[i].last > latest &&
+            travel->counted[i].passages > visits(search, search->chosen[i])) {
             latest = travel->counted[i].last;
             *ret_address = search->chosen[i];
             *ret_passage = travel->counted[i].passages;

@@ -1,7 +1,8 @@
 /* travel_run: forward, to the next thing that somebody wants to see.
  *
- * The replayer runs a whole event at a time: to where it happens, then what it does. Here the way to the event is
- * walked by travel itself, since somebody may want to stop on it, and only when its place has been reached
+ * The replayer runs a whole event at a time: to where it happens, then what it does. Here the way to the
+ * event is walked by travel itself, since somebody may want to stop on it, and only when its place has been
+ * reached
  * (`arrived`) the replayer is told to go on from there. */
 #include "replay/travel_state.h"
 
@@ -132,8 +133,8 @@ static struct error *read_current_regs(struct travel *travel) {
     return trace_get_registers(travel->replayer->puppet.task->tid, &travel->replayer->regs);
 }
 
-/* Is the state the one that the next event's point describes, and the one that is meant? To be asked once at each
- * position where that may be so. */
+/* Is the state the one that the next event's point describes, and the one that is meant? To be asked once at
+ * each position where that may be so. */
 static struct error *note_candidate(struct travel *travel, bool *ret_arrived) {
     struct stretch *stretch = &travel->stretch;
     const struct memory_reader memory = task_memory(travel->replayer->puppet.task);
@@ -231,7 +232,7 @@ static struct error *hide_trap_flag(struct travel *travel, const uint8_t code[2]
         return NULL;
     uint64_t at = current_regs(travel)->rsp + 1;
     TRY(task_read_exact(task, at, &byte, 1));
-    byte &= (uint8_t)~(TRAP_FLAG >> 8);
+    byte &= (uint8_t) ~(TRAP_FLAG >> 8);
     return task_write(task, at, &byte, 1);
 }
 
@@ -438,7 +439,8 @@ static bool is_spot_behind(const struct travel *travel, const struct goal *goal)
 static struct error *pass_event(struct travel *travel, const struct goal *goal, struct travel_stop *ret,
                                 bool *ret_stopped) {
     const struct event event = travel->next;
-    bool caught = event.kind == EVENT_SYSCALL && is_caught(travel, event.syscall.number), steps = steps_now(travel, goal);
+    bool caught = event.kind == EVENT_SYSCALL && is_caught(travel, event.syscall.number),
+         steps = steps_now(travel, goal);
     uint64_t call = event.kind == EVENT_SYSCALL ? event.syscall.number : 0;
     TRY(travel_unplant(travel));
     TRY(finish(travel));
@@ -455,8 +457,7 @@ static struct error *pass_event(struct travel *travel, const struct goal *goal, 
         *ret = (struct travel_stop){.kind = TRAVEL_CALL_RETURN, .call = call};
     else if (other && (told || goal->step))
         *ret = after;
-    else if (is_spot_behind(travel, goal) ||
-             (goal->to_event && travel->stretch.number >= goal->event))
+    else if (is_spot_behind(travel, goal) || (goal->to_event && travel->stretch.number >= goal->event))
         *ret = (struct travel_stop){.kind = TRAVEL_REACHED};
     else if (steps && event.kind != EVENT_BLOCKED)
         *ret = (struct travel_stop){.kind = TRAVEL_STEPPED};
@@ -465,8 +466,8 @@ static struct error *pass_event(struct travel *travel, const struct goal *goal, 
     return NULL;
 }
 
-static struct error *at_event(struct travel *travel, const struct goal *goal, bool told, struct travel_stop *ret,
-                              bool *ret_stopped) {
+static struct error *at_event(struct travel *travel, const struct goal *goal, bool told,
+                              struct travel_stop *ret, bool *ret_stopped) {
     *ret_stopped = true;
     if (is_spot_ahead(travel, goal)) {
         *ret = (struct travel_stop){.kind = TRAVEL_REACHED};

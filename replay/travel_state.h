@@ -8,12 +8,12 @@
 
 /* Where in a stretch the replay stands. A stretch is what a thread executes between two events. */
 struct stretch {
-    uint64_t number;  /* of the last event that has happened */
-    bool moved;       /* something has been executed since */
-    bool arrived;     /* the next event's place has been reached, it is about to happen */
-    bool started;     /* the matches of the next event's point are being counted: */
-    uint64_t skip;    /* so many more are to be passed by */
-    bool counted;     /* the one that it stands at, if it is one, has been */
+    uint64_t number; /* of the last event that has happened */
+    bool moved;      /* something has been executed since */
+    bool arrived;    /* the next event's place has been reached, it is about to happen */
+    bool started;    /* the matches of the next event's point are being counted: */
+    uint64_t skip;   /* so many more are to be passed by */
+    bool counted;    /* the one that it stands at, if it is one, has been */
 };
 
 /* A state to go back to: a checkpoint with what the tape and travel itself know. */
@@ -28,17 +28,17 @@ struct mark {
     struct image *image;     /* of the memory, once it was asked for; owned */
     uint64_t time;           /* nanoseconds of replaying from the beginning to here, about */
     uint64_t serial;         /* tells it from all others, from 1 */
-    uint64_t origin;         /* the serial number of one of the list that is before this state, or this one's, */
-    bool at_origin;          /* or there; */
-    bool kept;               /* the user asked for it */
+    uint64_t origin; /* the serial number of one of the list that is before this state, or this one's, */
+    bool at_origin;  /* or there; */
+    bool kept;       /* the user asked for it */
 };
 
 /* A position to come to again. */
 struct spot {
     struct stretch stretch;
     struct mark *mark; /* in a moved stretch that has not arrived: a mark of that very state; owned */
-    uint64_t origin; /* serial number of a mark of the list, which is before the spot, */
-    bool at_origin;  /* or there */
+    uint64_t origin;   /* serial number of a mark of the list, which is before the spot, */
+    bool at_origin;    /* or there */
 };
 
 struct breakpoint {
@@ -49,13 +49,13 @@ struct breakpoint {
 
 #define WATCHES_MOST 4
 struct watch {
-    enum travel_watch kind; /* WATCH_NONE: unused */
-    uint64_t address, size; /* at most 8 bytes, aligned */
+    enum travel_watch kind;     /* WATCH_NONE: unused */
+    uint64_t address, size;     /* at most 8 bytes, aligned */
     uint64_t whole, whole_size; /* the watchpoint that it is a part of */
     uint64_t value;
 };
 
-#define CAUGHT_MOST 64
+#define CAUGHT_MOST   64
 #define COUNTERS_MOST 6
 
 struct travel {
@@ -77,7 +77,8 @@ struct travel {
     uint64_t since_mark; /* the clock's time when the last mark was taken or returned to */
     struct mark *origin; /* of the list: the present position is behind it, */
     bool at_origin;      /* or is its */
-    struct mark *anchor; /* owned; single steps were counted from there: the present position is so many later */
+    struct mark
+        *anchor; /* owned; single steps were counted from there: the present position is so many later */
     uint64_t steps;
     bool anchored;
 
@@ -119,22 +120,23 @@ struct travel {
 
 /* Which stop is looked for. */
 struct goal {
-    bool reports;             /* stop at what the user asked for */
-    bool step;                /* stop after one instruction of step_tid (0: any) */
+    bool reports; /* stop at what the user asked for */
+    bool step;    /* stop after one instruction of step_tid (0: any) */
     int32_t step_tid;
-    bool fresh;               /* a breakpoint where it stands has been reported already */
-    const struct spot *spot;  /* stop there: TRAVEL_REACHED */
-    bool inclusive;           /* what the event right before the spot brings is reported, too */
-    bool to_event;            /* stop when event `event` has happened: TRAVEL_REACHED */
+    bool fresh;              /* a breakpoint where it stands has been reported already */
+    const struct spot *spot; /* stop there: TRAVEL_REACHED */
+    bool inclusive;          /* what the event right before the spot brings is reported, too */
+    bool to_event;           /* stop when event `event` has happened: TRAVEL_REACHED */
     uint64_t event;
-    bool crash;               /* stop where a fatal signal is about to come */
-    bool counters;            /* stop where a counter does: TRAVEL_REACHED */
-    bool marks;               /* take marks along the way */
+    bool crash;    /* stop where a fatal signal is about to come */
+    bool counters; /* stop where a counter does: TRAVEL_REACHED */
+    bool marks;    /* take marks along the way */
 };
 
 /* travel_run.c */
 struct error *travel_forward(struct travel *travel, const struct goal *goal, struct travel_stop *ret);
-/* What happens without anything being executed happens, and the next event's thread becomes the current one. */
+/* What happens without anything being executed happens, and the next event's thread becomes the current one.
+ */
 struct error *travel_settle(struct travel *travel, struct travel_stop *ret_stop, bool *ret_stopped);
 /* The next event has to be read again. */
 void travel_unpeek(struct travel *travel);

@@ -1,10 +1,11 @@
 /* travel_whatif: what would be if a register or a word of memory were another.
  *
- * The recording cannot go on from a state that was changed: its system calls would not be the recorded ones. So the
- * state as it was is kept as a twin, and the change is made in the puppet. As long as only memory has changed, it
- * is there to be looked at, and gone when the replay goes on. When registers were changed, the puppet runs from
- * there by itself, which is how a debugger calls a function of the program. Its system calls then reach nothing
- * outside: memory calls are made, what it writes to its output is shown, and all others are answered ENOSYS. */
+ * The recording cannot go on from a state that was changed: its system calls would not be the recorded ones.
+ * So the state as it was is kept as a twin, and the change is made in the puppet. As long as only memory has
+ * changed, it is there to be looked at, and gone when the replay goes on. When registers were changed, the
+ * puppet runs from there by itself, which is how a debugger calls a function of the program. Its system calls
+ * then reach nothing outside: memory calls are made, what it writes to its output is shown, and all others
+ * are answered ENOSYS. */
 #include "replay/travel_state.h"
 
 #include "tracer/remote.h"
@@ -33,7 +34,8 @@ static struct error *enter(struct travel *travel) {
     TRY(mark_take(travel, &mark));
     if (!mark->has_twin) {
         mark_free(mark);
-        return error_new(ERROR_UNSUPPORTED, "changing something: memory is shared here, and could not be put back");
+        return error_new(ERROR_UNSUPPORTED,
+                         "changing something: memory is shared here, and could not be put back");
     }
     travel->truth = mark;
     travel->truth_stretch = stretch;
@@ -169,8 +171,8 @@ static struct error *call(struct travel *travel, bool *ret_over) {
     struct replayer *replayer = replayer_of(travel);
     struct user_regs_struct regs = replayer->regs;
     int64_t result = 0;
-    *ret_over = regs.orig_rax == SYS_exit || regs.orig_rax == SYS_exit_group ||
-                regs.orig_rax == SYS_rt_sigreturn;
+    *ret_over =
+        regs.orig_rax == SYS_exit || regs.orig_rax == SYS_exit_group || regs.orig_rax == SYS_rt_sigreturn;
     if (*ret_over)
         return NULL;
     TRY(travel_unplant(travel));
