@@ -139,6 +139,15 @@ static void describe(const struct event *event, const struct memory_reader *memo
     case EVENT_THREAD:
         snprintf(line, sizeof(line), "+++ thread made by %d +++", event->thread.parent);
         break;
+    case EVENT_PROCESS:
+        snprintf(line, sizeof(line), "+++ process made by %d, which shares memory +++", event->process.parent);
+        break;
+    case EVENT_LEFT:
+        snprintf(line, sizeof(line), "+++ became another program, see --pid d%u +++", event->left.number);
+        break;
+    case EVENT_MEMORY:
+        snprintf(line, sizeof(line), "+++ shared memory after the end of a process +++");
+        break;
     case EVENT_SWITCH:
         snprintf(line, sizeof(line), "+++ interrupted in its computation +++");
         break;

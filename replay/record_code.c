@@ -234,13 +234,13 @@ static struct error *get_code(struct session *session, int fd, const struct file
 static struct error *patch_site(struct recorder *recorder, struct insn_site site, uint64_t address) {
     uint8_t code[INSN_MAX];
     site.address = address;
-    if (insn_sites_find(&recorder->process->sites, address))
+    if (insn_sites_find(&recorder->thread->process->sites, address))
         return NULL; /* trapped already: mprotect made the same code executable once more */
     if (task_read(recorder->thread->task, address, code, site.length) != site.length ||
         memcmp(code, site.bytes, site.length) != 0)
         return NULL;
     TRY(task_write(recorder->thread->task, address, trap_code, sizeof(trap_code)));
-    TRY(insn_sites_add(&recorder->process->sites, &site));
+    TRY(insn_sites_add(&recorder->thread->process->sites, &site));
     return effects_add(&recorder->effects, EFFECT_PATCH, address, 0, trap_code, sizeof(trap_code));
 }
 
@@ -277,7 +277,7 @@ struct error *record_code(struct recorder *recorder, int fd, uint64_t address, u
 
 /* Turn the vdso's functions into system calls. */
 struct error *record_patch_vdso(struct recorder *recorder, const struct maps *maps) {
-    recorder->process->vdso_syscall = 0;
+    recorder->thread->process->vdso_syscall = 0;
     for (size_t i = 0; i < maps->count; i++) {
         const struct mapping *mapping = &maps->mappings[i];
         if (strcmp(mapping->name, "[vdso]") != 0)
@@ -293,7 +293,7 @@ struct error *record_patch_vdso(struct recorder *recorder, const struct maps *ma
             TRY(task_write(recorder->thread->task, mapping->start + patches[k].offset, patches[k].code,
                            patches[k].size));
             if (patches[k].code[5] == 0x0f && patches[k].code[6] == 0x05) /* mov eax, number; syscall */
-                recorder->process->vdso_syscall = mapping->start + patches[k].offset + 5;
+                recorder->thread->process->vdso_syscall = mapping->start + patches[k].offset + 5;
         }
     }
     return NULL;

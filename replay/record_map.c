@@ -35,7 +35,7 @@ static int open_program_fd(const struct recorder *recorder, int fd) {
         return own;
     int pidfd = (int)syscall(SYS_pidfd_open, record_tid(recorder), PIDFD_OF_THREAD);
     if (pidfd < 0) /* an older kernel */
-        pidfd = (int)syscall(SYS_pidfd_open, recorder->process->pid, 0);
+        pidfd = (int)syscall(SYS_pidfd_open, recorder->thread->process->pid, 0);
     if (pidfd < 0)
         return -1;
     own = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
@@ -46,21 +46,21 @@ static int open_program_fd(const struct recorder *recorder, int fd) {
 /* ---- the store ---- */
 
 static struct mapped_file *find_mapped(struct recorder *recorder, const struct stat *info) {
-    for (size_t i = 0; i < recorder->process->mapped_count; i++)
-        if (recorder->process->mapped[i].device == info->st_dev &&
-            recorder->process->mapped[i].inode == info->st_ino)
-            return &recorder->process->mapped[i];
+    for (size_t i = 0; i < recorder->mapped_count; i++)
+        if (recorder->mapped[i].device == info->st_dev &&
+            recorder->mapped[i].inode == info->st_ino)
+            return &recorder->mapped[i];
     return NULL;
 }
 
 static struct error *note_mapped(struct recorder *recorder, const struct stat *info, uint32_t file,
                                  struct mapped_file **ret) {
-    struct mapped_file *mapped = realloc(recorder->process->mapped, (recorder->process->mapped_count + 1) *
-                                                                        sizeof(*recorder->process->mapped));
+    struct mapped_file *mapped = realloc(recorder->mapped, (recorder->mapped_count + 1) *
+                                                                        sizeof(*recorder->mapped));
     if (!mapped)
         return &error_no_memory;
-    recorder->process->mapped = mapped;
-    *ret = &mapped[recorder->process->mapped_count++];
+    recorder->mapped = mapped;
+    *ret = &mapped[recorder->mapped_count++];
     **ret = (struct mapped_file){.device = info->st_dev,
                                  .inode = info->st_ino,
                                  .changed = info->st_ctim,
@@ -316,7 +316,7 @@ struct error *record_file_written(struct recorder *recorder, const char *path, u
                                   uint64_t size) {
     struct stat info;
     bool alone = recorder->session->recorder_count == 1;
-    if ((alone && !recorder->process->mapped_count) || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
+    if ((alone && !recorder->mapped_count) || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
         return NULL;
     if (!alone) {
         char name[4096];
@@ -352,8 +352,8 @@ static bool may_become_writable(const struct recorder *recorder, const struct ma
     if (mapping->name[0] != '/' || strncmp(mapping->name, "/SYSV", 5) == 0 ||
         strncmp(mapping->name, "/dev/zero", 9) == 0)
         return true;
-    for (size_t i = 0; i < recorder->process->mapped_count; i++)
-        if (recorder->process->mapped[i].inode == mapping->inode && recorder->process->mapped[i].changing)
+    for (size_t i = 0; i < recorder->mapped_count; i++)
+        if (recorder->mapped[i].inode == mapping->inode && recorder->mapped[i].changing)
             return true;
     return false;
 }
@@ -468,7 +468,7 @@ static struct error *take_snapshot(struct recorder *recorder, struct snapshot *s
     recorder->thread->last = snapshot->registers;
     recorder->thread->last_is_call = true;
     recorder->thread->last_time = recorder->thread->call_time = clock_now();
-    snapshot->brk_end = recorder->process->brk_end;
+    snapshot->brk_end = recorder->thread->process->brk_end;
     TRY(recording_process_copy(&recorder->info, &snapshot->process));
     recording_segment_name(number, "snapshot", name);
     return snapshot_write(snapshot, recorder->thread->task, recorder->domainfd, name,
@@ -507,23 +507,23 @@ static struct error *check_interpreter(const struct recorder *recorder) {
 }
 
 void record_forget_changing(struct recorder *recorder) {
-    for (size_t i = 0; i < recorder->process->mapped_count; i++)
-        if (recorder->process->mapped[i].changing)
-            file_store_forget(&recorder->session->store, recorder->process->mapped[i].file);
+    for (size_t i = 0; i < recorder->mapped_count; i++)
+        if (recorder->mapped[i].changing)
+            file_store_forget(&recorder->session->store, recorder->mapped[i].file);
 }
 
 struct error *record_segment(struct recorder *recorder, uint32_t number) {
     char name[32];
     if (!recorder->forked) {
         TRY(check_interpreter(recorder));
-        insn_sites_deinit(&recorder->process->sites);
+        insn_sites_deinit(&recorder->thread->process->sites);
         record_forget_changing(recorder);
-        recorder->process->mapped_count = 0;
-        recorder->process->brk_end = 0;
-        memset(recorder->process->known_calls, 0, sizeof(recorder->process->known_calls));
+        recorder->mapped_count = 0;
+        recorder->thread->process->brk_end = 0;
+        memset(recorder->thread->process->known_calls, 0, sizeof(recorder->thread->process->known_calls));
     }
-    recorder->process->check_cursor = 0;
-    record_tree_describe(recorder);
+    recorder->thread->process->check_cursor = 0;
+    record_tree_describe(recorder->thread->process);
     struct error *err = open_segment(recorder, number);
     if (err) {
         recording_segment_name(number, "snapshot", name);
@@ -536,17 +536,19 @@ struct error *record_segment(struct recorder *recorder, uint32_t number) {
 
 /* The next piece of writable memory after the cursor. */
 static bool next_piece(struct recorder *recorder, const struct maps *maps, struct memory_range *ret) {
-    for (int round = 0; round < 2; round++, recorder->process->check_cursor = 0) {
+    for (int round = 0; round < 2; round++, recorder->thread->process->check_cursor = 0) {
         for (size_t i = 0; i < maps->count; i++) {
             const struct mapping *mapping = &maps->mappings[i];
-            if (!(mapping->protection & PROT_WRITE) || mapping->end <= recorder->process->check_cursor)
+            if (!(mapping->protection & PROT_WRITE) || mapping->end <= recorder->thread->process->check_cursor)
                 continue;
-            uint64_t start = mapping->start > recorder->process->check_cursor
+            if (mapping->shared && recorder->process_count > 1) /* others may be about to be written to */
+                continue;
+            uint64_t start = mapping->start > recorder->thread->process->check_cursor
                                  ? mapping->start
-                                 : recorder->process->check_cursor;
+                                 : recorder->thread->process->check_cursor;
             uint64_t size = mapping->end - start < CHECK_BYTES ? mapping->end - start : CHECK_BYTES;
             *ret = (struct memory_range){.address = start, .size = size};
-            recorder->process->check_cursor = start + size;
+            recorder->thread->process->check_cursor = start + size;
             return true;
         }
     }
@@ -582,8 +584,9 @@ struct error *record_check(struct recorder *recorder) {
 }
 
 static struct error *keep_image(struct recorder *recorder, const struct image *image) {
+    const struct recording_process *info = recorder->thread->process->info;
     char name[32];
-    recording_segment_name(recorder->segment, "memory", name);
+    recording_memory_name(recorder->segment, info == &recorder->info ? 0 : info->domain, name);
     return stop_on_error(recorder,
                          image_write(image, recorder->domainfd, name, &recorder->session->recording.budget));
 }

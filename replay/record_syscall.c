@@ -85,7 +85,7 @@ static void note_call(struct recorder *recorder) {
 static bool foreign_call(struct recorder *recorder) {
     uint8_t code[SYSCALL_LENGTH] = {0};
     /* most calls come from few places: a place that was looked at is not looked at again */
-    uint64_t *known = &recorder->process->known_calls[(recorder->thread->entry.rip >> 1) % KNOWN_CALLS];
+    uint64_t *known = &recorder->thread->process->known_calls[(recorder->thread->entry.rip >> 1) % KNOWN_CALLS];
     if (*known == recorder->thread->entry.rip && recorder->thread->entry.cs == CODE_SEGMENT_64)
         return false;
     task_read(recorder->thread->task, recorder->thread->entry.rip - SYSCALL_LENGTH, code, sizeof(code));
@@ -160,6 +160,7 @@ struct error *record_entry(struct recorder *recorder) {
     recorder->thread->phase = PHASE_RUNNING;
     recorder->thread->in_call = false;
     recorder->thread->clone_flags = 0;
+    recorder->thread->joins = false;
     if (recorder->thread->deferred_count) {
         bool injected;
         TRY(record_inject(recorder, &injected));
@@ -180,6 +181,7 @@ struct error *record_entry(struct recorder *recorder) {
     recorder->thread->refused = recorder->thread->row->handler == HANDLER_REFUSE;
     if (row_hooks->entry)
         TRY(row_hooks->entry(recorder));
+    TRY(record_joined_entry_kill(recorder));
     if (recorder->mode != RECORDER_RECORDING)
         return task_resume(recorder->thread->task, RESUME_CONT, 0);
     if (recorder->thread->refused) {
@@ -319,6 +321,7 @@ struct error *record_exit(struct recorder *recorder) {
         TRY(effects_add(&recorder->effects, EFFECT_ORDER, recorder->session->shown++, 0, NULL, 0));
     TRY(recorder_append_syscall(recorder, recorder->thread->call.result, stream));
     TRY(record_thread_begin(recorder));
+    TRY(record_joined_await_kill(recorder));
     if (++recorder->calls_since_check >= CHECK_EVERY && recorder->mode == RECORDER_RECORDING &&
         !record_turn_writes(recorder)) {
         recorder->calls_since_check = 0;

@@ -99,7 +99,6 @@ static struct error *dispatch(struct session *session, const struct stop *stop) 
         return on_unrecorded(session, stop);
     struct recorder *recorder = thread->recorder;
     recorder->thread = thread;
-    recorder->process = thread->process;
     return on_recorded(recorder, stop);
 }
 
@@ -124,13 +123,18 @@ static struct error *adopt_orphans(struct session *session, const struct stop *s
     return NULL;
 }
 
+void record_note_end(struct session *session, const struct stop *stop) {
+    if (stop->task->tid != session->info.pid || session->over)
+        return;
+    session->exit_status = stop->kind == STOP_EXITED ? stop->status : 128 + stop->status;
+    session->over = true;
+}
+
 static bool handle(void *context, const struct stop *stop, struct error **ret_error) {
     struct session *session = context;
     bool gone = stop->kind == STOP_EXITED || stop->kind == STOP_KILLED;
-    if (gone && stop->task->tid == session->info.pid && !session->over) {
-        session->exit_status = stop->kind == STOP_EXITED ? stop->status : 128 + stop->status;
-        session->over = true;
-    }
+    if (gone)
+        record_note_end(session, stop);
     *ret_error = gone ? adopt_orphans(session, stop) : NULL;
     if (!*ret_error)
         *ret_error = deal_with(session, stop);
@@ -171,11 +175,11 @@ static struct error *describe(struct recorder *recorder) {
     TRY(recording_info_from_host(info));
     TRY(copy_strings(recorder->session->options->argv, &info->argv));
     TRY(copy_strings(environ, &info->env));
-    snprintf(link, sizeof(link), "/proc/%d/exe", recorder->process->pid);
+    snprintf(link, sizeof(link), "/proc/%d/exe", recorder->thread->process->pid);
     ssize_t size = readlink(link, program, sizeof(program) - 1);
     program[size > 0 ? size : 0] = 0;
     info->program = strdup(program);
-    info->pid = recorder->process->pid;
+    info->pid = recorder->thread->process->pid;
     info->processor = sched_getcpu();
     info->chaos = recorder->session->options->chaos;
     info->chaos_seed = recorder->session->options->chaos_seed;
@@ -187,7 +191,7 @@ static struct error *open_recording(struct recorder *recorder) {
     char *made = NULL;
     const char *path = recorder->session->options->output;
     if (!path) {
-        TRY(default_output(recorder->session->options->argv[0], recorder->process->pid, &made));
+        TRY(default_output(recorder->session->options->argv[0], recorder->thread->process->pid, &made));
         path = made;
     }
     struct error *err =

@@ -327,6 +327,13 @@ struct error *recording_find_newest(const char *directory, char **ret) {
     return NULL;
 }
 
+void recording_memory_name(uint32_t segment, uint32_t joined, char ret[32]) {
+    if (joined)
+        snprintf(ret, 32, "%u.%u.memory", segment, joined);
+    else
+        recording_segment_name(segment, "memory", ret);
+}
+
 void recording_segment_name(uint32_t segment, const char *suffix, char ret[32]) {
     snprintf(ret, 32, "%" PRIu32 ".%s", segment, suffix);
 }

@@ -177,6 +177,17 @@ static struct error *begin(void *context, struct puppet *puppet, int32_t tid) {
     return calltrace_process(retrace->calltrace, puppet->task, tid, origin);
 }
 
+static struct error *process(void *context, struct puppet *puppet, struct task *parent, int32_t pid) {
+    struct retrace *retrace = context;
+    return calltrace_fork(retrace->calltrace, puppet->task, parent->tid, pid, false);
+}
+
+static struct error *turn(void *context, struct puppet *puppet) {
+    struct retrace *retrace = context;
+    retrace->puppet = puppet;
+    return NULL;
+}
+
 static struct error *thread(void *context, struct task *task, int32_t tid) {
     struct retrace *retrace = context;
     return calltrace_thread(retrace->calltrace, task, retrace->puppet->task->tid, tid, true);
@@ -241,6 +252,8 @@ static struct error *run(const char *path, uint32_t domain, bool one_of_many,
     struct retrace retrace = {.options = options, .one_of_many = one_of_many};
     const struct replay_hooks hooks = {.opened = opened,
                                        .begin = begin,
+                                       .process = process,
+                                       .turn = turn,
                                        .thread = thread,
                                        .thread_exit = thread_exit,
                                        .signal_stop = signal_stop,
