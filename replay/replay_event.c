@@ -229,7 +229,8 @@ static void note_status(struct replayer *replayer, const struct event *event) {
 static struct error *replay_exit(struct replayer *replayer, const struct event *event) {
     note_status(replayer, event);
     TRY(replay_process_end(replayer, event));
-    if (event->exit.how == EXIT_KILLED && !replayer->options->brief && !replayer->hidden)
+    bool first = replayer->process->number == 0;
+    if (event->exit.how == EXIT_KILLED && first && !replayer->options->brief && !replayer->hidden)
         say("%sthe recorded program was killed by %s some time after event %llu", replayer->whose,
             signal_name(event->exit.status), (unsigned long long)event->number - 1);
     return NULL;

@@ -264,8 +264,8 @@ int replayer_status(const struct replayer *replayer) {
 void replayer_close(struct replayer *replayer) {
     if (!replayer)
         return;
-    replay_points_deinit(replayer);
     replay_processes_deinit(replayer);
+    replay_points_deinit(replayer);
     tape_close(&replayer->tape);
     free(replayer);
 }
