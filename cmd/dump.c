@@ -145,6 +145,12 @@ static void describe(const struct event *event, const struct memory_reader *memo
     case EVENT_LEFT:
         snprintf(line, sizeof(line), "+++ became another program, see --pid d%u +++", event->left.number);
         break;
+    case EVENT_JOIN:
+        snprintf(line, sizeof(line), "+++ joins, see --pid d%u for what was before +++", event->left.number);
+        break;
+    case EVENT_JOINED:
+        snprintf(line, sizeof(line), "+++ goes on together with others, see --pid d%u +++", event->left.number);
+        break;
     case EVENT_MEMORY:
         snprintf(line, sizeof(line), "+++ shared memory after the end of a process +++");
         break;
@@ -205,6 +211,15 @@ static void add_details(cJSON *object, const struct event *event) {
     case EVENT_SYSCALL:
     case EVENT_BLOCKED:
         add_syscall(object, event);
+        break;
+    case EVENT_PROCESS:
+        cJSON_AddNumberToObject(object, "parent", event->process.parent);
+        cJSON_AddNumberToObject(object, "domain", event->process.number);
+        break;
+    case EVENT_LEFT:
+    case EVENT_JOIN:
+    case EVENT_JOINED:
+        cJSON_AddNumberToObject(object, "domain", event->left.number);
         break;
     case EVENT_THREAD:
         cJSON_AddNumberToObject(object, "parent", event->thread.parent);

@@ -31,6 +31,8 @@ const char *event_kind_name(enum event_kind kind) {
                                                       [EVENT_SWITCH] = "switch",
                                                       [EVENT_PROCESS] = "process",
                                                       [EVENT_LEFT] = "left",
+                                                      [EVENT_JOIN] = "join",
+                                                      [EVENT_JOINED] = "joined",
                                                       [EVENT_MEMORY] = "memory"};
     return (unsigned)kind < EVENT_KIND_END && names[kind] ? names[kind] : "unknown";
 }
@@ -335,6 +337,8 @@ static const struct {
     [EVENT_SWITCH] = {encode_switch, decode_switch},
     [EVENT_PROCESS] = {encode_process, decode_process},
     [EVENT_LEFT] = {encode_left, decode_left},
+    [EVENT_JOIN] = {encode_left, decode_left},
+    [EVENT_JOINED] = {encode_left, decode_left},
     [EVENT_MEMORY] = {encode_nothing, decode_nothing},
 };
 

@@ -32,6 +32,9 @@ enum event_kind {
                       memory, and shares with it what is shared. The effects hold its registers, and what the kernel
                       wrote in it */
     EVENT_LEFT,   /* the process `tid` became another program, which is recorded in a domain of its own */
+    EVENT_JOIN,   /* the process `tid`, recorded by itself so far, belongs to this log from here on; a snapshot has
+                     what it is */
+    EVENT_JOINED, /* the process `tid` belongs to the log of another domain from here on: this one ends */
     EVENT_MEMORY, /* what has happened to memory that `tid` shares with a process that has ended */
     EVENT_KIND_END,
 };
@@ -141,8 +144,8 @@ struct event {
             uint32_t number; /* of the process, as domains are numbered */
         } process;
         struct {
-            uint32_t number; /* of the domain */
-        } left;
+            uint32_t number; /* of the domain; of EVENT_JOIN: of the process */
+        } left;              /* of EVENT_JOIN and EVENT_JOINED, too */
         struct {
             const void *point; /* what point_encode() wrote; as path above */
             uint32_t point_size;

@@ -126,13 +126,9 @@ static void drop_task(struct puppet *puppet, struct task *task) {
     free(task);
 }
 
-struct error *puppet_create(struct puppet *puppet, int filesfd) {
-    memset(puppet, 0, sizeof(*puppet));
-    puppet->files = calloc(1, sizeof(*puppet->files));
-    if (!puppet->files)
-        return &error_no_memory;
-    puppet->files->users = 1;
-    puppet->filesfd = filesfd;
+/* It has nothing but its files yet. */
+static struct error *create(struct puppet *puppet) {
+    puppet->files->users++;
     pid_t pid = (pid_t)syscall(SYS_clone, (unsigned long)(CLONE_FILES | SIGCHLD), NULL, NULL, NULL, 0);
     if (pid == 0)
         child_main();
@@ -153,6 +149,16 @@ struct error *puppet_create(struct puppet *puppet, int filesfd) {
     if (err)
         puppet_destroy(puppet);
     return err;
+}
+
+struct error *puppet_create(struct puppet *puppet, int filesfd) {
+    *puppet = (struct puppet){.filesfd = filesfd, .files = calloc(1, sizeof(*puppet->files))};
+    return puppet->files ? create(puppet) : &error_no_memory;
+}
+
+struct error *puppet_create_beside(struct puppet *puppet, const struct puppet *other) {
+    *puppet = (struct puppet){.filesfd = other->filesfd, .files = other->files};
+    return create(puppet);
 }
 
 void puppet_end_twin(struct task *task) {

@@ -60,6 +60,9 @@ struct puppet {
 /* Make an empty puppet. filesfd is the recording's folder of files. */
 struct error *puppet_create(struct puppet *puppet, int filesfd);
 
+/* Make an empty puppet that shares files, and segments, with another one. */
+struct error *puppet_create_beside(struct puppet *puppet, const struct puppet *other);
+
 /* Another process with a copy of the puppet's memory, but for what the puppet has mapped shared, which the two
  * then share. It has one thread, with the registers of puppet->task, and is destroyed by itself. */
 struct error *puppet_split(struct puppet *puppet, struct puppet *ret);

@@ -60,6 +60,9 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
         recorder->events = recorder->events_before + chunk_writer_records(recorder->log);
         error_free(close_log(recorder));
     }
+    for (struct process *process = recorder->processes; process; process = process->next)
+        if (process->info != &recorder->info)
+            process->info->stopped = strdup(why);
     recorder->info.stopped = strdup(why);
     if (recorder->info.domain == 1)
         say_always(
@@ -177,7 +180,7 @@ struct error *record_end(struct recorder *recorder, const struct stop *stop) {
     process->info->core = stop->core;
     clock_gettime(CLOCK_REALTIME, &process->info->ended);
     effects_clear(&recorder->effects);
-    return recorder_append(recorder, &event);
+    return recorder->thread->enters ? NULL : recorder_append(recorder, &event); /* it has not come to join */
 }
 
 struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop) {
@@ -188,6 +191,7 @@ struct error *record_domain_gone(struct recorder *recorder, const struct stop *s
         return record_joined_gone(recorder, stop);
     TRY(record_end(recorder, stop));
     record_close(recorder);
+    TRY(record_joined_over(recorder, recorder->thread->process));
     recorder->mode = RECORDER_OVER;
     table_remove(&recorder->session->threads, (uint32_t)recorder->thread->task->tid);
     recorder->thread->task = NULL;

@@ -19,7 +19,7 @@
 #include "tracer/maps.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,8 +251,7 @@ void record_joined_remove(struct recorder *recorder, struct process *process) {
     record_process_free(process);
 }
 
-/* Is said of it in recording.json from now on. What is said of the domain is also said of its first process. */
-static struct error *note_over(struct recorder *recorder, struct process *process) {
+struct error *record_joined_over(struct recorder *recorder, struct process *process) {
     if (process->info == &recorder->info)
         return NULL;
     return recording_processes_add(&recorder->session->info.processes, process->info);
@@ -260,7 +259,7 @@ static struct error *note_over(struct recorder *recorder, struct process *proces
 
 /* It is gone, whatever it was doing. */
 static struct error *part(struct recorder *recorder, struct process *process) {
-    struct error *err = note_over(recorder, process);
+    struct error *err = record_joined_over(recorder, process);
     record_joined_remove(recorder, process);
     recorder->thread = recorder->processes->leader;
     return err;
@@ -268,7 +267,8 @@ static struct error *part(struct recorder *recorder, struct process *process) {
 
 struct error *record_joined_gone(struct recorder *recorder, const struct stop *stop) {
     struct process *process = recorder->thread->process;
-    if (recorder->turn && recorder->turn->process == process && !process->dying && !process->exiting)
+    if (recorder->turn && recorder->turn->process == process && !process->dying && !process->exiting &&
+        !recorder->turn->enters)
         process->lost = true;
     TRY(record_end(recorder, stop));
     process->leader->task = NULL;
@@ -280,11 +280,118 @@ struct error *record_joined_gone(struct recorder *recorder, const struct stop *s
 struct error *record_joined_part(struct recorder *recorder, struct process *process) {
     if (recorder->process_count > 1)
         return part(recorder, process);
-    TRY(note_over(recorder, process));
+    TRY(record_joined_over(recorder, process));
     table_remove(&recorder->session->threads, (uint32_t)process->leader->task->tid);
     process->leader->task = NULL;
     recorder->mode = RECORDER_OVER;
     return NULL;
+}
+
+/* ---- joining later ---- */
+
+bool record_joined_can(const struct recorder *recorder, const struct recorder *domain) {
+    struct maps maps;
+    if (recorder->process_count > 1 || recorder->thread_count > 1 || domain->mode != RECORDER_RECORDING ||
+        !domain->log)
+        return false;
+    struct error *err = maps_read(record_tid(recorder), &maps);
+    bool can = !err;
+    for (size_t i = 0; !err && i < maps.count; i++) /* nothing in a snapshot says which segment that is */
+        can = can && strncmp(maps.mappings[i].name, "/SYSV", 5) != 0;
+    if (!err)
+        maps_deinit(&maps);
+    error_free(err);
+    return can;
+}
+
+/* Files that the process knows and the domain does not are known to the domain now. */
+static struct error *merge_mapped(struct recorder *from, struct recorder *to) {
+    struct mapped_file *mapped =
+        reallocarray(to->mapped, to->mapped_count + from->mapped_count + 1, sizeof(*mapped));
+    if (!mapped)
+        return &error_no_memory;
+    to->mapped = mapped;
+    size_t known = to->mapped_count;
+    for (size_t i = 0; i < from->mapped_count; i++) {
+        bool found = false;
+        for (size_t k = 0; k < known; k++)
+            found = found || (mapped[k].device == from->mapped[i].device &&
+                              mapped[k].inode == from->mapped[i].inode);
+        if (!found)
+            mapped[to->mapped_count++] = from->mapped[i];
+    }
+    return NULL;
+}
+
+/* It runs where the others do: see look() in record_turn.c. */
+static void move_to(const struct recorder *domain, pid_t tid) {
+    cpu_set_t set;
+    if (sched_getaffinity(record_living_tid(record_first(domain)), sizeof(set), &set) == 0)
+        (void)sched_setaffinity(tid, sizeof(set), &set);
+}
+
+static void change_domain(struct recorder *from, struct recorder *to) {
+    struct thread *thread = from->thread;
+    struct process *process = thread->process, **last = &to->processes;
+    process->own = from->info;
+    process->own.segments = from->segment;
+    process->own.events = from->events;
+    process->own.joined = to->info.domain;
+    process->info = &process->own;
+    memset(&from->info, 0, sizeof(from->info));
+    from->info.domain = process->own.domain;
+    from->processes = NULL;
+    from->threads = from->turn = NULL;
+    from->process_count = from->thread_count = 0;
+    from->absorbed = true;
+    from->mode = RECORDER_OVER;
+    while (*last)
+        last = &(*last)->next;
+    *last = process;
+    to->process_count++;
+    to->thread_count++;
+    thread->recorder = to;
+    thread->previous = NULL;
+    thread->next = to->threads;
+    if (thread->next)
+        thread->next->previous = thread;
+    to->threads = thread;
+}
+
+struct error *record_joined_join(struct recorder *recorder, struct recorder *domain) {
+    struct thread *thread = recorder->thread;
+    struct event event = {.kind = EVENT_JOINED};
+    event.left.number = domain->info.domain;
+    effects_clear(&recorder->effects);
+    TRY(recorder_append(recorder, &event));
+    record_close(recorder);
+    if (recorder->mode != RECORDER_RECORDING)
+        return task_resume(thread->task, RESUME_CONT, 0);
+    record_forget_changing(recorder);
+    TRY(merge_mapped(recorder, domain));
+    change_domain(recorder, domain);
+    move_to(domain, thread->tid);
+    thread->enters = true;
+    record_turn_wait(thread);
+    TRY(record_short_ticks(domain->session));
+    return record_turn_next(domain);
+}
+
+struct error *record_joined_enter(struct recorder *recorder) {
+    struct thread *thread = recorder->thread;
+    struct event event = {.kind = EVENT_JOIN};
+    event.left.number = thread->process->info->domain;
+    effects_clear(&recorder->effects);
+    struct error *err = recorder_cause(recorder, record_join_snapshot(recorder));
+    if (err && !error_is(err, ERROR_TASK_GONE)) {
+        recorder_stop(recorder, "process %d maps what others have mapped, and cannot be joined with them: %s",
+                      thread->tid, err->message);
+        error_free(err);
+        return NULL;
+    }
+    TRY(err);
+    thread->enters = false;
+    return recorder_append(recorder, &event);
 }
 
 /* ---- exec ---- */

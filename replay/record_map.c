@@ -372,6 +372,27 @@ struct error *record_has_shared_memory(struct recorder *recorder, bool *ret) {
 
 /* ---- segments ---- */
 
+/* Has it the traps in its code already? So has the copy of one, and one that joins. */
+static bool is_patched(const struct recorder *recorder) {
+    return recorder->forked || recorder->process_count > 1;
+}
+
+/* A process that joins: what the domain has mapped as well is what the domain knows it as. */
+static struct error *use_known(struct recorder *recorder, struct mapped_file *mapped, const struct stat *info,
+                               struct stored_file **stored) {
+    bool news;
+    if (mapped->size != (uint64_t)info->st_size || mapped->file != (*stored)->id ||
+        memcmp(&mapped->changed, &info->st_ctim, sizeof(mapped->changed)) != 0)
+        mapped->changing = true;
+    if (mapped->file == (*stored)->id)
+        return NULL;
+    *stored = file_store_find(&recorder->session->store, mapped->file);
+    if (!*stored)
+        return error_new(ERROR_OTHER, "file %u of the recording is not known", mapped->file);
+    TRY(tell_file(recorder, *stored, &news));
+    return news ? append_file_event(recorder, *stored) : NULL;
+}
+
 static struct error *snapshot_file_mapping(struct recorder *recorder, struct snapshot *snapshot,
                                            const struct mapping *mapping, uint32_t *ret_file) {
     struct stat info;
@@ -385,12 +406,14 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
         return error_new(ERROR_UNSUPPORTED, "%s: is mapped and cannot be opened", mapping->name);
     }
     struct error *err = store_file(recorder, fd, mapping->name, mapping->offset, size, &stored);
-    if (!err && mapping->protection & PROT_EXEC &&
-        !recorder->forked) /* a copy is patched as its original is */
+    if (!err && mapping->protection & PROT_EXEC && !is_patched(recorder))
         err = record_code(recorder, fd, mapping->start, size, mapping->offset);
     close(fd);
-    if (!err && !find_mapped(recorder, &info))
+    mapped = find_mapped(recorder, &info);
+    if (!err && !mapped)
         err = note_mapped(recorder, &info, stored->id, &mapped);
+    if (!err && recorder->process_count > 1)
+        err = use_known(recorder, mapped, &info, &stored);
     if (!err)
         err = file_store_file_hash(&recorder->session->store, stored, &hash);
     if (!err)
@@ -398,6 +421,11 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
     if (!err)
         *ret_file = stored->id;
     return err;
+}
+
+/* Shared memory of no file. */
+static bool is_nameless(const struct mapping *mapping) {
+    return mapping->shared && strncmp(mapping->name, "/dev/zero", 9) == 0;
 }
 
 static struct error *snapshot_mappings(struct recorder *recorder, struct snapshot *snapshot,
@@ -414,7 +442,7 @@ static struct error *snapshot_mappings(struct recorder *recorder, struct snapsho
                                           .protection = mapping->protection,
                                           .shared = mapping->shared,
                                           .stack = strcmp(mapping->name, "[stack]") == 0};
-        if (mapping->inode) {
+        if (mapping->inode && !is_nameless(mapping)) {
             TRY(snapshot_file_mapping(recorder, snapshot, mapping, &wanted.file));
             wanted.offset = mapping->offset;
         }
@@ -453,15 +481,35 @@ static struct error *read_maps(struct recorder *recorder, struct maps *ret) {
                      "the program can be executed, but not read, which only root can record");
 }
 
-static struct error *take_snapshot(struct recorder *recorder, struct snapshot *snapshot, uint32_t number) {
+/* What is in the files that change and that the process has mapped, as it is now. */
+static struct error *add_changing(struct recorder *recorder, const struct maps *maps) {
+    struct error *err = NULL;
+    for (size_t i = 0; !err && i < maps->count; i++) {
+        const struct mapping *mapping = &maps->mappings[i];
+        struct stat info;
+        int fd = mapping->inode && !is_nameless(mapping) && !mapping_is_kernel_data(mapping)
+                     ? mapping_open(record_tid(recorder), mapping)
+                     : -1;
+        if (fd < 0)
+            continue;
+        const struct mapped_file *mapped = fstat(fd, &info) == 0 ? find_mapped(recorder, &info) : NULL;
+        if (mapped && mapped->changing)
+            err = add_file_contents(recorder, mapped->file, fd, mapping->offset, mapping->end - mapping->start);
+        close(fd);
+    }
+    return err;
+}
+
+static struct error *take_snapshot(struct recorder *recorder, struct snapshot *snapshot, const char *name) {
     struct maps maps;
-    char name[32];
     TRY(read_maps(recorder, &maps));
-    struct error *err = recorder->forked ? NULL : record_patch_vdso(recorder, &maps);
+    struct error *err = is_patched(recorder) ? NULL : record_patch_vdso(recorder, &maps);
     if (!err)
         err = snapshot_mappings(recorder, snapshot, &maps);
-    maps_deinit(&maps);
     effects_clear(&recorder->effects); /* patches are in the pages of the snapshot */
+    if (!err && recorder->process_count > 1)
+        err = add_changing(recorder, &maps);
+    maps_deinit(&maps);
     if (err)
         return err;
     TRY(snapshot_take_task(snapshot, recorder->thread->task));
@@ -469,8 +517,7 @@ static struct error *take_snapshot(struct recorder *recorder, struct snapshot *s
     recorder->thread->last_is_call = true;
     recorder->thread->last_time = recorder->thread->call_time = clock_now();
     snapshot->brk_end = recorder->thread->process->brk_end;
-    TRY(recording_process_copy(&recorder->info, &snapshot->process));
-    recording_segment_name(number, "snapshot", name);
+    TRY(recording_process_copy(recorder->thread->process->info, &snapshot->process));
     return snapshot_write(snapshot, recorder->thread->task, recorder->domainfd, name,
                           &recorder->session->recording.budget);
 }
@@ -481,8 +528,9 @@ static struct error *open_segment(struct recorder *recorder, uint32_t number) {
     if (!snapshot)
         return &error_no_memory;
     struct error *err = check_program(recorder);
+    recording_segment_name(number, "snapshot", name);
     if (!err)
-        err = take_snapshot(recorder, snapshot, number);
+        err = take_snapshot(recorder, snapshot, name);
     snapshot_deinit(snapshot);
     free(snapshot);
     if (err)
@@ -491,6 +539,18 @@ static struct error *open_segment(struct recorder *recorder, uint32_t number) {
     recording_segment_name(number, "log", name);
     return chunk_writer_create(recorder->domainfd, name, CHUNK_FILE_LOG, &recorder->session->recording.budget,
                                &recorder->log);
+}
+
+struct error *record_join_snapshot(struct recorder *recorder) {
+    char name[32];
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    if (!snapshot)
+        return &error_no_memory;
+    recording_member_name(recorder->segment, recorder->thread->process->info->domain, "snapshot", name);
+    struct error *err = take_snapshot(recorder, snapshot, name);
+    snapshot_deinit(snapshot);
+    free(snapshot);
+    return err;
 }
 
 /* Programs that interpret the code of others would meet the traps in it. */
@@ -586,7 +646,7 @@ struct error *record_check(struct recorder *recorder) {
 static struct error *keep_image(struct recorder *recorder, const struct image *image) {
     const struct recording_process *info = recorder->thread->process->info;
     char name[32];
-    recording_memory_name(recorder->segment, info == &recorder->info ? 0 : info->domain, name);
+    recording_member_name(recorder->segment, info == &recorder->info ? 0 : info->domain, "memory", name);
     return stop_on_error(recorder,
                          image_write(image, recorder->domainfd, name, &recorder->session->recording.budget));
 }

@@ -79,6 +79,11 @@ struct error *record_shared_mapped(struct recorder *recorder, const struct stat 
         if (!is_other(other, recorder))
             continue;
         const struct found found = find_mappings(other, info, offset, size);
+        bool shares = (found.any && writable) || found.writable;
+        if (shares && !recorder->join && record_joined_can(recorder, other)) {
+            recorder->join = other;
+            continue;
+        }
         if (found.any && writable)
             stop_other(other, path, recorder);
         if (found.writable)

@@ -160,6 +160,7 @@ struct error *record_entry(struct recorder *recorder) {
     recorder->thread->phase = PHASE_RUNNING;
     recorder->thread->in_call = false;
     recorder->thread->clone_flags = 0;
+    recorder->join = NULL;
     recorder->thread->joins = false;
     if (recorder->thread->deferred_count) {
         bool injected;
@@ -333,5 +334,7 @@ struct error *record_exit(struct recorder *recorder) {
     recorder->thread->last_time = clock_now();
     if (recorder->thread->last_is_call)
         recorder->thread->call_time = recorder->thread->last_time;
+    if (recorder->join && recorder->mode == RECORDER_RECORDING)
+        return record_joined_join(recorder, recorder->join);
     return record_turn_resume(recorder);
 }

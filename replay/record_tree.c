@@ -313,7 +313,7 @@ struct error *record_tree_sweep(struct session *session) {
         }
         recorder->info.segments = recorder->segment;
         recorder->info.events = recorder->events;
-        if (!err)
+        if (!err && !recorder->absorbed)
             err = recording_processes_add(&session->info.processes, &recorder->info);
         record_domain_free(recorder);
         session->recorders[i] = session->recorders[--session->recorder_count];

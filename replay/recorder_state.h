@@ -152,6 +152,7 @@ struct thread {
     /* waiting for its turn, see record_turn.c */
     struct thread *next_ready;
     bool is_ready;
+    bool enters;         /* it joins the domain with its first turn */
     bool has_waiting;    /* it stands at this stop, which is still to be dealt with; */
     struct stop waiting; /* else it is only to be resumed */
     bool blocked;        /* the entry of its call has been logged */
@@ -231,6 +232,8 @@ struct recorder {
     struct thread *ready, *last_ready; /* those that wait for their turn, the first comes next */
     struct process *ending; /* exit_group, the last exit, or a fatal signal has been logged: nobody gets a
                                turn until it is gone */
+    struct recorder *join; /* the process of the call under way joins this domain when it is logged */
+    bool absorbed;         /* it has */
     bool released; /* after the recording has stopped: nobody waits for a turn any more */
 };
 
@@ -302,11 +305,19 @@ struct error *record_joined_note_end(struct recorder *recorder, struct process *
 struct error *record_joined_gone(struct recorder *recorder, const struct stop *stop);
 /* It stands at the exit of an exec, and others live on: it leaves. Resumes it. */
 struct error *record_joined_leave(struct recorder *recorder);
+/* Can the only thread of `recorder` join the other domain? */
+bool record_joined_can(const struct recorder *recorder, const struct recorder *domain);
+/* recorder->thread, behind its last event, joins the domain; recorder has nobody then. */
+struct error *record_joined_join(struct recorder *recorder, struct recorder *domain);
+/* It has a turn there for the first time: EVENT_JOIN. */
+struct error *record_joined_enter(struct recorder *recorder);
 /* At the entry of a call that may kill others of the domain, and when that has been logged. */
 struct error *record_joined_entry_kill(struct recorder *recorder);
 struct error *record_joined_await_kill(struct recorder *recorder);
 /* Take the process, with its threads, out of the domain and free it. */
 void record_joined_remove(struct recorder *recorder, struct process *process);
+/* It has ended: what is known of it is for recording.json, if that is not what is said of the domain. */
+struct error *record_joined_over(struct recorder *recorder, struct process *process);
 /* It goes its own way: the domain is over when it was the only one. */
 struct error *record_joined_part(struct recorder *recorder, struct process *process);
 
@@ -512,6 +523,10 @@ struct error *record_patch_vdso(struct recorder *recorder, const struct maps *ma
  * task stands at the exit of execve. On failure recorder->log is NULL still, and no file of the segment is
  * left. */
 struct error *record_segment(struct recorder *recorder, uint32_t number);
+
+/* The snapshot of a process that joins the domain, recorder->thread's. What has changed in mapped files is in the
+ * effects. */
+struct error *record_join_snapshot(struct recorder *recorder);
 
 /* Files that the process has changed are stored anew by who maps them next: an exec, or a fork's copy. */
 void record_forget_changing(struct recorder *recorder);

@@ -161,7 +161,7 @@ struct error *replay_check_memory(struct replayer *replayer, const struct event 
     if (!replayer->options->check_memory)
         return NULL;
     TRY(replay_leave_point(replayer));
-    recording_memory_name(replayer->tape.segment, replayer->process->number, name);
+    recording_member_name(replayer->tape.segment, replayer->process->number, "memory", name);
     TRY(image_read(replayer->tape.recording.domainfd, name, &recorded));
     struct error *err =
         image_take(replayer->puppet->task, PUPPET_STUB, PUPPET_STUB + PUPPET_STUB_SIZE, &replayed);
@@ -267,6 +267,11 @@ struct error *replay_event(struct replayer *replayer, const struct event *event)
         return replay_exec(replayer);
     case EVENT_PROCESS:
         return replay_process_begin(replayer, event);
+    case EVENT_JOIN:
+        return replay_process_join(replayer, event);
+    case EVENT_JOINED:
+        replayer->over = true;
+        return NULL;
     case EVENT_LEFT:
         return replay_process_end(replayer, event);
     case EVENT_MEMORY:

@@ -108,6 +108,35 @@ struct error *replay_process_begin(struct replayer *replayer, const struct event
     return replay_effects(replayer, event);
 }
 
+struct error *replay_process_join(struct replayer *replayer, const struct event *event) {
+    const struct replay_hooks *hooks = replayer->options->hooks;
+    struct replay_process *process = calloc(1, sizeof(*process));
+    struct replay_thread *thread;
+    char name[32];
+    int32_t tid;
+    if (!process)
+        return &error_no_memory;
+    struct error *err = find(replayer, event->tid)
+                            ? error_new(ERROR_BAD_DATA, "recording: process %d joins twice", event->tid)
+                            : puppet_create_beside(&process->puppet, replayer->puppet);
+    if (err) {
+        free(process);
+        return err;
+    }
+    process->pid = event->tid;
+    process->number = event->left.number;
+    process->next = replayer->processes;
+    replayer->processes = process;
+    recording_member_name(replayer->tape.segment, process->number, "snapshot", name);
+    TRY(puppet_load(&process->puppet, replayer->tape.recording.domainfd, name, &tid));
+    TRY(replay_thread_add(replayer, process, event->tid, process->puppet.task, &thread));
+    if (hooks)
+        TRY(hooks->process(hooks->context, &process->puppet, NULL, event->tid));
+    TRY(replay_make_current(replayer, thread));
+    TRY(trace_get_registers(thread->task->tid, &replayer->regs));
+    return replay_effects(replayer, event);
+}
+
 static struct replay_thread *any_thread(const struct replayer *replayer,
                                         const struct replay_process *process) {
     if (replayer->thread && replayer->thread->process == process)

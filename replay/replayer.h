@@ -21,8 +21,8 @@ struct replay_hooks {
     struct error *(*opened)(void *context, struct tape *tape);
     /* A segment begins: the puppet stands at its first instruction. */
     struct error *(*begin)(void *context, struct puppet *puppet, int32_t tid);
-    /* One more process, a copy of the one that `parent` is a task of, with the recorded pid; it becomes the
-     * current one. */
+    /* One more process with the recorded pid, a copy of the one that `parent` is a task of (NULL: it comes from
+     * elsewhere); it becomes the current one. */
     struct error *(*process)(void *context, struct puppet *puppet, struct task *parent, int32_t pid);
     /* This process is the current one from now on; all else is about it. */
     struct error *(*turn)(void *context, struct puppet *puppet);

@@ -138,6 +138,8 @@ struct error *replay_threads_reset(struct replayer *replayer, int32_t tid);
 struct error *replay_process_first(struct replayer *replayer);
 /* EVENT_PROCESS. */
 struct error *replay_process_begin(struct replayer *replayer, const struct event *event);
+/* EVENT_JOIN. */
+struct error *replay_process_join(struct replayer *replayer, const struct event *event);
 /* The process of this event ends with it; it becomes the current one. */
 struct error *replay_process_end(struct replayer *replayer, const struct event *event);
 /* After each event: the process that has ended with it goes; without any, the replay is over. */

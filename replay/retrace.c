@@ -179,7 +179,8 @@ static struct error *begin(void *context, struct puppet *puppet, int32_t tid) {
 
 static struct error *process(void *context, struct puppet *puppet, struct task *parent, int32_t pid) {
     struct retrace *retrace = context;
-    return calltrace_fork(retrace->calltrace, puppet->task, parent->tid, pid, false);
+    return parent ? calltrace_fork(retrace->calltrace, puppet->task, parent->tid, pid, false)
+                  : calltrace_process(retrace->calltrace, puppet->task, pid, ORIGIN_ATTACH);
 }
 
 static struct error *turn(void *context, struct puppet *puppet) {

@@ -81,13 +81,20 @@ static struct error *note_file(struct tape *tape, uint32_t id, uint64_t size, ui
     return file->path ? NULL : &error_no_memory;
 }
 
-static struct error *survey_snapshot(struct tape *tape, uint32_t segment) {
+static void note_changing(struct tape *tape, uint32_t id) {
+    for (size_t i = 0; id && i < tape->file_count; i++)
+        if (tape->files[i].id == id)
+            tape->files[i].changes = true;
+}
+
+/* number: of a process that joins, 0: of the first one. */
+static struct error *survey_snapshot(struct tape *tape, uint32_t segment, uint32_t number) {
     char name[32];
     struct snapshot snapshot;
-    recording_segment_name(segment, "snapshot", name);
+    recording_member_name(segment, number, "snapshot", name);
     TRY(snapshot_read(tape->recording.domainfd, name, NULL, NULL, &snapshot));
     struct error *err = NULL;
-    if (snapshot.process.domain) { /* each exec makes it another program */
+    if (snapshot.process.domain && !number) { /* each exec makes it another program */
         recording_process_deinit(&tape->process);
         tape->process = snapshot.process;
         memset(&snapshot.process, 0, sizeof(snapshot.process));
@@ -95,6 +102,9 @@ static struct error *survey_snapshot(struct tape *tape, uint32_t segment) {
     for (size_t i = 0; !err && i < snapshot.file_count; i++)
         err = note_file(tape, snapshot.files[i].id, snapshot.files[i].size, snapshot.files[i].hash,
                         snapshot.files[i].path, strlen(snapshot.files[i].path));
+    for (size_t i = 0; number && i < snapshot.mapping_count; i++)
+        if (snapshot.mappings[i].shared)
+            note_changing(tape, snapshot.mappings[i].file);
     snapshot_deinit(&snapshot);
     return err;
 }
@@ -102,7 +112,7 @@ static struct error *survey_snapshot(struct tape *tape, uint32_t segment) {
 /* How the process ended, which recording.json does not say when the recorder was killed. */
 static struct error *note_end(struct tape *tape, const struct event *event) {
     struct recording_process *process = &tape->process;
-    if (event->kind == EVENT_EXIT) {
+    if (event->kind == EVENT_EXIT && event->tid == process->pid) {
         process->end = event->exit.how == EXIT_STATUS ? END_EXITED : END_SIGNALED;
         process->status = event->exit.status;
         process->core = event->exit.core;
@@ -114,15 +124,23 @@ static struct error *note_end(struct tape *tape, const struct event *event) {
     return NULL;
 }
 
+/* Processes that belong to the log. */
+static struct error *note_member(struct tape *tape, uint32_t segment, const struct event *event) {
+    if (event->kind == EVENT_JOINED)
+        tape->process.joined = tape->joins = event->left.number;
+    if (event->kind == EVENT_LEFT && event->tid == tape->process.pid)
+        tape->process.left = event->left.number;
+    if (event->kind == EVENT_JOIN)
+        return survey_snapshot(tape, segment, event->left.number);
+    return NULL;
+}
+
 /* Files that events write to. */
 static void note_changes(struct tape *tape, const struct event *event) {
     for (uint32_t i = 0; i < event->effect_count; i++) {
         const struct effect *effect = &event->effects[i];
-        if (effect->kind != EFFECT_FILE && effect->kind != EFFECT_FILE_SIZE)
-            continue;
-        for (size_t k = 0; k < tape->file_count; k++)
-            if (tape->files[k].id == effect->file)
-                tape->files[k].changes = true;
+        if (effect->kind == EFFECT_FILE || effect->kind == EFFECT_FILE_SIZE)
+            note_changing(tape, effect->file);
     }
 }
 
@@ -138,6 +156,7 @@ static struct error *survey_log(struct tape *tape, uint32_t segment, bool *ret_e
             break;
         *ret_exec = event.kind == EVENT_EXEC;
         TRY(note_end(tape, &event));
+        TRY(note_member(tape, segment, &event));
         note_changes(tape, &event);
         tape->points += event.kind == EVENT_SIGNAL && event.signal.place == SIGNAL_AT_POINT;
         if (event.kind == EVENT_FILE)
@@ -184,7 +203,7 @@ static bool has_log(const struct tape *tape, uint32_t segment) {
 static struct error *survey(struct tape *tape) {
     bool complete = tape->info.state == RECORDING_COMPLETE, more = true;
     for (uint32_t segment = 1; more; segment++) {
-        struct error *err = survey_snapshot(tape, segment);
+        struct error *err = survey_snapshot(tape, segment, 0);
         if (!err) {
             err = survey_log(tape, segment, &more);
             if (err && !complete && error_is(err, ERROR_NOT_FOUND)) {

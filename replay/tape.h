@@ -29,6 +29,7 @@ struct tape {
     uint64_t events;                  /* in all segments */
     uint64_t points;                  /* of them, signals at arbitrary points */
     uint32_t segments;                /* that have a snapshot */
+    uint32_t joins;                   /* the domain in which the process goes on; 0: none */
     bool cut;                         /* the recorder was killed: the end is the last whole chunk */
     struct tape_file *files;
     size_t file_count;
