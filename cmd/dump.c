@@ -315,7 +315,9 @@ static struct error *run(int argc, char **argv, int *ret_status) {
         return NULL;
     TRY(verb_recording(argc, argv, first, &path));
     struct replayer_options options = {.path = path, .quiet = true, .observe = print_event, .context = &dump};
-    struct error *err = processes_find(path, who, &options.domain);
+    struct process_place place;
+    struct error *err = processes_find(path, who, &place);
+    options.domain = place.domain;
     if (!err)
         err = raw ? tape_open(path, NULL, options.domain, &tape) : replayer_run(&options, &replayed_status);
     if (raw && !err) {

@@ -125,6 +125,8 @@ static struct error *add_words_of(struct process *process, const struct maps *ma
 struct error *record_joined_note_end(struct recorder *recorder, struct process *process) {
     struct maps maps;
     process->at_exit_count = 0;
+    if (process->info == &process->own && !process->own.segments)
+        record_tree_describe(process); /* it may have given itself a name */
     if (recorder->process_count < 2 || recorder->mode != RECORDER_RECORDING)
         return NULL;
     TRY(maps_read(record_living_tid(process), &maps));

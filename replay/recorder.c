@@ -261,6 +261,21 @@ static struct error *start(struct session *session) {
     return task_resume(task, RESUME_CONT, 0);
 }
 
+/* What the first process has become: it may have gone on in other domains. */
+static const struct recording_process *find_last(const struct recording_info *info) {
+    const struct recording_process *last = &info->processes.list[0];
+    while (last->left) {
+        const struct recording_process *next = last;
+        for (size_t i = 0; i < info->processes.count; i++)
+            if (info->processes.list[i].domain == last->left)
+                next = &info->processes.list[i];
+        if (next == last)
+            break;
+        last = next;
+    }
+    return last;
+}
+
 /* Write recording.json for the last time. A failure is told, not returned: the program matters more. */
 static void close_recording(struct session *session) {
     struct recording_info *info = &session->info;
@@ -268,10 +283,10 @@ static void close_recording(struct session *session) {
         session->recorders[i]->mode = RECORDER_OVER;
     say_error(record_tree_sweep(session));
     if (info->processes.count && info->processes.list[0].domain == 1) {
-        const struct recording_process *first = &info->processes.list[0];
-        info->end = first->stopped ? END_STOPPED : first->end;
-        info->status = first->stopped ? 0 : first->status;
-        info->why = first->stopped ? strdup(first->stopped) : NULL;
+        const struct recording_process *first = &info->processes.list[0], *last = find_last(info);
+        info->end = last->stopped ? END_STOPPED : last->end;
+        info->status = last->stopped ? 0 : last->status;
+        info->why = last->stopped ? strdup(last->stopped) : NULL;
         info->segments = first->segments;
         info->events = first->events;
     }

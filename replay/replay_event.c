@@ -218,8 +218,12 @@ static struct error *replay_exec(struct replayer *replayer) {
     return NULL;
 }
 
+int32_t replay_wanted(const struct replayer *replayer) {
+    return replayer->options->pid ? replayer->options->pid : replayer->tape.process.pid;
+}
+
 static void note_status(struct replayer *replayer, const struct event *event) {
-    bool own = event->tid == replayer->tape.process.pid;
+    bool own = event->tid == replay_wanted(replayer);
     if (replayer->status_known && !own)
         return;
     replayer->status = event->exit.how == EXIT_STATUS ? event->exit.status : 128 + event->exit.status;
@@ -271,8 +275,11 @@ struct error *replay_event(struct replayer *replayer, const struct event *event)
         return replay_process_join(replayer, event);
     case EVENT_JOINED:
         replayer->over = true;
+        replayer->next = event->left.number;
         return NULL;
     case EVENT_LEFT:
+        if (event->tid == replay_wanted(replayer))
+            replayer->next = event->left.number;
         return replay_process_end(replayer, event);
     case EVENT_MEMORY:
         return replay_effects(replayer, event);

@@ -16,6 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* A process goes on in so many other domains, at the most. */
+#define DOMAINS_MOST 10000
+
 /* ---- telling where a replay went wrong ---- */
 
 /* "libc.so.6+0x1234": the stored file that is mapped there is named by its id, the last part of its path. */
@@ -270,13 +273,44 @@ void replayer_close(struct replayer *replayer) {
     free(replayer);
 }
 
-struct error *replayer_run(const struct replayer_options *options, int *ret_status) {
+bool replayer_knows_status(const struct replayer *replayer) {
+    return replayer->status_known;
+}
+
+/* Is there nobody to whom another domain would be something else? */
+static bool may_follow(const struct replayer_options *options) {
+    return !options->hooks && !options->observe && !options->to;
+}
+
+/* *ret_next: the domain in which the process goes on, 0: none. */
+static struct error *run_domain(const struct replayer_options *options, int *ret_status, uint32_t *ret_next,
+                                int32_t *ret_pid) {
     struct replayer *replayer;
     bool over;
     TRY(replayer_open(options, &replayer));
     struct error *err = replayer_go_on(replayer, UINT64_MAX, &over);
     if (!err)
         *ret_status = replayer_status(replayer);
+    *ret_next = err ? 0 : replayer->next;
+    *ret_pid = replay_wanted(replayer);
     replayer_close(replayer);
     return err;
+}
+
+struct error *replayer_run(const struct replayer_options *options, int *ret_status) {
+    struct replayer_options each = *options;
+    uint32_t next, before = 0;
+    TRY(run_domain(&each, ret_status, &next, &each.pid));
+    /* each domain is a later one, or one that was joined and is left for a later one */
+    for (int turns = 0; next && turns < DOMAINS_MOST; turns++) {
+        if (!may_follow(options)) {
+            say("process %d goes on in d%u", each.pid, next);
+            return NULL;
+        }
+        if (next == before)
+            return error_new(ERROR_BAD_DATA, "recording: process %d goes on where it comes from", each.pid);
+        before = each.domain = next;
+        TRY(run_domain(&each, ret_status, &next, &each.pid));
+    }
+    return NULL;
 }

@@ -40,6 +40,7 @@ struct replayer_options {
     const char *path;                  /* of the recording */
     const struct recording_info *info; /* of the recording, if it has been read, or NULL */
     uint32_t domain;                   /* which of its processes, from 1 */
+    int32_t pid; /* whose status is wanted when several share that domain; 0: the first one's */
     bool brief;                        /* how it ended is not worth a word: one process of many */
     bool quiet;                        /* do not show the program's output again */
     bool check_memory; /* compare all writable memory at the end with what the recording kept */
@@ -51,7 +52,8 @@ struct replayer_options {
     const struct replay_hooks *hooks; /* or NULL */
 };
 
-/* Replay. *ret_status is what reel exits with: what the recorded program exited with, or 128 + its signal; 0
+/* Replay; also in other domains than the one that it begins in when the process goes on there, unless somebody
+ * takes part or observes. *ret_status is what reel exits with: what the recorded program exited with, or 128 + its signal; 0
  * when the recording, or --to, ends before the program does (stderr says so). ERROR_DIVERGED at the first
  * difference: event number, expected, found, place. */
 struct error *replayer_run(const struct replayer_options *options, int *ret_status);
@@ -67,6 +69,8 @@ struct error *replayer_open(const struct replayer_options *options, struct repla
  * whether it has come. */
 struct error *replayer_go_on(struct replayer *replayer, uint64_t order, bool *ret_over);
 int replayer_status(const struct replayer *replayer);
+/* Has the process whose status is wanted ended in it? */
+bool replayer_knows_status(const struct replayer *replayer);
 void replayer_close(struct replayer *replayer);
 
 #endif

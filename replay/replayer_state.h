@@ -96,7 +96,8 @@ struct replayer {
 
     bool over;         /* nothing more to replay */
     int status;        /* then: what reel exits with */
-    bool status_known; /* that is the domain's first process's own */
+    bool status_known; /* that is the wanted process's own */
+    uint32_t next;     /* domain in which that one goes on; 0: none */
 };
 
 /* Resume the puppet and wait for its next stop; its registers are read. */
@@ -172,6 +173,9 @@ struct error *replay_go_back(struct replayer *replayer, struct error *err, bool 
 /* All checkpoints belong to the past. */
 void replay_drop_checkpoints(struct replayer *replayer);
 void replay_points_deinit(struct replayer *replayer);
+
+/* The recorded ID of the process that the replay is about. */
+int32_t replay_wanted(const struct replayer *replayer);
 
 /* A fresh puppet with the snapshot of the tape's current segment. */
 struct error *replay_begin_segment(struct replayer *replayer);

@@ -109,10 +109,21 @@ static struct error *survey_snapshot(struct tape *tape, uint32_t segment, uint32
     return err;
 }
 
+/* The last one that had this process ID; NULL: it has joined later. */
+static struct recording_process *find_process(struct tape *tape, int32_t pid) {
+    for (size_t i = tape->members.count; i-- > 0;)
+        if (tape->members.list[i].pid == pid && !tape->members.list[i].end && !tape->members.list[i].left)
+            return &tape->members.list[i];
+    return pid == tape->process.pid || !tape->process.pid ? &tape->process : NULL;
+}
+
 /* How the process ended, which recording.json does not say when the recorder was killed. */
 static struct error *note_end(struct tape *tape, const struct event *event) {
-    struct recording_process *process = &tape->process;
-    if (event->kind == EVENT_EXIT && event->tid == process->pid) {
+    struct recording_process *process =
+        event->kind == EVENT_EXIT ? find_process(tape, event->tid) : &tape->process;
+    if (!process)
+        return NULL;
+    if (event->kind == EVENT_EXIT) {
         process->end = event->exit.how == EXIT_STATUS ? END_EXITED : END_SIGNALED;
         process->status = event->exit.status;
         process->core = event->exit.core;
@@ -124,15 +135,38 @@ static struct error *note_end(struct tape *tape, const struct event *event) {
     return NULL;
 }
 
+static struct error *add_member(struct tape *tape, const struct event *event) {
+    struct recording_process member;
+    TRY(recording_process_copy(&tape->process, &member));
+    member.domain = event->process.number;
+    member.pid = event->tid;
+    member.ppid = event->process.parent;
+    member.start = START_FORK;
+    member.joined = member.origin_domain = tape->domain;
+    member.origin_event = event->number - 1;
+    member.end = END_UNKNOWN;
+    member.left = member.segments = 0;
+    member.events = 0;
+    return recording_processes_add(&tape->members, &member);
+}
+
 /* Processes that belong to the log. */
 static struct error *note_member(struct tape *tape, uint32_t segment, const struct event *event) {
-    if (event->kind == EVENT_JOINED)
-        tape->process.joined = tape->joins = event->left.number;
-    if (event->kind == EVENT_LEFT && event->tid == tape->process.pid)
-        tape->process.left = event->left.number;
-    if (event->kind == EVENT_JOIN)
+    switch (event->kind) {
+    case EVENT_PROCESS:
+        return tape->info.state == RECORDING_COMPLETE ? NULL : add_member(tape, event);
+    case EVENT_JOIN:
         return survey_snapshot(tape, segment, event->left.number);
-    return NULL;
+    case EVENT_JOINED:
+        tape->process.joined = event->left.number;
+        return NULL;
+    case EVENT_LEFT:
+        if (find_process(tape, event->tid))
+            find_process(tape, event->tid)->left = event->left.number;
+        return NULL;
+    default:
+        return NULL;
+    }
 }
 
 /* Files that events write to. */
@@ -313,14 +347,21 @@ struct error *tape_open(const char *path, const struct recording_info *info, uin
 }
 
 struct error *tape_survey(const char *path, const struct recording_info *info, uint32_t domain,
-                          struct recording_process *ret) {
+                          struct recording_processes *ret) {
     struct tape tape;
+    struct recording_process process;
+    *ret = (struct recording_processes){0};
     TRY(open_domain(path, info, domain, &tape));
-    struct error *err = recording_process_copy(&tape.process, ret);
+    struct error *err = recording_process_copy(&tape.process, &process);
     if (!err) {
-        ret->domain = domain;
-        ret->segments = tape.segments;
-        ret->events = tape.events;
+        process.domain = domain;
+        process.segments = tape.segments;
+        process.events = tape.events;
+        err = recording_processes_add(&tape.members, &process);
+    }
+    if (!err) {
+        *ret = tape.members;
+        tape.members = (struct recording_processes){0};
     }
     tape_close(&tape);
     return err;
@@ -333,6 +374,7 @@ void tape_close(struct tape *tape) {
     free(tape->files);
     free(tape->effects);
     recording_process_deinit(&tape->process);
+    recording_processes_deinit(&tape->members);
     if (!tape->info_borrowed)
         recording_info_deinit(&tape->info);
     recording_deinit(&tape->recording);
