@@ -231,6 +231,8 @@ static struct error *observe(void *context, const struct event *event, const str
         memcpy(&info, event->signal.info, sizeof(info) < SIGINFO_SIZE ? sizeof(info) : SIGINFO_SIZE);
         return calltrace_signal(retrace->calltrace, tid, &info, event->signal.outcome == SIGNAL_HANDLED,
                                 event->signal.outcome == SIGNAL_FATAL);
+    case EVENT_LEFT: /* it goes on elsewhere */
+        return calltrace_gone(retrace->calltrace, tid, true, 0, 0);
     case EVENT_EXIT:
         return calltrace_gone(retrace->calltrace, tid, true, event->exit.status,
                               event->exit.how == EXIT_STATUS ? 0 : event->exit.status);

@@ -192,7 +192,8 @@ static struct error *survey_log(struct tape *tape, uint32_t segment, bool *ret_e
         TRY(note_end(tape, &event));
         TRY(note_member(tape, segment, &event));
         note_changes(tape, &event);
-        tape->points += event.kind == EVENT_SIGNAL && event.signal.place == SIGNAL_AT_POINT;
+        tape->points += (event.kind == EVENT_SIGNAL && event.signal.place == SIGNAL_AT_POINT) ||
+                        event.kind == EVENT_SWITCH;
         if (event.kind == EVENT_FILE)
             TRY(note_file(tape, event.file.file, event.file.size, event.file.hash, event.file.path,
                           event.file.path_size));
