@@ -37,7 +37,11 @@ struct error *record_clone_flags(struct recorder *recorder, uint64_t *ret) {
 
 struct error *record_entry_clone(struct recorder *recorder) {
     uint64_t flags;
+    enum untraced_outcome untraced;
     TRY(record_clone_flags(recorder, &flags));
+    TRY(record_untraced_entry(recorder->session, recorder->thread->task, &recorder->thread->entry,
+                              &untraced));
+    recorder->thread->refused = untraced == UNTRACED_UNWRITABLE;
     recorder->thread->clone_flags = flags;
     if (flags & CLONE_THREAD)
         return NULL;

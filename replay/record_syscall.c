@@ -180,8 +180,8 @@ struct error *record_entry(struct recorder *recorder) {
     recorder->thread->refused = recorder->thread->row->handler == HANDLER_REFUSE;
     if (row_hooks->entry)
         TRY(row_hooks->entry(recorder));
-    if (recorder->mode != RECORDER_RECORDING)
-        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+    if (recorder->mode != RECORDER_RECORDING) /* its exit: what was changed for the call is put back */
+        return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     if (recorder->thread->refused) {
         warn_refused(recorder);
         TRY(skip_call(recorder));
@@ -303,6 +303,7 @@ struct error *record_exit(struct recorder *recorder) {
     struct user_regs_struct regs;
     recorder->thread->in_call = false;
     recorder->thread->blocked = false;
+    TRY(record_untraced_exit(recorder->session, recorder->thread->task));
     TRY(trace_get_registers(recorder->thread->task->tid, &regs));
     if (recorder->thread->refused) {
         regs.rax = refusal(recorder);

@@ -94,6 +94,8 @@ static struct error *dispatch(struct session *session, const struct stop *stop) 
         return on_tick(session);
     if (stop->kind == STOP_EXEC)
         TRY(record_thread_exec(session, stop->task, (pid_t)stop->message));
+    if (stop->kind == STOP_NEW_TASK)
+        TRY(record_untraced_born(session, stop));
     struct thread *thread = find_thread(session, stop->task);
     if (!thread)
         return on_unrecorded(session, stop);
@@ -216,6 +218,7 @@ static void session_deinit(struct session *session) {
     file_store_deinit(&session->store);
     record_sharing_deinit(session);
     record_tree_deinit(session);
+    record_untraced_deinit(session);
     record_place_deinit(session);
     record_code_deinit(session);
     recording_info_deinit(&session->info);

@@ -74,6 +74,18 @@ struct newborn {
     unsigned ticks; /* how long it has waited */
 };
 
+/* A call of the fork family that was made without CLONE_UNTRACED, see record_untraced.c. */
+struct untraced {
+    pid_t tid;        /* the caller */
+    uint64_t address; /* of the flags in memory (clone3); 0: they are in rdi */
+    uint64_t flags;   /* as the program gave them */
+};
+enum untraced_outcome {
+    UNTRACED_NOT,        /* the flag is not there */
+    UNTRACED_CLEARED,    /* its exit stop is wanted */
+    UNTRACED_UNWRITABLE, /* the call must not be made */
+};
+
 /* One `reel record`: what all its domains share. */
 struct session {
     const struct recorder_options *options;
@@ -96,6 +108,8 @@ struct session {
     size_t sharing_count;
     struct newborn *newborns;
     size_t newborn_count;
+    struct untraced *untraced; /* calls that are being made; owned */
+    size_t untraced_count;
     uint64_t shown;          /* outputs of all processes so far, see EFFECT_ORDER */
     bool full;               /* nothing more can be written: no further process is recorded */
     struct places *places;   /* record_place.c */
@@ -321,6 +335,16 @@ struct error *record_add_sharer(struct session *session, pid_t tid, const struct
 struct sharer *record_find_sharer(const struct session *session, pid_t tid);
 void record_drop_sharer(struct session *session, pid_t tid);
 void record_sharing_deinit(struct session *session);
+
+/* record_untraced.c: children that should not be traced are, all the same. */
+/* A task, recorded or not, enters a call with these registers. */
+struct error *record_untraced_entry(struct session *session, struct task *task,
+                                    const struct user_regs_struct *regs, enum untraced_outcome *ret);
+/* STOP_NEW_TASK, before anybody else deals with it. */
+struct error *record_untraced_born(struct session *session, const struct stop *stop);
+/* The call of the task has returned. */
+struct error *record_untraced_exit(struct session *session, struct task *task);
+void record_untraced_deinit(struct session *session);
 
 /* record_tree.c: processes that begin and end. */
 /* Program and arguments of the process as they are now, for recorder->info. */
