@@ -43,6 +43,7 @@ enum effect_kind {
     EFFECT_SHOW,       /* bytes went to the program's output without passing through its memory */
     EFFECT_STACK,      /* the stack reaches down to `address` (its limit has changed) */
     EFFECT_ORDER,      /* `address` outputs of all the recording's processes were seen before this one */
+    EFFECT_ANSWERED,   /* the call was never made: a filter of the program's own answered it; address is 0 */
     EFFECT_KIND_END,
 };
 

@@ -8,16 +8,19 @@
 #include "tracer/vdso.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define PAGE 4096u
 
 /* ---- trapped instructions ---- */
 
 static const uint8_t trap_code[2] = {0x0f, 0x0b}; /* ud2 */
+static const uint8_t call_code[2] = {0x0f, 0x05}; /* syscall */
 
 /* Search one range of code of a file. Addresses are offsets into the file. */
 static struct error *scan_range(const uint8_t *bytes, size_t size, const struct elf_range *range,
@@ -275,6 +278,41 @@ struct error *record_code(struct recorder *recorder, int fd, uint64_t address, u
 
 /* ---- the vdso ---- */
 
+/* The call of a patched function is a site that becomes a trap when somebody would judge it. */
+static struct error *add_vdso_call(struct recorder *recorder, uint64_t function) {
+    const struct insn_site site = {.address = function + VDSO_CALL,
+                                   .kind = INSN_VDSO,
+                                   .length = sizeof(call_code),
+                                   .bytes = {call_code[0], call_code[1]}};
+    recorder->process->vdso_syscall = function + VDSO_SECOND_CALL;
+    return insn_sites_add(&recorder->process->sites, &site);
+}
+
+/* Another time namespace has clocks that reel does not see. */
+static bool has_same_clocks(const struct task *task) {
+    char path[64], own[64], its[64];
+    snprintf(path, sizeof(path), "/proc/%d/ns/time", task->tid);
+    ssize_t size = readlink("/proc/self/ns/time", own, sizeof(own));
+    return readlink(path, its, sizeof(its)) == size && (size <= 0 || memcmp(own, its, (size_t)size) == 0);
+}
+
+struct error *record_guard_vdso(struct task *task, const struct insn_sites *sites, struct effects *effects) {
+    uint8_t code[sizeof(call_code)];
+    if (!has_same_clocks(task))
+        return NULL;
+    for (size_t i = 0; i < sites->count; i++) {
+        const struct insn_site *site = &sites->sites[i];
+        if (site->kind != INSN_VDSO ||
+            task_read(task, site->address, code, sizeof(code)) != sizeof(code) ||
+            memcmp(code, call_code, sizeof(code)) != 0)
+            continue;
+        TRY(task_write(task, site->address, trap_code, sizeof(trap_code)));
+        if (effects)
+            TRY(effects_add(effects, EFFECT_PATCH, site->address, 0, trap_code, sizeof(trap_code)));
+    }
+    return NULL;
+}
+
 /* Turn the vdso's functions into system calls. */
 struct error *record_patch_vdso(struct recorder *recorder, const struct maps *maps) {
     recorder->process->vdso_syscall = 0;
@@ -292,9 +330,11 @@ struct error *record_patch_vdso(struct recorder *recorder, const struct maps *ma
         for (size_t k = 0; k < count; k++) {
             TRY(task_write(recorder->thread->task, mapping->start + patches[k].offset, patches[k].code,
                            patches[k].size));
-            if (patches[k].code[5] == 0x0f && patches[k].code[6] == 0x05) /* mov eax, number; syscall */
-                recorder->process->vdso_syscall = mapping->start + patches[k].offset + 5;
+            if (patches[k].calls)
+                TRY(add_vdso_call(recorder, mapping->start + patches[k].offset));
         }
     }
-    return NULL;
+    return recorder->thread->task->filtered || recorder->thread->task->strict
+               ? record_guard_vdso(recorder->thread->task, &recorder->process->sites, NULL)
+               : NULL;
 }

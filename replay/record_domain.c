@@ -40,6 +40,8 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
     for (struct thread *thread = recorder->threads; thread; thread = thread->next) {
         error_free(record_add_sharer(recorder->session, thread->tid,
                                      &recorder->process->sites)); /* its code is still patched */
+        if (thread->task)
+            thread->task->watched = false;
         recorder->thread = thread;
         record_signal_release(recorder);
         thread->phase = PHASE_RUNNING;
@@ -157,9 +159,11 @@ struct error *recorder_append_syscall(struct recorder *recorder, int64_t result,
 /* ---- stops ---- */
 
 struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop) {
+    bool exited = stop->kind == STOP_EXITED, by_filter;
+    TRY(record_filter_killed(recorder, stop, &by_filter));
     if (recorder->thread != recorder->leader)
         return record_thread_gone(recorder, stop);
-    bool exited = stop->kind == STOP_EXITED;
+    recorder->process->dying = recorder->process->dying || by_filter;
     struct event event = {.kind = EVENT_EXIT};
     event.exit.how = exited ? EXIT_STATUS : recorder->process->dying ? EXIT_SIGNAL : EXIT_KILLED;
     event.exit.status = stop->status;
@@ -241,7 +245,16 @@ static struct error *on_exec_done(struct recorder *recorder) {
     return task_resume(recorder->thread->task, RESUME_CONT, 0);
 }
 
+static struct error *on_seccomp(struct recorder *recorder, const struct stop *stop) {
+    bool made = true;
+    if (stop->task->filtered || stop->task->strict)
+        TRY(record_filter_passed(recorder, stop, &made));
+    return made ? record_entry(recorder) : NULL;
+}
+
 static struct error *on_syscall_exit(struct recorder *recorder) {
+    if (recorder->thread->judging)
+        return record_filter_answered(recorder);
     if (recorder->thread->phase == PHASE_INJECTING)
         return record_injected(recorder);
     if (recorder->thread->phase != PHASE_EXEC)
@@ -273,8 +286,9 @@ static struct error *on_stop(struct recorder *recorder, const struct stop *stop)
     recorder->thread->interrupted = false; /* any other stop has swallowed that */
     switch (stop->kind) {
     case STOP_SECCOMP:
+        return on_seccomp(recorder, stop);
     case STOP_SYSCALL_ENTRY:
-        return record_entry(recorder);
+        return stop->task->watched ? record_filter_entry(recorder) : record_entry(recorder);
     case STOP_SYSCALL_EXIT:
         return on_syscall_exit(recorder);
     case STOP_EXEC:

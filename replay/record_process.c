@@ -171,8 +171,7 @@ struct error *record_entry_prctl(struct recorder *recorder) {
                                     "root can record");
         return NULL;
     case PR_SET_SECCOMP:
-        recorder_stop(recorder, "the program installs a seccomp filter, which cannot be recorded yet");
-        return NULL;
+        return record_entry_seccomp(recorder);
     case PR_SET_TSC: /* would change what reel's own traps do; the program's rdtsc is answered either way */
     case PR_SET_SYSCALL_USER_DISPATCH:
     case PR_SET_MM:
@@ -181,12 +180,6 @@ struct error *record_entry_prctl(struct recorder *recorder) {
     default:
         return NULL;
     }
-}
-
-struct error *record_entry_seccomp(struct recorder *recorder) {
-    if (recorder->thread->call.args[0] <= 1) /* SECCOMP_SET_MODE_STRICT, _FILTER */
-        recorder_stop(recorder, "the program installs a seccomp filter, which cannot be recorded yet");
-    return NULL;
 }
 
 /* Shadow stacks, CPUID faulting and tagged addresses change what plain instructions do. */

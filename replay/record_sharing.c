@@ -66,7 +66,11 @@ static struct error *add_child(struct session *session, const struct sharer *sha
 static struct error *pass_entry(struct session *session, const struct stop *stop) {
     struct user_regs_struct regs;
     enum untraced_outcome untraced;
+    bool made;
     TRY(trace_get_registers(stop->task->tid, &regs));
+    TRY(record_filter_pass(session, stop, &regs, &made));
+    if (!made)
+        return engine_pass(stop);
     TRY(record_untraced_entry(session, stop->task, &regs, &untraced));
     if (untraced == UNTRACED_UNWRITABLE) {
         regs.orig_rax = (unsigned long long)-1;

@@ -16,6 +16,7 @@
 #include "tracer/process.h"
 #include "tracer/remote.h"
 #include "tracer/step.h"
+#include "tracer/vdso.h"
 
 #include <errno.h>
 #include <string.h>
@@ -166,6 +167,7 @@ struct error *record_delivered(struct recorder *recorder, const struct stop *sto
 static struct error *deliver(struct recorder *recorder, const siginfo_t *info, enum signal_place place,
                              const struct user_regs_struct *at) {
     enum disposition disposition;
+    recorder->thread->trapped = false;
     TRY(find_disposition(recorder, info->si_signo, &disposition));
     switch (disposition) {
     case DISPOSITION_HANDLED:
@@ -350,6 +352,8 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
         recorder->thread->frame_failed = false;
         return deliver(recorder, &info, recorder->thread->delivering_place, &regs);
     }
+    if (recorder->thread->trapped && info.si_signo == SIGSYS && info.si_code > 0)
+        return deliver(recorder, &info, SIGNAL_AFTER_EVENT, &regs);
     if (is_synchronous(&info))
         return deliver(recorder, &info, SIGNAL_SYNCHRONOUS, &regs);
     return record_asynchronous(recorder, &info, &regs);
@@ -481,8 +485,12 @@ static struct error *undo_forced_signal(struct recorder *recorder, uint64_t rsp)
 
 static struct error *append_instruction(struct recorder *recorder, const struct insn_site *site,
                                         const struct user_regs_struct *before,
-                                        const struct user_regs_struct *after) {
+                                        const struct user_regs_struct *after,
+                                        const struct memory_ranges *written) {
     effects_clear(&recorder->effects);
+    for (size_t i = 0; i < written->count; i++)
+        TRY(effects_add_memory(&recorder->effects, recorder->thread->task, written->ranges[i].address,
+                               written->ranges[i].size));
     TRY(effects_add_registers(&recorder->effects, after));
     struct event event = {.kind = EVENT_INSTRUCTION};
     event.instruction.instruction = (uint8_t)site->kind;
@@ -558,10 +566,22 @@ static bool find_site(struct task *task, const struct insn_sites *sites, uint64_
     return true;
 }
 
+static struct error *log_instruction(struct recorder *recorder, const struct insn_site *site,
+                                     const struct user_regs_struct *before,
+                                     const struct user_regs_struct *after,
+                                     const struct memory_ranges *written) {
+    TRY(undo_forced_signal(recorder, after->rsp));
+    TRY(append_instruction(recorder, site, before, after, written));
+    note_last(recorder, after);
+    return NULL;
+}
+
 struct error *record_instruction(struct recorder *recorder, struct task *task, const struct insn_sites *sites,
                                  bool *ret_done) {
     struct user_regs_struct before, after;
     struct insn_site site;
+    struct memory_ranges written = {0};
+    struct error *err = NULL;
     siginfo_t info;
     *ret_done = false;
     TRY(trace_get_siginfo(task->tid, &info));
@@ -569,13 +589,15 @@ struct error *record_instruction(struct recorder *recorder, struct task *task, c
     if (info.si_signo != SIGILL || info.si_code <= 0 || !find_site(task, sites, before.rip, &site))
         return NULL;
     after = before;
-    insn_imitate(&site, &after);
-    TRY(trace_set_registers(task->tid, &after));
+    if (site.kind == INSN_VDSO)
+        err = vdso_answer(task, &after, &written);
+    else
+        insn_imitate(&site, &after);
+    if (!err)
+        err = trace_set_registers(task->tid, &after);
     *ret_done = true;
-    if (!recorder || recorder->mode != RECORDER_RECORDING)
-        return NULL;
-    TRY(undo_forced_signal(recorder, after.rsp));
-    TRY(append_instruction(recorder, &site, &before, &after));
-    note_last(recorder, &after);
-    return NULL;
+    if (!err && recorder && recorder->mode == RECORDER_RECORDING)
+        err = log_instruction(recorder, &site, &before, &after, &written);
+    memory_ranges_deinit(&written);
+    return err;
 }

@@ -51,8 +51,8 @@ static const struct syscall_hooks hooks[] = {
     [HANDLER_EXIT] = {.entry = record_entry_exit},
     [HANDLER_CLONE] = {.entry = record_entry_clone, .exit = record_exit_clone},
     [HANDLER_ARCH_PRCTL] = {.entry = record_entry_arch_prctl},
-    [HANDLER_PRCTL] = {.entry = record_entry_prctl},
-    [HANDLER_SECCOMP] = {.entry = record_entry_seccomp},
+    [HANDLER_PRCTL] = {.entry = record_entry_prctl, .exit = record_exit_seccomp},
+    [HANDLER_SECCOMP] = {.entry = record_entry_seccomp, .exit = record_exit_seccomp},
     [HANDLER_SETRLIMIT] = {.exit = record_exit_setrlimit},
     [HANDLER_PERSONALITY] = {.entry = record_entry_personality},
     [HANDLER_SIGRETURN] = {.exit = record_exit_sigreturn},
@@ -156,7 +156,18 @@ static size_t read_with_vectors(void *context, uint64_t address, void *ret, size
     return got;
 }
 
+struct error *record_note_entry(struct recorder *recorder, bool *ret_foreign) {
+    struct thread *thread = recorder->thread;
+    thread->in_call = thread->refused = thread->granted = thread->trapped = false;
+    TRY(trace_get_registers(thread->task->tid, &thread->entry));
+    note_call(recorder);
+    thread->row = syscall_find(thread->call.number);
+    *ret_foreign = foreign_call(recorder);
+    return NULL;
+}
+
 struct error *record_entry(struct recorder *recorder) {
+    bool foreign;
     recorder->thread->phase = PHASE_RUNNING;
     recorder->thread->in_call = false;
     recorder->thread->clone_flags = 0;
@@ -166,11 +177,8 @@ struct error *record_entry(struct recorder *recorder) {
         if (injected)
             return NULL;
     }
-    TRY(trace_get_registers(recorder->thread->task->tid, &recorder->thread->entry));
-    note_call(recorder);
-    recorder->thread->refused = false;
-    recorder->thread->row = syscall_find(recorder->thread->call.number);
-    if (foreign_call(recorder))
+    TRY(record_note_entry(recorder, &foreign));
+    if (foreign)
         return task_resume(recorder->thread->task, RESUME_CONT, 0);
     if (!recorder->thread->row) { /* not in the table: it may still answer ENOSYS, which is no harm */
         return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
@@ -183,7 +191,8 @@ struct error *record_entry(struct recorder *recorder) {
     if (recorder->mode != RECORDER_RECORDING) /* its exit: what was changed for the call is put back */
         return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     if (recorder->thread->refused) {
-        warn_refused(recorder);
+        if (!recorder->thread->granted)
+            warn_refused(recorder);
         TRY(skip_call(recorder));
     }
     recorder->thread->in_call = true;
@@ -276,11 +285,14 @@ static struct error *gather(struct recorder *recorder) {
 
 /* What a call that was not made is answered. */
 static uint64_t refusal(const struct recorder *recorder) {
+    if (recorder->thread->granted)
+        return 0;
     switch (recorder->thread->row->handler) {
     case HANDLER_FILE_TRANSFER:
     case HANDLER_MADVISE:
     case HANDLER_PRCTL:
     case HANDLER_ARCH_PRCTL:
+    case HANDLER_SECCOMP:
         return (uint64_t)-EINVAL;
     default:
         return (uint64_t)-ENOSYS;

@@ -85,7 +85,7 @@ static struct error *await_birth(struct session *session, struct task *task) {
 }
 
 /* CLONE_CHILD_CLEARTID: where struct clone_args of clone3 has child_tid is 16. */
-static uint64_t find_clear_tid(struct recorder *recorder) {
+uint64_t record_clear_tid(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->thread->call;
     uint64_t address = call->args[3];
     if (!(recorder->thread->clone_flags & CLONE_CHILD_CLEARTID))
@@ -104,7 +104,8 @@ struct error *record_thread_made(struct recorder *recorder, pid_t tid) {
     struct task *task = engine_task(&session->engine, tid);
     TRY(await_birth(session, task));
     TRY(record_thread_new(recorder, recorder->process, task, &thread));
-    thread->clear_tid = find_clear_tid(recorder);
+    task->watched = task->filtered;
+    thread->clear_tid = record_clear_tid(recorder);
     TRY(trace_get_registers(tid, &thread->last));
     TRY(trace_get_sigmask(tid, &thread->sigmask));
     thread->last_is_call = true;
@@ -132,20 +133,16 @@ struct error *record_thread_begin(struct recorder *recorder) {
 /* ---- end ---- */
 
 /* The words that exit_robust_list() of the kernel may change (kernel/futex/core.c). */
-static struct error *note_robust(struct thread *thread) {
+static struct error *note_robust(struct thread *thread, struct task *reader, uint64_t address) {
     uint64_t head[3], entry; /* struct robust_list_head: first entry, offset of the word, pending entry */
-    void *address = NULL;
-    size_t size;
-    struct task *task = thread->task;
-    if (syscall(SYS_get_robust_list, task->tid, &address, &size) < 0 || !address ||
-        task_read(task, (uint64_t)address, head, sizeof(head)) != sizeof(head))
+    if (!address || task_read(reader, address, head, sizeof(head)) != sizeof(head))
         return NULL;
     if (head[2])
         TRY(memory_ranges_add(&thread->at_exit, (head[2] & ~1ull) + head[1], 4));
     entry = head[0];
-    for (int i = 0; i < ROBUST_MOST && (entry & ~1ull) != (uint64_t)address && entry; i++) {
+    for (int i = 0; i < ROBUST_MOST && (entry & ~1ull) != address && entry; i++) {
         TRY(memory_ranges_add(&thread->at_exit, (entry & ~1ull) + head[1], 4));
-        if (task_read(task, entry & ~1ull, &entry, sizeof(entry)) != sizeof(entry))
+        if (task_read(reader, entry & ~1ull, &entry, sizeof(entry)) != sizeof(entry))
             break;
     }
     return NULL;
@@ -165,14 +162,22 @@ static struct error *note_inherited(struct thread *ending) {
     return NULL;
 }
 
-struct error *record_thread_note_end(struct recorder *recorder) {
-    struct thread *thread = recorder->thread;
+static struct error *note_end(struct thread *thread, struct task *reader, uint64_t robust_list) {
     thread->ending = true;
     thread->at_exit.count = 0;
     if (thread->clear_tid)
         TRY(memory_ranges_add(&thread->at_exit, thread->clear_tid, 4));
-    TRY(note_robust(thread));
+    TRY(note_robust(thread, reader, robust_list));
     return note_inherited(thread);
+}
+
+struct error *record_thread_note_end(struct recorder *recorder) {
+    struct thread *thread = recorder->thread;
+    void *address = NULL;
+    size_t size;
+    if (syscall(SYS_get_robust_list, thread->task->tid, &address, &size) < 0)
+        address = NULL;
+    return note_end(thread, thread->task, (uint64_t)address);
 }
 
 /* Somebody whose memory is still there. */
@@ -181,6 +186,11 @@ static struct thread *find_living(const struct recorder *recorder, const struct 
         if (thread != but && !thread->ended && thread->task)
             return thread;
     return NULL;
+}
+
+struct error *record_thread_note_killed(struct recorder *recorder) {
+    struct thread *thread = recorder->thread, *living = find_living(recorder, thread);
+    return living ? note_end(thread, living->task, thread->robust_list) : NULL;
 }
 
 pid_t record_living_tid(const struct recorder *recorder) {
@@ -230,7 +240,7 @@ struct error *record_thread_await_end(struct recorder *recorder) {
 struct error *record_thread_gone(struct recorder *recorder, const struct stop *stop) {
     struct thread *thread = recorder->thread;
     struct error *err = NULL;
-    if (thread->ending && stop->kind == STOP_EXITED && !recorder->ending)
+    if (thread->ending && (stop->kind == STOP_EXITED || thread->judging) && !recorder->ending)
         err = append_end(recorder);
     record_thread_free(thread);
     return err;

@@ -119,6 +119,7 @@ struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
         return &error_no_memory;
     TRY(add(session, task, START_FORK, recorder->process->pid, recorder->info.domain, recorder->events,
             &child));
+    child->leader->clear_tid = record_clear_tid(recorder);
     record_forget_changing(recorder);
     return copy_process(recorder->process, child->process);
 }
@@ -140,6 +141,7 @@ static struct error *refuse(struct recorder *recorder, struct error *err) {
 
 static struct error *begin(struct recorder *recorder) {
     recorder->thread->phase = PHASE_RUNNING;
+    record_filter_begin(recorder);
     struct error *err =
         recording_make_domain(&recorder->session->recording, recorder->info.domain, &recorder->domainfd);
     if (!err)

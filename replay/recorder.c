@@ -51,6 +51,7 @@ static struct error *on_tick(struct session *session) {
     bool waiting = false;
     record_forward_signals(session);
     for (size_t i = 0; i < session->recorder_count; i++) {
+        TRY(record_filter_tick(session->recorders[i]));
         TRY(record_turn_tick(session->recorders[i]));
         TRY(record_domain_tick(session->recorders[i]));
         waiting = waiting || has_deferred(session->recorders[i]);

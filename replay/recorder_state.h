@@ -168,6 +168,10 @@ struct thread {
     struct buffer vector_bytes;    /* and what was there at the entry, one after the other */
     bool in_call;                  /* its exit stop is due */
     bool refused;                  /* it is answered ENOSYS */
+    bool granted;                  /* refused, but answered 0: reel does what was asked for itself */
+    bool judging;                  /* it was entered, and a filter of the program's own may answer it */
+    bool trapped;                  /* the filter did, and SIGSYS is due: see record_filter.c */
+    uint64_t robust_list;          /* while judging: its list of robust mutexes, 0: not asked for */
     struct syscall_call restarted; /* the interrupted call that restart_syscall goes on with */
     uint64_t offset_before;        /* file offset before a transfer */
     struct image *before;          /* memory before a vfork child shares it; owned */
@@ -280,12 +284,16 @@ bool record_turn_writes(struct recorder *recorder);
 struct error *record_thread_new(struct recorder *recorder, struct process *process, struct task *task,
                                 struct thread **ret);
 void record_thread_free(struct thread *thread);
+/* The word that the kernel clears when the child of the current call ends, 0: none. */
+uint64_t record_clear_tid(struct recorder *recorder);
 /* PTRACE_EVENT_CLONE of a thread: its first stop is waited for. */
 struct error *record_thread_made(struct recorder *recorder, pid_t tid);
 /* The clone call has been logged: EVENT_THREAD follows. */
 struct error *record_thread_begin(struct recorder *recorder);
 /* At the entry of exit, while others live on. */
 struct error *record_thread_note_end(struct recorder *recorder);
+/* The kernel has ended it in the middle of a call. */
+struct error *record_thread_note_killed(struct recorder *recorder);
 /* recorder->thread has called exit: wait until it has gone. */
 struct error *record_thread_await_end(struct recorder *recorder);
 /* recorder->thread is gone, and is not the leader. */
@@ -335,6 +343,28 @@ struct error *record_add_sharer(struct session *session, pid_t tid, const struct
 struct sharer *record_find_sharer(const struct session *session, pid_t tid);
 void record_drop_sharer(struct session *session, pid_t tid);
 void record_sharing_deinit(struct session *session);
+
+/* record_filter.c: seccomp filters of the program's own. */
+/* recorder->thread, whose task is watched, is about to make a call that its filters see first. */
+struct error *record_filter_entry(struct recorder *recorder);
+/* They have let it through to reel's, or to a tracer of their own. *ret_made: the call is made, and its entry
+ * to be dealt with; else the task has been resumed. */
+struct error *record_filter_passed(struct recorder *recorder, const struct stop *stop, bool *ret_made);
+/* They have answered it. */
+struct error *record_filter_answered(struct recorder *recorder);
+/* recorder->thread is gone. Was that the answer? Its entry is logged then. */
+struct error *record_filter_killed(struct recorder *recorder, const struct stop *stop, bool *ret_killed);
+/* A tick: a leader that was killed so is not reported before the last thread has ended. */
+struct error *record_filter_tick(struct recorder *recorder);
+/* The same of a task that is not recorded, at its seccomp stop. *ret_made as above. */
+struct error *record_filter_pass(struct session *session, const struct stop *stop,
+                                 struct user_regs_struct *regs, bool *ret_made);
+/* The process of recorder->thread is recorded from here on. */
+void record_filter_begin(struct recorder *recorder);
+
+/* record_syscall.c: note the call that recorder->thread enters. *ret_foreign: it is none of x86-64, and the
+ * recording has stopped. */
+struct error *record_note_entry(struct recorder *recorder, bool *ret_foreign);
 
 /* record_untraced.c: children that should not be traced are, all the same. */
 /* A task, recorded or not, enters a call with these registers. */
@@ -462,6 +492,9 @@ void record_code_deinit(struct session *session);
  * and adds the patches to the effects. */
 struct error *record_code(struct recorder *recorder, int fd, uint64_t address, uint64_t size,
                           uint64_t offset);
+/* The task has seccomp filters: make the vdso's system calls traps, so that the filters do not see what they
+ * would not see natively. The patches are added to effects (or not, NULL). */
+struct error *record_guard_vdso(struct task *task, const struct insn_sites *sites, struct effects *effects);
 /* Turn the vdso's functions into system calls. */
 struct error *record_patch_vdso(struct recorder *recorder, const struct maps *maps);
 

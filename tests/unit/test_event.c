@@ -1,6 +1,7 @@
 /* event: every field of every kind survives; hostile bytes are refused. */
 #include "replay/event.h"
 #include "tests/unit/scratch.h"
+#include "tracer/insn.h"
 
 #define EFFECTS_MAX 12
 #define BYTES_MAX   700
@@ -34,9 +35,10 @@ static struct effect any_effect(void) {
         effect.kind == EFFECT_FILE || effect.kind == EFFECT_FILE_SIZE || effect.kind == EFFECT_MAP_FILE;
     bool has_address = effect.kind == EFFECT_MEMORY || effect.kind == EFFECT_FILE ||
                        effect.kind == EFFECT_PATCH || effect.kind == EFFECT_FILE_SIZE ||
-                       effect.kind == EFFECT_STACK || effect.kind == EFFECT_ORDER;
+                       effect.kind == EFFECT_STACK || effect.kind == EFFECT_ORDER ||
+                       effect.kind == EFFECT_ANSWERED;
     if (effect.kind != EFFECT_FILE_SIZE && effect.kind != EFFECT_MAP_FILE && effect.kind != EFFECT_STACK &&
-        effect.kind != EFFECT_ORDER) {
+        effect.kind != EFFECT_ORDER && effect.kind != EFFECT_ANSWERED) {
         effect.size = effect.kind == EFFECT_REGISTERS ? sizeof(struct user_regs_struct) : below(BYTES_MAX);
         effect.bytes = pool;
     }
@@ -84,7 +86,7 @@ static struct event any_event(enum event_kind kind, struct effect effects[EFFECT
     if (kind == EVENT_SIGNAL)
         fill_signal(&event);
     if (kind == EVENT_INSTRUCTION) {
-        event.instruction.instruction = (uint8_t)(1 + below(6));
+        event.instruction.instruction = (uint8_t)(1 + below(INSN_KIND_END - 1));
         event.instruction.length = (uint8_t)below(16);
         event.instruction.rip = any();
         event.instruction.registers_hash = (uint32_t)any();
