@@ -12,6 +12,7 @@
  * instruction. */
 #include "replay/recorder_state.h"
 
+#include "base/say.h"
 #include "tracer/maps.h"
 #include "tracer/process.h"
 #include "tracer/remote.h"
@@ -163,12 +164,38 @@ struct error *record_delivered(struct recorder *recorder, const struct stop *sto
     return task_resume(recorder->thread->task, RESUME_CONT, 0);
 }
 
+/* The kernel spares the first process of a PID namespace also what its own instruction raises, when it is
+ * traced: the instruction would raise it for ever. Without a tracer the signal kills. */
+static struct error *is_spared(struct recorder *recorder, const siginfo_t *info, bool *ret) {
+    struct process_status status;
+    *ret = false;
+    if (!is_synchronous(info))
+        return NULL;
+    TRY(read_status(recorder, &status));
+    bool is_init = status.is_init;
+    status.is_init = false;
+    *ret = is_init && process_disposition(&status, info->si_signo) == DISPOSITION_FATAL;
+    return NULL;
+}
+
+static struct error *kill_spared(struct recorder *recorder, const siginfo_t *info) {
+    say_always("process %d dies of SIGKILL, and would of %s: it is the first of a PID namespace, to which the "
+               "kernel delivers no such signal under a tracer",
+               recorder->process->pid, signal_name(info->si_signo));
+    kill(recorder->process->pid, SIGKILL);
+    return NULL;
+}
+
 /* Let the signal of this stop through and log what it does. */
 static struct error *deliver(struct recorder *recorder, const siginfo_t *info, enum signal_place place,
                              const struct user_regs_struct *at) {
     enum disposition disposition;
+    bool spared;
     recorder->thread->trapped = false;
+    TRY(is_spared(recorder, info, &spared));
     TRY(find_disposition(recorder, info->si_signo, &disposition));
+    if (spared)
+        disposition = DISPOSITION_FATAL;
     switch (disposition) {
     case DISPOSITION_HANDLED:
         recorder->thread->delivering = *info;
@@ -183,6 +210,8 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
         TRY(record_turn_add_outputs(recorder));
         TRY(record_end_memory(recorder));
         TRY(append_signal(recorder, info, place, SIGNAL_FATAL, at));
+        if (spared)
+            return kill_spared(recorder, info);
         break;
     case DISPOSITION_IGNORED:
         TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));

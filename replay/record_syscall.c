@@ -110,7 +110,9 @@ static void warn_refused(const struct recorder *recorder) {
         recorder->thread->call.number == SYS_rseq)
         return;
     warned[recorder->thread->call.number] = true;
-    say("%s: answered as if this kernel did not have it%s%s", recorder->thread->row->name,
+    say("%s: answered as if %s%s%s", recorder->thread->row->name,
+        recorder->thread->call.number == SYS_ptrace ? "it were not permitted"
+                                                    : "this kernel did not have it",
         recorder->thread->row->why ? ": " : "", recorder->thread->row->why ? recorder->thread->row->why : "");
 }
 
@@ -287,6 +289,8 @@ static struct error *gather(struct recorder *recorder) {
 static uint64_t refusal(const struct recorder *recorder) {
     if (recorder->thread->granted)
         return 0;
+    if (recorder->thread->call.number == SYS_ptrace)
+        return (uint64_t)-EPERM;
     switch (recorder->thread->row->handler) {
     case HANDLER_FILE_TRANSFER:
     case HANDLER_MADVISE:

@@ -28,6 +28,8 @@ static void parse_line(const char *line, struct process_status *ret) {
         ret->state = *value;
     else if ((value = value_of(line, "Tgid")))
         ret->tgid = (pid_t)strtol(value, NULL, 10);
+    else if ((value = value_of(line, "NStgid")))
+        ret->is_init = strrchr(value, '\t') ? !strcmp(strrchr(value, '\t'), "\t1") : !strcmp(value, "1");
     else if ((value = value_of(line, "TracerPid")))
         ret->tracer = (pid_t)strtol(value, NULL, 10);
     else if ((value = value_of(line, "Uid")))
@@ -68,7 +70,8 @@ enum disposition process_disposition(const struct process_status *status, int si
     uint64_t bit = 1ull << (signo - 1);
     if (status->caught & bit)
         return DISPOSITION_HANDLED;
-    if (status->ignored & bit || signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH)
+    bool spared = status->is_init && signo != SIGKILL && signo != SIGSTOP;
+    if (spared || status->ignored & bit || signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH)
         return DISPOSITION_IGNORED;
     if (signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
         return DISPOSITION_STOPS;

@@ -17,12 +17,14 @@ struct process_status {
     bool has_memory; /* kernel threads and zombies have none */
     uint64_t caught, ignored, pending; /* signals, bit signo-1; pending: for this thread */
     bool has_shadow_stack;
+    bool is_init; /* the first process of a PID namespace */
 };
 
 /* Of a process or thread. ERROR_NOT_FOUND when there is none. */
 struct error *process_status(pid_t pid, struct process_status *ret);
 
-/* What a signal would do. */
+/* What a signal would do. Init is spared what it has no handler for, but not by who is outside (SIGKILL and
+ * SIGSTOP). */
 enum disposition { DISPOSITION_HANDLED, DISPOSITION_IGNORED, DISPOSITION_STOPS, DISPOSITION_FATAL };
 enum disposition process_disposition(const struct process_status *status, int signo);
 

@@ -325,7 +325,7 @@ START_TEST(test_bad_values) {
         ROW("\6\1\xff\xff\xff\xff\x0f"),                          /* 2^32 - 1 effects */
         ROW("\6\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"),        /* 2^64 - 1 effects */
         ROW("\6\1\1\0\0"),                                        /* effect of no kind */
-        ROW("\6\1\1\x0b\0"),                                      /* EFFECT_KIND_END */
+        ROW("\6\1\1\x0c\0"),                                      /* EFFECT_KIND_END */
         ROW("\6\1\1\4\0"),                                        /* registers of 0 bytes */
         ROW("\6\1\1\7\0"),                                        /* file 0 */
         ROW("\6\1\1\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\1x"), /* memory that wraps */
@@ -339,7 +339,7 @@ START_TEST(test_bad_values) {
         ROW("\7\1\3\x82\1\0\0"),                                  /* died of signal 65 */
         ROW("\4\1\0\0\0\0\0\0\0\0\0\0\0\0"),                      /* file 0 */
         ROW("\3\1\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0"),                /* no instruction */
-        ROW("\3\1\7\2\0\0\0\0\0\0\0\0\0\0\0\0\0"),                /* behind the last instruction */
+        ROW("\3\1\x08\2\0\0\0\0\0\0\0\0\0\0\0\0\0"),                /* behind the last instruction */
         ROW("\3\1\1\x10\0\0\0\0\0\0\0\0\0\0\0\0\0"),              /* an instruction of 16 bytes */
 #undef ROW
     };
