@@ -5,10 +5,10 @@
 
 #include "dwarf/elf.h"
 #include "tracer/maps.h"
+#include "tracer/process.h"
 #include "tracer/vdso.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -288,17 +288,9 @@ static struct error *add_vdso_call(struct recorder *recorder, uint64_t function)
     return insn_sites_add(&recorder->process->sites, &site);
 }
 
-/* Another time namespace has clocks that reel does not see. */
-static bool has_same_clocks(const struct task *task) {
-    char path[64], own[64], its[64];
-    snprintf(path, sizeof(path), "/proc/%d/ns/time", task->tid);
-    ssize_t size = readlink("/proc/self/ns/time", own, sizeof(own));
-    return readlink(path, its, sizeof(its)) == size && (size <= 0 || memcmp(own, its, (size_t)size) == 0);
-}
-
 struct error *record_guard_vdso(struct task *task, const struct insn_sites *sites, struct effects *effects) {
     uint8_t code[sizeof(call_code)];
-    if (!has_same_clocks(task))
+    if (!process_same_namespace(task->tid, getpid(), "time")) /* whose clocks reel does not see */
         return NULL;
     for (size_t i = 0; i < sites->count; i++) {
         const struct insn_site *site = &sites->sites[i];

@@ -190,22 +190,13 @@ struct error *record_entry_arch_prctl(struct recorder *recorder) {
     return NULL;
 }
 
-/* The recorded tasks stay on reel's processor, whatever they ask for: they would wait for each other
- * otherwise. */
-struct error *record_exit_affinity(struct recorder *recorder) {
-    pid_t tid = (pid_t)recorder->thread->call.args[0];
-    cpu_set_t own;
-    if (!record_succeeded(recorder) || (tid && !table_find(&recorder->session->threads, (uint32_t)tid)))
-        return NULL;
-    if (sched_getaffinity(0, sizeof(own), &own) == 0)
-        (void)sched_setaffinity(tid ? tid : record_tid(recorder), sizeof(own), &own);
-    return NULL;
-}
-
 struct error *record_exit_process_vm_writev(struct recorder *recorder) {
-    if (record_succeeded(recorder))
-        record_shared_poked(recorder, (pid_t)recorder->thread->call.args[0]);
-    if (record_succeeded(recorder) && (pid_t)recorder->thread->call.args[0] == recorder->process->pid)
+    const struct thread *target = record_find_named(recorder, (pid_t)recorder->thread->call.args[0]);
+    if (!record_succeeded(recorder) || !target)
+        return NULL;
+    if (target->process != recorder->process)
+        record_shared_poked(recorder, target->process->pid);
+    else
         recorder_stop(recorder, "process_vm_writev to itself cannot be recorded yet");
     return NULL;
 }

@@ -62,7 +62,8 @@ static const struct syscall_hooks hooks[] = {
     [HANDLER_OPEN] = {.exit = record_exit_open},
     [HANDLER_FILE_RESIZE] = {.exit = record_exit_file_resize},
     [HANDLER_FILE_TRANSFER] = {.entry = record_entry_transfer, .exit = record_exit_transfer},
-    [HANDLER_AFFINITY] = {.exit = record_exit_affinity},
+    [HANDLER_AFFINITY] = {.entry = record_entry_affinity, .exit = record_exit_affinity},
+    [HANDLER_PROCESSOR] = {.exit = record_exit_processor},
     [HANDLER_PROCESS_VM_WRITEV] = {.exit = record_exit_process_vm_writev},
 };
 

@@ -68,6 +68,7 @@ void record_thread_free(struct thread *thread) {
     recorder->thread = before == thread ? recorder->leader : before;
     memory_ranges_deinit(&thread->vectors);
     memory_ranges_deinit(&thread->at_exit);
+    free(thread->affinity);
     buffer_deinit(&thread->vector_bytes);
     buffer_deinit(&thread->point);
     free(thread);
@@ -106,6 +107,7 @@ struct error *record_thread_made(struct recorder *recorder, pid_t tid) {
     TRY(record_thread_new(recorder, recorder->process, task, &thread));
     task->watched = task->filtered;
     thread->clear_tid = record_clear_tid(recorder);
+    TRY(record_inherit_affinity(recorder->thread, thread));
     TRY(trace_get_registers(tid, &thread->last));
     TRY(trace_get_sigmask(tid, &thread->sigmask));
     thread->last_is_call = true;

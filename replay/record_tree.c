@@ -119,6 +119,7 @@ struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
         return &error_no_memory;
     TRY(add(session, task, START_FORK, recorder->process->pid, recorder->info.domain, recorder->events,
             &child));
+    TRY(record_inherit_affinity(recorder->thread, child->leader));
     child->leader->clear_tid = record_clear_tid(recorder);
     record_forget_changing(recorder);
     return copy_process(recorder->process, child->process);

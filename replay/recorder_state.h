@@ -17,6 +17,7 @@
 #include "tracer/maps.h"
 #include "tracer/syscall.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -176,6 +177,10 @@ struct thread {
     uint64_t offset_before;        /* file offset before a transfer */
     struct image *before;          /* memory before a vfork child shares it; owned */
     struct maps maps_before;       /* its mappings then */
+
+    cpu_set_t *affinity; /* what it has asked for, NULL: nothing; owned. See record_affinity.c */
+    cpu_set_t place_before; /* where a task was bound before a call of sched_setaffinity */
+    bool bound_before;      /* place_before is known */
 
     struct user_regs_struct last; /* registers after its last event */
     bool last_is_call;  /* that was a system call: with equal registers no instruction ran since. Anywhere
@@ -365,6 +370,13 @@ void record_filter_begin(struct recorder *recorder);
 /* record_syscall.c: note the call that recorder->thread enters. *ret_foreign: it is none of x86-64, and the
  * recording has stopped. */
 struct error *record_note_entry(struct recorder *recorder, bool *ret_foreign);
+
+/* record_affinity.c: the thread that the program means by `tid` (0: the one that asks), as it is numbered in
+ * its PID namespace; NULL: none that is recorded. */
+struct thread *record_find_named(struct recorder *recorder, pid_t tid);
+struct error *record_inherit_affinity(const struct thread *parent, struct thread *child);
+/* The processor that the thread is told it runs on. */
+uint32_t record_told_processor(const struct thread *thread, uint32_t processor);
 
 /* record_untraced.c: children that should not be traced are, all the same. */
 /* A task, recorded or not, enters a call with these registers. */
