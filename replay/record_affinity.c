@@ -95,7 +95,8 @@ uint32_t record_told_processor(const struct thread *thread, uint32_t processor) 
 static struct error *tell_processor(struct recorder *recorder) {
     uint32_t processor;
     uint64_t address = recorder->thread->call.args[0];
-    if (!address || task_read(recorder->thread->task, address, &processor, sizeof(processor)) != sizeof(processor))
+    if (!address ||
+        task_read(recorder->thread->task, address, &processor, sizeof(processor)) != sizeof(processor))
         return NULL;
     processor = record_told_processor(recorder->thread, processor);
     return put(recorder, address, &processor, sizeof(processor));

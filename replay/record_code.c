@@ -294,8 +294,7 @@ struct error *record_guard_vdso(struct task *task, const struct insn_sites *site
         return NULL;
     for (size_t i = 0; i < sites->count; i++) {
         const struct insn_site *site = &sites->sites[i];
-        if (site->kind != INSN_VDSO ||
-            task_read(task, site->address, code, sizeof(code)) != sizeof(code) ||
+        if (site->kind != INSN_VDSO || task_read(task, site->address, code, sizeof(code)) != sizeof(code) ||
             memcmp(code, call_code, sizeof(code)) != 0)
             continue;
         TRY(task_write(task, site->address, trap_code, sizeof(trap_code)));

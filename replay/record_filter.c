@@ -1,9 +1,9 @@
 /* record_filter: seccomp filters that the program installs.
  *
  * They are really installed and stand beside reel's. The kernel asks all filters about a call, and the
- * strongest answer counts: KILL, TRAP and ERRNO before reel's TRACE, ALLOW and LOG behind it. A call that such
- * a filter has answered never comes to reel's filter. So the tasks of such a program are watched: the stop at
- * the entry of a call comes before the filters. What follows tells what they said:
+ * strongest answer counts: KILL, TRAP and ERRNO before reel's TRACE, ALLOW and LOG behind it. A call that
+ * such a filter has answered never comes to reel's filter. So the tasks of such a program are watched: the
+ * stop at the entry of a call comes before the filters. What follows tells what they said:
  *
  *     seccomp stop of reel's    the call is made, as always
  *     seccomp stop, other data  the filter says TRACE: no tracer of its own is there, so the answer is ENOSYS

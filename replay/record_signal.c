@@ -179,9 +179,10 @@ static struct error *is_spared(struct recorder *recorder, const siginfo_t *info,
 }
 
 static struct error *kill_spared(struct recorder *recorder, const siginfo_t *info) {
-    say_always("process %d dies of SIGKILL, and would of %s: it is the first of a PID namespace, to which the "
-               "kernel delivers no such signal under a tracer",
-               recorder->process->pid, signal_name(info->si_signo));
+    say_always(
+        "process %d dies of SIGKILL, and would of %s: it is the first of a PID namespace, to which the "
+        "kernel delivers no such signal under a tracer",
+        recorder->process->pid, signal_name(info->si_signo));
     kill(recorder->process->pid, SIGKILL);
     return NULL;
 }

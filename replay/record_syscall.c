@@ -107,14 +107,16 @@ static struct error *skip_call(struct recorder *recorder) {
 
 static void warn_refused(const struct recorder *recorder) {
     static bool warned[1024];
-    if (recorder->thread->call.number >= 1024 || warned[recorder->thread->call.number] ||
-        recorder->thread->call.number == SYS_rseq)
+    uint64_t number = recorder->thread->call.number;
+    const struct syscall_row *row = recorder->thread->row;
+    if (number >= 1024 || warned[number] || number == SYS_rseq)
         return;
-    warned[recorder->thread->call.number] = true;
-    say("%s: answered as if %s%s%s", recorder->thread->row->name,
-        recorder->thread->call.number == SYS_ptrace ? "it were not permitted"
-                                                    : "this kernel did not have it",
-        recorder->thread->row->why ? ": " : "", recorder->thread->row->why ? recorder->thread->row->why : "");
+    warned[number] = true;
+    const char *why =
+        row->handler == HANDLER_SECCOMP ? "a filter that asks another process cannot be recorded" : row->why;
+    say("%s: answered as if %s%s%s", row->name,
+        number == SYS_ptrace ? "it were not permitted" : "this kernel did not have it", why ? ": " : "",
+        why ? why : "");
 }
 
 /* Buffers may overwrite what names them: see syscall_vectors(). */

@@ -178,7 +178,7 @@ struct thread {
     struct image *before;          /* memory before a vfork child shares it; owned */
     struct maps maps_before;       /* its mappings then */
 
-    cpu_set_t *affinity; /* what it has asked for, NULL: nothing; owned. See record_affinity.c */
+    cpu_set_t *affinity;    /* what it has asked for, NULL: nothing; owned. See record_affinity.c */
     cpu_set_t place_before; /* where a task was bound before a call of sched_setaffinity */
     bool bound_before;      /* place_before is known */
 

@@ -39,7 +39,8 @@
 #define NOWHERE SIZE_MAX
 
 const char *trapped_instruction_name(enum trapped_instruction kind) {
-    static const char *const names[] = {"none", "rdtsc", "rdtscp", "rdrand", "rdseed", "rdpid", "cpuid", "vdso"};
+    static const char *const names[] = {"none",   "rdtsc", "rdtscp", "rdrand",
+                                        "rdseed", "rdpid", "cpuid",  "vdso"};
     return names[kind];
 }
 

@@ -73,7 +73,8 @@ enum disposition process_disposition(const struct process_status *status, int si
     if (status->caught & bit)
         return DISPOSITION_HANDLED;
     bool spared = status->is_init && signo != SIGKILL && signo != SIGSTOP;
-    if (spared || status->ignored & bit || signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH)
+    if (spared || status->ignored & bit || signo == SIGCHLD || signo == SIGCONT || signo == SIGURG ||
+        signo == SIGWINCH)
         return DISPOSITION_IGNORED;
     if (signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
         return DISPOSITION_STOPS;

@@ -18,7 +18,7 @@ struct process_status {
     uint64_t caught, ignored, pending; /* signals, bit signo-1; pending: for this thread */
     bool has_shadow_stack;
     pid_t inner_tid; /* in the innermost PID namespace */
-    bool is_init; /* the first process of a PID namespace */
+    bool is_init;    /* the first process of a PID namespace */
 };
 
 /* Of a process or thread. ERROR_NOT_FOUND when there is none. */

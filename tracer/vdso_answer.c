@@ -28,7 +28,8 @@ static int64_t put(struct task *task, uint64_t address, const void *bytes, size_
     return 0;
 }
 
-/* Clocks that the vdso reads by itself (do_hres() and do_coarse() in the kernel's lib/vdso/gettimeofday.c). */
+/* Clocks that the vdso reads by itself (do_hres() and do_coarse() in the kernel's lib/vdso/gettimeofday.c).
+ */
 static bool is_common(uint32_t clock) {
     return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW ||
            clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE || clock == CLOCK_BOOTTIME ||

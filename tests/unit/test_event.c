@@ -339,7 +339,7 @@ START_TEST(test_bad_values) {
         ROW("\7\1\3\x82\1\0\0"),                                  /* died of signal 65 */
         ROW("\4\1\0\0\0\0\0\0\0\0\0\0\0\0"),                      /* file 0 */
         ROW("\3\1\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0"),                /* no instruction */
-        ROW("\3\1\x08\2\0\0\0\0\0\0\0\0\0\0\0\0\0"),                /* behind the last instruction */
+        ROW("\3\1\x08\2\0\0\0\0\0\0\0\0\0\0\0\0\0"),              /* behind the last instruction */
         ROW("\3\1\1\x10\0\0\0\0\0\0\0\0\0\0\0\0\0"),              /* an instruction of 16 bytes */
 #undef ROW
     };

@@ -18,8 +18,14 @@ static void *add(void *argument) {
     return argument;
 }
 
+static volatile sig_atomic_t enough;
+
+static void stop(int signo) {
+    enough = signo;
+}
+
 static void produce(void) {
-    for (int i = 0; i < 600; i++) {
+    for (int i = 0; !enough; i++) {
         CHECK(write(1, "x", 1) == 1);
         if (i % 20 == 0)
             usleep(500);
@@ -40,6 +46,7 @@ static void consume(int result) {
 int main(void) {
     int data[2], result[2], status;
     pid_t job[2];
+    signal(SIGUSR1, stop);
     CHECK(pipe(data) == 0 && pipe(result) == 0);
     for (int i = 0; i < 2; i++) {
         job[i] = fork();
@@ -66,10 +73,11 @@ int main(void) {
         for (int i = 0; i < 2; i++)
             CHECK(waitpid(job[i], &status, WCONTINUED) == job[i] && WIFCONTINUED(status));
     }
+    CHECK(kill(job[0], SIGUSR1) == 0);
     for (int i = 0; i < 2; i++)
         CHECK(waitpid(job[i], &status, 0) == job[i] && status == 0);
     CHECK(read(result[0], &total, sizeof(total)) == sizeof(total));
     printf("total %ld\n", total);
-    CHECK(total == 600 * 'x');
+    CHECK(total > 0 && total % 'x' == 0);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* Job control on a terminal: groups, sessions, who is in the foreground, stops by keys and by use of the terminal. */
+/* Job control on a terminal: groups, sessions, who is in the foreground, stops by keys and by use of the
+ * terminal. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <signal.h>
@@ -121,8 +122,8 @@ static void shell(void) {
     pid_t job = start_job(read_line, 0);
     expect(job, WUNTRACED, "reads", stopped, SIGTTIN, stop_signal);
     to_foreground(job);
-    CHECK(write(master, "hello\n", 6) == 6);
     expect(job, WCONTINUED, "continues", continued, 0, NULL);
+    CHECK(write(master, "hello\n", 6) == 6);
     expect(job, WUNTRACED, "has read", exited, 11, exit_status);
     CHECK(tcsetpgrp(0, getpgrp()) == 0);
     /* and writes */

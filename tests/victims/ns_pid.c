@@ -1,4 +1,5 @@
-/* PID namespaces: processes have other numbers inside than outside. Init is spared signals; faults kill it. */
+/* PID namespaces: processes have other numbers inside than outside. Init is spared signals; faults kill it.
+ */
 /* expect: exit 0 */
 /* needs: root */
 #include "victim.h"

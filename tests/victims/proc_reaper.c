@@ -1,4 +1,5 @@
-/* A subreaper inherits grandchildren; a program executed by descriptor; a descriptor taken from another process. */
+/* A subreaper inherits grandchildren; a program executed by descriptor; a descriptor taken from another
+ * process. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <signal.h>

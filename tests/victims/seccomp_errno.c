@@ -1,4 +1,5 @@
-/* seccomp filters that answer calls: with errors, with what looks like a success, and in children and programs. */
+/* seccomp filters that answer calls: with errors, with what looks like a success, and in children and
+ * programs. */
 /* expect: exit 0 */
 #include "seccomp.h"
 #include <sched.h>
@@ -33,9 +34,10 @@ static void answers(void) {
     CHECK(page[17] == 0);
     CHECK(syscall(SYS_pwrite64, 1, "never seen\n", 11, 0) == -1 && errno == ENOSPC);
     CHECK(syscall(SYS_fchmod, 1, 0) == -1 && errno == 4095);
-    CHECK(syscall(SYS_personality, 0xffffffff) == -1 && errno == 512); /* a number that means a restart elsewhere */
-    CHECK(syscall(SYS_fdatasync, -1) == -1 && errno == EBADF);         /* LOG */
-    CHECK(syscall(SYS_setns, -1, 0) == -1 && errno == ENOSYS);         /* TRACE, and no tracer */
+    CHECK(syscall(SYS_personality, 0xffffffff) == -1 &&
+          errno == 512);                                       /* a number that means a restart elsewhere */
+    CHECK(syscall(SYS_fdatasync, -1) == -1 && errno == EBADF); /* LOG */
+    CHECK(syscall(SYS_setns, -1, 0) == -1 && errno == ENOSYS); /* TRACE, and no tracer */
     CHECK(syscall(SYS_exit_group, 7) == -1 && errno == EBUSY);
     CHECK(syscall(SYS_execve, "/bin/true", NULL, NULL) == -1 && errno == E2BIG);
     CHECK(syscall(SYS_fork) == -1 && errno == EMFILE);
@@ -45,11 +47,11 @@ static void answers(void) {
 int main(void) {
     char text[200];
     CHECK(setvbuf(stdout, malloc(1 << 16), _IOFBF, 1 << 16) == 0);
-    INSTALL({SYS_getppid, ERRNO(EPERM)}, {SYS_munmap, ERRNO(0)}, {SYS_pwrite64, ERRNO(ENOSPC)}, {SYS_fchmod, ERRNO(4095)},
-            {SYS_personality, ERRNO(512)}, {SYS_fdatasync, SECCOMP_RET_LOG}, {SYS_setns, SECCOMP_RET_TRACE | 5},
-            {SYS_exit_group, ERRNO(EBUSY)}, {SYS_execve, ERRNO(E2BIG)}, {SYS_fork, ERRNO(EMFILE)},
-            {SYS_clock_gettime, ERRNO(EPERM)}, {SYS_gettimeofday, ERRNO(EPERM)}, {SYS_clock_getres, ERRNO(EPERM)},
-            {SYS_time, ERRNO(EPERM)}, {SYS_getcpu, ERRNO(EPERM)});
+    INSTALL({SYS_getppid, ERRNO(EPERM)}, {SYS_munmap, ERRNO(0)}, {SYS_pwrite64, ERRNO(ENOSPC)},
+            {SYS_fchmod, ERRNO(4095)}, {SYS_personality, ERRNO(512)}, {SYS_fdatasync, SECCOMP_RET_LOG},
+            {SYS_setns, SECCOMP_RET_TRACE | 5}, {SYS_exit_group, ERRNO(EBUSY)}, {SYS_execve, ERRNO(E2BIG)},
+            {SYS_fork, ERRNO(EMFILE)}, {SYS_clock_gettime, ERRNO(EPERM)}, {SYS_gettimeofday, ERRNO(EPERM)},
+            {SYS_clock_getres, ERRNO(EPERM)}, {SYS_time, ERRNO(EPERM)}, {SYS_getcpu, ERRNO(EPERM)});
     answers();
     clocks();
     for (int i = 0; i < 3; i++) { /* a filter more in each child; and its programs, by execveat */
@@ -59,7 +61,8 @@ int main(void) {
             CHECK(syscall(SYS_gettid) == -1 && errno == EDOM);
             CHECK(PARENT() == -1 && errno == EPERM);
             clocks();
-            struct iovec all = {.iov_base = text, .iov_len = (size_t)snprintf(text, sizeof(text), "child %d\n", i)};
+            struct iovec all = {.iov_base = text,
+                                .iov_len = (size_t)snprintf(text, sizeof(text), "child %d\n", i)};
             CHECK(syscall(SYS_writev, 1, &all, 1) > 0);
             char *none[] = {"date", "+%s", NULL};
             if (i == 2)

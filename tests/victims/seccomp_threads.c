@@ -45,7 +45,8 @@ int main(void) {
         CHECK(pthread_create(&threads[i], NULL, filtered, (void *)i) == 0);
     for (int i = 0; i < 3; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
-    CHECK(pthread_create(&threads[0], NULL, waiting, NULL) == 0 && pthread_create(&threads[1], NULL, spinning, NULL) == 0);
+    CHECK(pthread_create(&threads[0], NULL, waiting, NULL) == 0 &&
+          pthread_create(&threads[1], NULL, spinning, NULL) == 0);
     usleep(5000);
     const struct rule rule = {SYS_getppid, ERRNO(EXDEV)};
     CHECK(install(&rule, 1, SECCOMP_FILTER_FLAG_TSYNC) == 0);
@@ -55,7 +56,10 @@ int main(void) {
         CHECK(pthread_join(threads[i], NULL) == 0);
     const struct rule other = {SYS_setns, SECCOMP_RET_USER_NOTIF};
     CHECK(install(&other, 1, 0) == 0);
-    CHECK(syscall(SYS_setns, -1, 0) == -1 && errno == ENOSYS); /* nobody listens */
+    CHECK(syscall(SYS_setns, -1, 0) == -1 && errno == ENOSYS);            /* nobody listens */
+    long listener = install(&other, 1, SECCOMP_FILTER_FLAG_NEW_LISTENER); /* refused by reel */
+    CHECK(getenv("REEL_EXPECT_REFUSED") ? listener == -1 && errno == EINVAL
+                                        : listener >= 0 || errno == EINVAL);
     printf("pid %d\n", getpid());
     return 0;
 }

@@ -27,8 +27,8 @@ static void answer(int signo, siginfo_t *info, void *context) {
 int main(void) {
     struct sigaction action = {.sa_sigaction = answer, .sa_flags = SA_SIGINFO | SA_NODEFER};
     CHECK(sigaction(SIGSYS, &action, NULL) == 0);
-    INSTALL({SYS_getppid, SECCOMP_RET_TRAP}, {SYS_openat, SECCOMP_RET_TRAP | 3}, {SYS_mmap, SECCOMP_RET_TRAP | 77},
-            {SYS_read, SECCOMP_RET_TRAP});
+    INSTALL({SYS_getppid, SECCOMP_RET_TRAP}, {SYS_openat, SECCOMP_RET_TRAP | 3},
+            {SYS_mmap, SECCOMP_RET_TRAP | 77}, {SYS_read, SECCOMP_RET_TRAP});
     for (int i = 0; i < 100; i++)
         CHECK(PARENT() == 4711);
     CHECK(open("/etc/passwd", O_RDONLY) == -1 && errno == EROFS);

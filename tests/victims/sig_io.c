@@ -1,4 +1,5 @@
-/* Signals that files send: SIGIO, one chosen by F_SETSIG with its data, of a message queue; rt_tgsigqueueinfo. */
+/* Signals that files send: SIGIO, one chosen by F_SETSIG with its data, of a message queue;
+ * rt_tgsigqueueinfo. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <mqueue.h>
@@ -44,7 +45,8 @@ int main(void) {
     struct mq_attr attributes = {.mq_maxmsg = 4, .mq_msgsize = 8};
     mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attributes);
     if (queue >= 0) {
-        struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_int = 77};
+        struct sigevent event = {
+            .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_int = 77};
         CHECK(mq_unlink(name) == 0 && mq_notify(queue, &event) == 0);
         CHECK(mq_send(queue, "hello", 5, 1) == 0);
         CHECK(messages == 1 && value_seen == 77);

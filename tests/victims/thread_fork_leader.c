@@ -1,4 +1,5 @@
-/* A forked process whose first thread ends before the others: the kernel clears the word that fork gave it. */
+/* A forked process whose first thread ends before the others: the kernel clears the word that fork gave it.
+ */
 /* expect: exit 0 */
 #include "victim.h"
 #include <pthread.h>

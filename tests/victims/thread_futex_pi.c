@@ -1,4 +1,5 @@
-/* Futexes with priority inheritance, raw: lock, try, unlock, wait and requeue to one; and waiting for several. */
+/* Futexes with priority inheritance, raw: lock, try, unlock, wait and requeue to one; and waiting for
+ * several. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <linux/futex.h>
@@ -15,7 +16,8 @@ static uint32_t lock, condition, words[3];
 static int waiting, woken;
 static long counter;
 
-static long futex(uint32_t *word, int operation, uint32_t value, void *timeout, uint32_t *other, uint32_t value3) {
+static long futex(uint32_t *word, int operation, uint32_t value, void *timeout, uint32_t *other,
+                  uint32_t value3) {
     return syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, timeout, other, value3);
 }
 
