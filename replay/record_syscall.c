@@ -83,20 +83,26 @@ static void note_call(struct recorder *recorder) {
 }
 
 /* Calls that are not x86-64 calls at all. */
-static bool foreign_call(struct recorder *recorder) {
+static struct error *find_foreign(struct recorder *recorder, bool *ret) {
     uint8_t code[SYSCALL_LENGTH] = {0};
     /* most calls come from few places: a place that was looked at is not looked at again */
     uint64_t *known = &recorder->process->known_calls[(recorder->thread->entry.rip >> 1) % KNOWN_CALLS];
+    *ret = false;
     if (*known == recorder->thread->entry.rip && recorder->thread->entry.cs == CODE_SEGMENT_64)
-        return false;
-    task_read(recorder->thread->task, recorder->thread->entry.rip - SYSCALL_LENGTH, code, sizeof(code));
+        return NULL;
+    if (task_read(recorder->thread->task, recorder->thread->entry.rip - SYSCALL_LENGTH, code, sizeof(code)) !=
+        sizeof(code)) { /* killed meanwhile, or the vsyscall page */
+        struct user_regs_struct regs;
+        TRY(trace_get_registers(recorder->thread->task->tid, &regs));
+    }
     if (recorder->thread->entry.cs == CODE_SEGMENT_64 && code[0] == 0x0f && code[1] == 0x05) {
         *known = recorder->thread->entry.rip;
-        return false;
+        return NULL;
     }
     recorder_stop(recorder, "the program makes a call of another kind (int 0x80 or vsyscall) at 0x%llx",
                   (unsigned long long)recorder->thread->entry.rip);
-    return true;
+    *ret = true;
+    return NULL;
 }
 
 /* Make the kernel skip the call; its result is set at the exit. */
@@ -167,8 +173,7 @@ struct error *record_note_entry(struct recorder *recorder, bool *ret_foreign) {
     TRY(trace_get_registers(thread->task->tid, &thread->entry));
     note_call(recorder);
     thread->row = syscall_find(thread->call.number);
-    *ret_foreign = foreign_call(recorder);
-    return NULL;
+    return find_foreign(recorder, ret_foreign);
 }
 
 struct error *record_entry(struct recorder *recorder) {
