@@ -73,7 +73,7 @@ struct error *record_exit_seccomp(struct recorder *recorder) {
         other->task->strict = install == INSTALL_STRICT;
         other->task->filtered = other->task->watched = install == INSTALL_FILTER;
     }
-    return record_guard_vdso(thread->task, &recorder->process->sites, &recorder->effects);
+    return record_guard_vdso(thread->task, &recorder->thread->process->sites, &recorder->effects);
 }
 
 void record_filter_begin(struct recorder *recorder) {
@@ -116,8 +116,8 @@ struct error *record_filter_passed(struct recorder *recorder, const struct stop 
         TRY(record_note_entry(recorder, &foreign));
         effects_clear(&recorder->effects);
         TRY(record_turn_blocked(recorder));
-        recorder->process->dying = true;
-        syscall(SYS_tgkill, recorder->process->pid, stop->task->tid, SIGKILL);
+        recorder->thread->process->dying = true;
+        syscall(SYS_tgkill, recorder->thread->process->pid, stop->task->tid, SIGKILL);
         return NULL;
     }
     *ret_made = !stop->task->filtered || stop->message == LAUNCH_FILTER_DATA;

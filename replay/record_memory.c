@@ -221,7 +221,7 @@ struct error *record_exit_setrlimit(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->thread->call;
     bool prlimit = call->number == SYS_prlimit64;
     const struct thread *target = record_find_named(recorder, prlimit ? (pid_t)call->args[0] : 0);
-    bool own = target && target->process == recorder->process;
+    bool own = target && target->process == recorder->thread->process;
     if (!record_succeeded(recorder) || !own || call->args[prlimit ? 1 : 0] != RLIMIT_STACK ||
         !call->args[prlimit ? 2 : 1])
         return NULL;

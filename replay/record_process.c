@@ -194,7 +194,7 @@ struct error *record_exit_process_vm_writev(struct recorder *recorder) {
     const struct thread *target = record_find_named(recorder, (pid_t)recorder->thread->call.args[0]);
     if (!record_succeeded(recorder) || !target)
         return NULL;
-    if (target->process != recorder->process)
+    if (target->process != recorder->thread->process)
         record_shared_poked(recorder, target->process->pid);
     else
         recorder_stop(recorder, "process_vm_writev to itself cannot be recorded yet");
