@@ -28,7 +28,12 @@ const char *event_kind_name(enum event_kind kind) {
                                                       [EVENT_BLOCKED] = "blocked",
                                                       [EVENT_THREAD] = "thread",
                                                       [EVENT_THREAD_EXIT] = "thread exit",
-                                                      [EVENT_SWITCH] = "switch"};
+                                                      [EVENT_SWITCH] = "switch",
+                                                      [EVENT_PROCESS] = "process",
+                                                      [EVENT_LEFT] = "left",
+                                                      [EVENT_JOIN] = "join",
+                                                      [EVENT_JOINED] = "joined",
+                                                      [EVENT_MEMORY] = "memory"};
     return (unsigned)kind < EVENT_KIND_END && names[kind] ? names[kind] : "unknown";
 }
 
@@ -112,6 +117,15 @@ static void encode_blocked(const struct event *event, struct buffer *buffer) {
 
 static void encode_thread(const struct event *event, struct buffer *buffer) {
     buffer_put_varint(buffer, (uint32_t)event->thread.parent);
+}
+
+static void encode_process(const struct event *event, struct buffer *buffer) {
+    buffer_put_varint(buffer, (uint32_t)event->process.parent);
+    buffer_put_varint(buffer, event->process.number);
+}
+
+static void encode_left(const struct event *event, struct buffer *buffer) {
+    buffer_put_varint(buffer, event->left.number);
 }
 
 static void encode_switch(const struct event *event, struct buffer *buffer) {
@@ -255,6 +269,17 @@ static void decode_thread(struct cursor *cursor, struct event *event) {
         cursor_fail(cursor);
 }
 
+static void decode_process(struct cursor *cursor, struct event *event) {
+    event->process.parent = (int32_t)decode_u32(cursor, 1, INT32_MAX);
+    event->process.number = decode_u32(cursor, 1, UINT32_MAX);
+    if (event->tid == 0 || event->tid == event->process.parent)
+        cursor_fail(cursor);
+}
+
+static void decode_left(struct cursor *cursor, struct event *event) {
+    event->left.number = decode_u32(cursor, 1, UINT32_MAX);
+}
+
 static void decode_switch(struct cursor *cursor, struct event *event) {
     event->turn.point = decode_point(cursor, &event->turn.point_size);
 }
@@ -311,6 +336,11 @@ static const struct {
     [EVENT_THREAD] = {encode_thread, decode_thread},
     [EVENT_THREAD_EXIT] = {encode_nothing, decode_nothing},
     [EVENT_SWITCH] = {encode_switch, decode_switch},
+    [EVENT_PROCESS] = {encode_process, decode_process},
+    [EVENT_LEFT] = {encode_left, decode_left},
+    [EVENT_JOIN] = {encode_left, decode_left},
+    [EVENT_JOINED] = {encode_left, decode_left},
+    [EVENT_MEMORY] = {encode_nothing, decode_nothing},
 };
 
 void event_encode(const struct event *event, struct buffer *buffer) {

@@ -237,13 +237,13 @@ static struct error *get_code(struct session *session, int fd, const struct file
 static struct error *patch_site(struct recorder *recorder, struct insn_site site, uint64_t address) {
     uint8_t code[INSN_MAX];
     site.address = address;
-    if (insn_sites_find(&recorder->process->sites, address))
+    if (insn_sites_find(&recorder->thread->process->sites, address))
         return NULL; /* trapped already: mprotect made the same code executable once more */
     if (task_read(recorder->thread->task, address, code, site.length) != site.length ||
         memcmp(code, site.bytes, site.length) != 0)
         return NULL;
     TRY(task_write(recorder->thread->task, address, trap_code, sizeof(trap_code)));
-    TRY(insn_sites_add(&recorder->process->sites, &site));
+    TRY(insn_sites_add(&recorder->thread->process->sites, &site));
     return effects_add(&recorder->effects, EFFECT_PATCH, address, 0, trap_code, sizeof(trap_code));
 }
 
@@ -284,8 +284,8 @@ static struct error *add_vdso_call(struct recorder *recorder, uint64_t function)
                                    .kind = INSN_VDSO,
                                    .length = sizeof(call_code),
                                    .bytes = {call_code[0], call_code[1]}};
-    recorder->process->vdso_syscall = function + VDSO_SECOND_CALL;
-    return insn_sites_add(&recorder->process->sites, &site);
+    recorder->thread->process->vdso_syscall = function + VDSO_SECOND_CALL;
+    return insn_sites_add(&recorder->thread->process->sites, &site);
 }
 
 struct error *record_guard_vdso(struct task *task, const struct insn_sites *sites, struct effects *effects) {
@@ -306,7 +306,7 @@ struct error *record_guard_vdso(struct task *task, const struct insn_sites *site
 
 /* Turn the vdso's functions into system calls. */
 struct error *record_patch_vdso(struct recorder *recorder, const struct maps *maps) {
-    recorder->process->vdso_syscall = 0;
+    recorder->thread->process->vdso_syscall = 0;
     for (size_t i = 0; i < maps->count; i++) {
         const struct mapping *mapping = &maps->mappings[i];
         if (strcmp(mapping->name, "[vdso]") != 0)
@@ -326,6 +326,6 @@ struct error *record_patch_vdso(struct recorder *recorder, const struct maps *ma
         }
     }
     return recorder->thread->task->filtered || recorder->thread->task->strict
-               ? record_guard_vdso(recorder->thread->task, &recorder->process->sites, NULL)
+               ? record_guard_vdso(recorder->thread->task, &recorder->thread->process->sites, NULL)
                : NULL;
 }

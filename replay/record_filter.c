@@ -49,6 +49,11 @@ static bool is_allowed_strictly(uint64_t number) {
     return number == SYS_read || number == SYS_write || number == SYS_exit || number == SYS_rt_sigreturn;
 }
 
+/* Has the process other threads? */
+static bool has_company(const struct thread *thread) {
+    return record_living_thread(thread->process, thread) != NULL;
+}
+
 struct error *record_entry_seccomp(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
     enum install install = what_installs(thread->call.number, thread->call.args);
@@ -56,7 +61,7 @@ struct error *record_entry_seccomp(struct recorder *recorder) {
         thread->refused = asks_others(thread->call.number, thread->call.args);
     if (install == INSTALL_STRICT && !thread->task->filtered) {
         thread->refused = true;
-        thread->granted = recorder->thread_count == 1; /* it would kill a thread alone */
+        thread->granted = !has_company(thread); /* it would kill a thread alone */
     }
     return NULL;
 }
@@ -116,7 +121,7 @@ struct error *record_filter_passed(struct recorder *recorder, const struct stop 
         TRY(record_note_entry(recorder, &foreign));
         effects_clear(&recorder->effects);
         TRY(record_turn_blocked(recorder));
-        recorder->thread->process->dying = true;
+        recorder->thread->process->dying = recorder->process_count == 1;
         syscall(SYS_tgkill, recorder->thread->process->pid, stop->task->tid, SIGKILL);
         return NULL;
     }
@@ -154,16 +159,15 @@ struct error *record_filter_killed(struct recorder *recorder, const struct stop 
         return NULL;
     effects_clear(&recorder->effects);
     TRY(record_turn_blocked(recorder));
-    return thread == recorder->leader ? NULL : record_thread_note_killed(recorder);
+    return thread == thread->process->leader ? NULL : record_thread_note_killed(recorder);
 }
 
 struct error *record_filter_tick(struct recorder *recorder) {
     struct thread *thread = recorder->turn;
-    if (recorder->mode != RECORDER_RECORDING || !thread || !thread->judging || thread != recorder->leader ||
-        recorder->thread_count < 2 || !process_is_ended(thread->tid))
+    if (recorder->mode != RECORDER_RECORDING || !thread || !thread->judging ||
+        thread != thread->process->leader || !has_company(thread) || !process_is_ended(thread->tid))
         return NULL;
     recorder->thread = thread;
-    recorder->process = thread->process;
     effects_clear(&recorder->effects);
     TRY(record_turn_blocked(recorder));
     return record_thread_note_killed(recorder);

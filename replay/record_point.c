@@ -171,7 +171,7 @@ struct error *record_take_point(struct recorder *recorder) {
         return &error_no_memory;
     TRY(maps_read(thread->task->tid, &maps));
     struct error *err =
-        point_take(thread->task, &maps, budget, &recorder->process->point_cursor, recorder->point);
+        point_take(thread->task, &maps, budget, &recorder->thread->process->point_cursor, recorder->point);
     maps_deinit(&maps);
     if (err)
         return err;

@@ -43,6 +43,7 @@ struct error *record_entry_clone(struct recorder *recorder) {
                               &untraced));
     recorder->thread->refused = untraced == UNTRACED_UNWRITABLE;
     recorder->thread->clone_flags = flags;
+    recorder->thread->joins = false;
     if (flags & CLONE_THREAD)
         return NULL;
     if (flags & CLONE_VM && !(flags & CLONE_VFORK)) {
@@ -57,10 +58,10 @@ struct error *record_entry_clone(struct recorder *recorder) {
         TRY(maps_read(record_tid(recorder), &recorder->thread->maps_before));
         return image_take(recorder->thread->task, 0, 0, recorder->thread->before);
     }
-    bool shared;
-    TRY(record_has_shared_memory(recorder, &shared));
-    if (shared)
-        recorder_stop(recorder, "the program forks while it has shared memory, which cannot be recorded yet");
+    TRY(record_has_shared_memory(recorder, &recorder->thread->joins));
+    if (recorder->thread->joins && flags & CLONE_VFORK) /* the domain would wait for the child */
+        recorder_stop(recorder, "the program waits for the exec of a process with which it shares memory, "
+                                "which cannot be recorded yet");
     return NULL;
 }
 
@@ -137,10 +138,13 @@ struct error *record_exit_execve(struct recorder *recorder) {
 /* A call that does not come back: its event is logged now. */
 struct error *record_entry_exit(struct recorder *recorder) {
     effects_clear(&recorder->effects);
-    if (recorder->thread->call.number == SYS_exit && recorder->thread_count > 1) {
+    struct process *process = recorder->thread->process;
+    if (recorder->thread->call.number == SYS_exit && process->thread_count > 1) {
         TRY(record_thread_note_end(recorder));
     } else {
-        recorder->ending = recorder->thread_count > 1;
+        process->exiting = true;
+        recorder->ending = recorder->thread_count > 1 ? process : NULL;
+        TRY(record_joined_note_end(recorder, process));
         TRY(record_turn_add_outputs(recorder));
         TRY(record_end_memory(recorder));
     }

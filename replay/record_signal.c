@@ -182,8 +182,8 @@ static struct error *kill_spared(struct recorder *recorder, const siginfo_t *inf
     say_always(
         "process %d dies of SIGKILL, and would of %s: it is the first of a PID namespace, to which the "
         "kernel delivers no such signal under a tracer",
-        recorder->process->pid, signal_name(info->si_signo));
-    kill(recorder->process->pid, SIGKILL);
+        recorder->thread->process->pid, signal_name(info->si_signo));
+    kill(recorder->thread->process->pid, SIGKILL);
     return NULL;
 }
 
@@ -205,8 +205,9 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
         recorder->thread->phase = PHASE_DELIVERING;
         return task_resume(recorder->thread->task, RESUME_STEP, info->si_signo);
     case DISPOSITION_FATAL:
-        recorder->process->dying = true;
-        recorder->ending = recorder->thread_count > 1;
+        recorder->thread->process->dying = true;
+        recorder->ending = recorder->thread_count > 1 ? recorder->thread->process : NULL;
+        TRY(record_joined_note_end(recorder, recorder->thread->process));
         effects_clear(&recorder->effects);
         TRY(record_turn_add_outputs(recorder));
         TRY(record_end_memory(recorder));
@@ -375,7 +376,8 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
     if (recorder->thread->phase == PHASE_INJECTING && info.si_signo == recorder->thread->delivering.si_signo)
         return is_injected(&info) ? record_injected_signal(recorder, &regs) : defer(recorder, &info);
     if (info.si_signo == SIGILL)
-        TRY(record_instruction(recorder, recorder->thread->task, &recorder->process->sites, &imitated));
+        TRY(record_instruction(recorder, recorder->thread->task, &recorder->thread->process->sites,
+                               &imitated));
     if (imitated)
         return record_turn_resume(recorder);
     if (recorder->thread->frame_failed) {
@@ -420,7 +422,7 @@ void record_signal_release(struct recorder *recorder) {
         recorder->thread->deferred[recorder->thread->deferred_count++] = (struct deferred_signal){
             .signo = recorder->thread->delivering.si_signo, .info = recorder->thread->delivering};
     for (size_t i = 0; i < recorder->thread->deferred_count; i++)
-        syscall(SYS_tgkill, recorder->process->pid, recorder->thread->tid,
+        syscall(SYS_tgkill, recorder->thread->process->pid, recorder->thread->tid,
                 recorder->thread->deferred[i].signo);
 }
 
@@ -451,8 +453,8 @@ struct error *record_signal_changed(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->thread->call;
     if (recorder->thread->row && recorder->thread->row->handler == HANDLER_SIGACTION &&
         call->args[0] == SIGILL && call->args[1])
-        task_read(recorder->thread->task, call->args[1], recorder->process->sigill_action,
-                  sizeof(recorder->process->sigill_action));
+        task_read(recorder->thread->task, call->args[1], recorder->thread->process->sigill_action,
+                  sizeof(recorder->thread->process->sigill_action));
     return NULL;
 }
 
@@ -460,11 +462,11 @@ struct error *record_signal_reset(struct recorder *recorder) {
     enum disposition disposition;
     if (recorder->forked) /* it has its parent's handlers */
         return trace_get_sigmask(recorder->thread->task->tid, &recorder->thread->sigmask);
-    memset(recorder->process->sigill_action, 0, sizeof(recorder->process->sigill_action));
+    memset(recorder->thread->process->sigill_action, 0, sizeof(recorder->thread->process->sigill_action));
     TRY(find_disposition(recorder, SIGILL, &disposition));
     if (disposition == DISPOSITION_IGNORED) {
         uint64_t ignore = (uint64_t)SIG_IGN;
-        memcpy(recorder->process->sigill_action, &ignore, sizeof(ignore));
+        memcpy(recorder->thread->process->sigill_action, &ignore, sizeof(ignore));
     }
     return trace_get_sigmask(recorder->thread->task->tid, &recorder->thread->sigmask);
 }
@@ -478,25 +480,26 @@ static bool is_syscall(struct recorder *recorder, uint64_t address) {
 /* A syscall instruction in the program: in the vdso, or, when that is gone, where a call came from. 0 when
  * there is none. */
 static uint64_t find_syscall(struct recorder *recorder) {
-    if (is_syscall(recorder, recorder->process->vdso_syscall))
-        return recorder->process->vdso_syscall;
+    if (is_syscall(recorder, recorder->thread->process->vdso_syscall))
+        return recorder->thread->process->vdso_syscall;
     for (size_t i = 0; i < KNOWN_CALLS; i++)
-        if (recorder->process->known_calls[i] && is_syscall(recorder, recorder->process->known_calls[i] - 2))
-            return recorder->process->known_calls[i] - 2;
+        if (recorder->thread->process->known_calls[i] &&
+            is_syscall(recorder, recorder->thread->process->known_calls[i] - 2))
+            return recorder->thread->process->known_calls[i] - 2;
     return 0;
 }
 
 /* Call rt_sigaction(SIGILL) in the program with the action that it had set. The struct goes below the red
  * zone for that moment. */
 static struct error *restore_action(struct recorder *recorder, uint64_t rsp) {
-    uint8_t saved[sizeof(recorder->process->sigill_action)];
+    uint8_t saved[sizeof(recorder->thread->process->sigill_action)];
     uint64_t place = (rsp - 512) & ~15ull;
     int64_t result;
     uint64_t instruction = find_syscall(recorder);
     if (!instruction)
         return error_new(ERROR_UNSUPPORTED, "SIGILL is blocked or ignored, and its state cannot be put back");
     TRY(task_read_exact(recorder->thread->task, place, saved, sizeof(saved)));
-    TRY(task_write(recorder->thread->task, place, recorder->process->sigill_action, sizeof(saved)));
+    TRY(task_write(recorder->thread->task, place, recorder->thread->process->sigill_action, sizeof(saved)));
     TRY(REMOTE_SYSCALL(recorder->thread->task, instruction, SYS_rt_sigaction, &result, SIGILL, place, 0, 8, 0,
                        0));
     return task_write(recorder->thread->task, place, saved, sizeof(saved));
@@ -504,7 +507,7 @@ static struct error *restore_action(struct recorder *recorder, uint64_t rsp) {
 
 static struct error *undo_forced_signal(struct recorder *recorder, uint64_t rsp) {
     uint64_t handler;
-    memcpy(&handler, recorder->process->sigill_action, sizeof(handler));
+    memcpy(&handler, recorder->thread->process->sigill_action, sizeof(handler));
     bool blocked = recorder->thread->sigmask & signal_bit(SIGILL), ignored = handler == (uint64_t)SIG_IGN;
     if (ignored || (blocked && handler != (uint64_t)SIG_DFL))
         TRY(restore_action(recorder, rsp));

@@ -86,7 +86,8 @@ static void note_call(struct recorder *recorder) {
 static struct error *find_foreign(struct recorder *recorder, bool *ret) {
     uint8_t code[SYSCALL_LENGTH] = {0};
     /* most calls come from few places: a place that was looked at is not looked at again */
-    uint64_t *known = &recorder->process->known_calls[(recorder->thread->entry.rip >> 1) % KNOWN_CALLS];
+    uint64_t *known =
+        &recorder->thread->process->known_calls[(recorder->thread->entry.rip >> 1) % KNOWN_CALLS];
     *ret = false;
     if (*known == recorder->thread->entry.rip && recorder->thread->entry.cs == CODE_SEGMENT_64)
         return NULL;
@@ -181,6 +182,8 @@ struct error *record_entry(struct recorder *recorder) {
     recorder->thread->phase = PHASE_RUNNING;
     recorder->thread->in_call = false;
     recorder->thread->clone_flags = 0;
+    recorder->join = NULL;
+    recorder->thread->joins = false;
     if (recorder->thread->deferred_count) {
         bool injected;
         TRY(record_inject(recorder, &injected));
@@ -198,6 +201,7 @@ struct error *record_entry(struct recorder *recorder) {
     recorder->thread->refused = recorder->thread->row->handler == HANDLER_REFUSE;
     if (row_hooks->entry)
         TRY(row_hooks->entry(recorder));
+    TRY(record_joined_entry_kill(recorder));
     if (recorder->mode != RECORDER_RECORDING) /* its exit: what was changed for the call is put back */
         return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     if (recorder->thread->refused) {
@@ -344,6 +348,7 @@ struct error *record_exit(struct recorder *recorder) {
         TRY(effects_add(&recorder->effects, EFFECT_ORDER, recorder->session->shown++, 0, NULL, 0));
     TRY(recorder_append_syscall(recorder, recorder->thread->call.result, stream));
     TRY(record_thread_begin(recorder));
+    TRY(record_joined_await_kill(recorder));
     if (++recorder->calls_since_check >= CHECK_EVERY && recorder->mode == RECORDER_RECORDING &&
         !record_turn_writes(recorder)) {
         recorder->calls_since_check = 0;
@@ -355,5 +360,7 @@ struct error *record_exit(struct recorder *recorder) {
     recorder->thread->last_time = clock_now();
     if (recorder->thread->last_is_call)
         recorder->thread->call_time = recorder->thread->last_time;
+    if (recorder->join && recorder->mode == RECORDER_RECORDING)
+        return record_joined_join(recorder, recorder->join);
     return record_turn_resume(recorder);
 }

@@ -223,8 +223,9 @@ static struct error *take_turn(struct recorder *recorder) {
     record_turn_forget(thread);
     recorder->slice = record_chaos_slice(recorder, SLICE);
     recorder->turn = recorder->thread = thread;
-    recorder->process = thread->process;
     recorder->turn_since = thread->call_time = clock_now();
+    if (thread->enters)
+        TRY(record_joined_enter(recorder));
     if (!thread->has_waiting)
         return go_on(recorder);
     thread->has_waiting = false;
@@ -298,7 +299,8 @@ bool record_turn_writes(struct recorder *recorder) {
     if (recorder->thread_count < 2)
         return false;
     for (struct thread *thread = recorder->threads; thread; thread = thread->next)
-        if (thread != recorder->thread && thread->blocked && has_outputs(thread))
+        if (thread != recorder->thread && thread->process == recorder->thread->process && thread->blocked &&
+            has_outputs(thread))
             return true;
     return false;
 }
@@ -308,7 +310,7 @@ struct error *record_turn_add_outputs(struct recorder *recorder) {
     struct error *err = NULL;
     const struct memory_reader memory = task_memory(recorder->thread->task);
     for (struct thread *thread = recorder->threads; thread && !err; thread = thread->next) {
-        if (thread == recorder->thread || !thread->blocked)
+        if (thread == recorder->thread || thread->process != recorder->thread->process || !thread->blocked)
             continue;
         struct syscall_call call = thread->call;
         call.result = -14; /* EFAULT: anything may have been written */

@@ -120,6 +120,13 @@ static struct event any_event(enum event_kind kind, struct effect effects[EFFECT
         event.tid |= 1;
         event.thread.parent = (event.tid ^ 2) & INT32_MAX;
     }
+    if (kind == EVENT_PROCESS) {
+        event.tid |= 1;
+        event.process.parent = (event.tid ^ 2) & INT32_MAX;
+        event.process.number = 1 + below(1000);
+    }
+    if (kind == EVENT_LEFT || kind == EVENT_JOIN || kind == EVENT_JOINED)
+        event.left.number = 1 + below(1000);
     if (kind == EVENT_STOPPED) {
         event.stopped.why = (const char *)pool;
         event.stopped.why_size = below(BYTES_MAX);
@@ -185,12 +192,21 @@ static void same_fields(const struct event *a, const struct event *b) {
     case EVENT_THREAD:
         ck_assert_int_eq(a->thread.parent, b->thread.parent);
         break;
+    case EVENT_PROCESS:
+        ck_assert_int_eq(a->process.parent, b->process.parent);
+        ck_assert_uint_eq(a->process.number, b->process.number);
+        break;
+    case EVENT_LEFT:
+    case EVENT_JOIN:
+    case EVENT_JOINED:
+        ck_assert_uint_eq(a->left.number, b->left.number);
+        break;
     case EVENT_STOPPED:
         ck_assert_uint_eq(a->stopped.why_size, b->stopped.why_size);
         ck_assert(memcmp(a->stopped.why, b->stopped.why, a->stopped.why_size) == 0);
         break;
     default:
-        ck_assert(a->kind == EVENT_EXEC || a->kind == EVENT_THREAD_EXIT);
+        ck_assert(a->kind == EVENT_EXEC || a->kind == EVENT_THREAD_EXIT || a->kind == EVENT_MEMORY);
     }
 }
 
