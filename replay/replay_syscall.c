@@ -309,7 +309,7 @@ static struct error *take_answer(struct replayer *replayer, const struct event *
     replayer->restarting = false;
     replayer->regs.rax = (uint64_t)event->syscall.result;
     replayer->regs.orig_rax = (unsigned long long)-1;
-    return trace_set_registers(replayer->puppet.task->tid, &replayer->regs);
+    return trace_set_registers(replayer->puppet->task->tid, &replayer->regs);
 }
 
 struct error *replay_syscall(struct replayer *replayer, const struct event *event) {
