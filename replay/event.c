@@ -55,6 +55,7 @@ static const struct effect_row {
     [EFFECT_SHOW] = {"show", HAS_BYTES, 0},
     [EFFECT_STACK] = {"stack", HAS_ADDRESS, 0},
     [EFFECT_ORDER] = {"order", HAS_ADDRESS, 0},
+    [EFFECT_ANSWERED] = {"answered", HAS_ADDRESS, 0},
 };
 
 const char *effect_kind_name(enum effect_kind kind) {
@@ -233,7 +234,7 @@ static void decode_signal(struct cursor *cursor, struct event *event) {
 }
 
 static void decode_instruction(struct cursor *cursor, struct event *event) {
-    event->instruction.instruction = (uint8_t)decode_enum(cursor, INSN_RDTSC, INSN_CPUID + 1);
+    event->instruction.instruction = (uint8_t)decode_enum(cursor, INSN_RDTSC, INSN_KIND_END);
     event->instruction.length = (uint8_t)decode_enum(cursor, 0, INSTRUCTION_LENGTH_MAX + 1);
     event->instruction.rip = cursor_u64(cursor);
     event->instruction.registers_hash = cursor_u32(cursor);

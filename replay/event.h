@@ -29,11 +29,11 @@ enum event_kind {
                           kernel did then */
     EVENT_SWITCH,      /* the thread was interrupted at a point of its computation; others go on */
     EVENT_PROCESS, /* the process `tid` was made by thread `parent`, by the call before; it has a copy of its
-                      memory, and shares with it what is shared. The effects hold its registers, and what the kernel
-                      wrote in it */
-    EVENT_LEFT,   /* the process `tid` became another program, which is recorded in a domain of its own */
-    EVENT_JOIN,   /* the process `tid`, recorded by itself so far, belongs to this log from here on; a snapshot has
-                     what it is */
+                      memory, and shares with it what is shared. The effects hold its registers, and what the
+                      kernel wrote in it */
+    EVENT_LEFT,    /* the process `tid` became another program, which is recorded in a domain of its own */
+    EVENT_JOIN, /* the process `tid`, recorded by itself so far, belongs to this log from here on; a snapshot
+                   has what it is */
     EVENT_JOINED, /* the process `tid` belongs to the log of another domain from here on: this one ends */
     EVENT_MEMORY, /* what has happened to memory that `tid` shares with a process that has ended */
     EVENT_KIND_END,
@@ -51,6 +51,7 @@ enum effect_kind {
     EFFECT_SHOW,       /* bytes went to the program's output without passing through its memory */
     EFFECT_STACK,      /* the stack reaches down to `address` (its limit has changed) */
     EFFECT_ORDER,      /* `address` outputs of all the recording's processes were seen before this one */
+    EFFECT_ANSWERED,   /* the call was never made: a filter of the program's own answered it; address is 0 */
     EFFECT_KIND_END,
 };
 

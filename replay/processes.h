@@ -17,8 +17,8 @@ struct process_place {
     int32_t pid;     /* which of the processes of that it is; 0: the first */
 };
 
-/* The process that `who` names: a process ID ("4711"; the last process that had it), or a domain ("d3"). NULL is
- * the first process. ERROR_NOT_FOUND when there is none, or nothing of it was recorded. */
+/* The process that `who` names: a process ID ("4711"; the last process that had it), or a domain ("d3"). NULL
+ * is the first process. ERROR_NOT_FOUND when there is none, or nothing of it was recorded. */
 struct error *processes_find(const char *path, const char *who, struct process_place *ret);
 
 #endif

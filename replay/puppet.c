@@ -132,8 +132,7 @@ static struct error *create(struct puppet *puppet) {
     pid_t pid = (pid_t)syscall(SYS_clone, (unsigned long)(CLONE_FILES | SIGCHLD), NULL, NULL, NULL, 0);
     if (pid == 0)
         child_main();
-    struct error *err =
-        pid < 0 ? error_system(errno, "puppet") : keep_task(puppet, pid, &puppet->task);
+    struct error *err = pid < 0 ? error_system(errno, "puppet") : keep_task(puppet, pid, &puppet->task);
     if (err) {
         if (pid > 0)
             kill(pid, SIGKILL);
@@ -527,10 +526,10 @@ struct error *puppet_attach(struct puppet *puppet, uint64_t id, uint64_t address
     size = page_up(size);
     TRY(check_range(address, size));
     TRY(open_segment(puppet->files, id, size, &fd));
-    return puppet_call(puppet, SYS_mmap,
-                       (const uint64_t[6]){address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                                           (uint64_t)fd, 0},
-                       (int64_t)address);
+    return puppet_call(
+        puppet, SYS_mmap,
+        (const uint64_t[6]){address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, (uint64_t)fd, 0},
+        (int64_t)address);
 }
 
 struct error *puppet_unmap(struct puppet *puppet, uint64_t address, uint64_t size) {

@@ -63,8 +63,8 @@ struct error *puppet_create(struct puppet *puppet, int filesfd);
 /* Make an empty puppet that shares files, and segments, with another one. */
 struct error *puppet_create_beside(struct puppet *puppet, const struct puppet *other);
 
-/* Another process with a copy of the puppet's memory, but for what the puppet has mapped shared, which the two
- * then share. It has one thread, with the registers of puppet->task, and is destroyed by itself. */
+/* Another process with a copy of the puppet's memory, but for what the puppet has mapped shared, which the
+ * two then share. It has one thread, with the registers of puppet->task, and is destroyed by itself. */
 struct error *puppet_split(struct puppet *puppet, struct puppet *ret);
 
 /* Kill it and release everything; fine on a zeroed struct or one that is dead. */
@@ -97,8 +97,8 @@ struct error *puppet_add_file(struct puppet *puppet, uint32_t id, uint64_t size,
  * pages. */
 struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size, int protection, bool shared,
                          uint32_t file, uint64_t offset);
-/* Map the System V segment `id`, which has contents already when the puppet, or one that it shares files with,
- * has mapped it before. */
+/* Map the System V segment `id`, which has contents already when the puppet, or one that it shares files
+ * with, has mapped it before. */
 struct error *puppet_attach(struct puppet *puppet, uint64_t id, uint64_t address, uint64_t size);
 struct error *puppet_unmap(struct puppet *puppet, uint64_t address, uint64_t size);
 /* Write to its memory, but never to the stub. */

@@ -40,6 +40,8 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
     for (struct thread *thread = recorder->threads; thread; thread = thread->next) {
         error_free(record_add_sharer(recorder->session, thread->tid,
                                      &thread->process->sites)); /* its code is still patched */
+        if (thread->task)
+            thread->task->watched = false;
         recorder->thread = thread;
         record_signal_release(recorder);
         thread->phase = PHASE_RUNNING;
@@ -184,9 +186,13 @@ struct error *record_end(struct recorder *recorder, const struct stop *stop) {
 }
 
 struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop) {
+    bool by_filter;
     record_note_end(recorder->session, stop);
+    TRY(record_filter_killed(recorder, stop, &by_filter));
     if (recorder->thread != recorder->thread->process->leader)
         return record_thread_gone(recorder, stop);
+    if (by_filter && recorder->process_count == 1) /* else what it shares is looked at */
+        recorder->thread->process->dying = true;
     if (recorder->process_count > 1)
         return record_joined_gone(recorder, stop);
     TRY(record_end(recorder, stop));
@@ -261,7 +267,16 @@ static struct error *on_exec_done(struct recorder *recorder) {
     return task_resume(recorder->thread->task, RESUME_CONT, 0);
 }
 
+static struct error *on_seccomp(struct recorder *recorder, const struct stop *stop) {
+    bool made = true;
+    if (stop->task->filtered || stop->task->strict)
+        TRY(record_filter_passed(recorder, stop, &made));
+    return made ? record_entry(recorder) : NULL;
+}
+
 static struct error *on_syscall_exit(struct recorder *recorder) {
+    if (recorder->thread->judging)
+        return record_filter_answered(recorder);
     if (recorder->thread->phase == PHASE_INJECTING)
         return record_injected(recorder);
     if (recorder->thread->phase != PHASE_EXEC)
@@ -293,8 +308,9 @@ static struct error *on_stop(struct recorder *recorder, const struct stop *stop)
     recorder->thread->interrupted = false; /* any other stop has swallowed that */
     switch (stop->kind) {
     case STOP_SECCOMP:
+        return on_seccomp(recorder, stop);
     case STOP_SYSCALL_ENTRY:
-        return record_entry(recorder);
+        return stop->task->watched ? record_filter_entry(recorder) : record_entry(recorder);
     case STOP_SYSCALL_EXIT:
         return on_syscall_exit(recorder);
     case STOP_EXEC:
@@ -357,7 +373,7 @@ struct error *record_domain_tick(struct recorder *recorder) {
     if (now - recorder->flushed < FLUSH_INTERVAL)
         return signal_ticks(recorder);
     recorder->flushed = now;
-    struct error *err = chunk_writer_flush(recorder->log);
+    struct error *err = chunk_writer_push(recorder->log);
     if (err) {
         recorder_stop_error(recorder, err);
         return NULL;

@@ -1,16 +1,16 @@
 /* record_joined: several processes in one domain.
  *
  * A process that is made by one with shared memory shares it: what either of them writes there is in no log
- * of its own. So it joins the domain, with threads that get turns as those of its parent do: one thread of all
- * these processes runs at a time, and one log has the order of their steps. What is shared needs no logging
- * then: in the replay it is shared as well.
+ * of its own. So it joins the domain, with threads that get turns as those of its parent do: one thread of
+ * all these processes runs at a time, and one log has the order of their steps. What is shared needs no
+ * logging then: in the replay it is shared as well.
  *
  * Begin: as that of a thread; EVENT_PROCESS follows the event of the call.
  *
- * End: nobody gets a turn until a process that ends is gone. The kernel then marks the robust mutexes that its
- * threads held, for other processes to see: EVENT_MEMORY of one of these has the words. A process that somebody
- * kills is at a known place, since it stands still (or waits in a call), unless it had the turn: where it was
- * then, and what it had written, is not known, and EVENT_MEMORY has all of the shared memory.
+ * End: nobody gets a turn until a process that ends is gone. The kernel then marks the robust mutexes that
+ * its threads held, for other processes to see: EVENT_MEMORY of one of these has the words. A process that
+ * somebody kills is at a known place, since it stands still (or waits in a call), unless it had the turn:
+ * where it was then, and what it had written, is not known, and EVENT_MEMORY has all of the shared memory.
  *
  * Exec: the memory is shared no more. The process leaves for a domain of its own: EVENT_LEFT. */
 #include "replay/record_hooks.h"
@@ -182,7 +182,8 @@ static struct error *add_inherited(struct recorder *recorder, const struct proce
 
 /* ---- all that they share ---- */
 
-static struct error *add_mapping(struct recorder *recorder, const struct mapping *mapping, struct task *task) {
+static struct error *add_mapping(struct recorder *recorder, const struct mapping *mapping,
+                                 struct task *task) {
     for (uint64_t at = mapping->start; at < mapping->end; at += PIECE)
         TRY(effects_add_memory(&recorder->effects, task, at,
                                mapping->end - at < PIECE ? mapping->end - at : PIECE));
@@ -195,8 +196,9 @@ static struct error *add_all(struct recorder *recorder, const struct maps *maps,
         if (maps->mappings[i].shared)
             size += maps->mappings[i].end - maps->mappings[i].start;
     if (size > SHARED_MOST) {
-        recorder_stop(recorder, "a process was killed in the middle of its computation, and shared more memory "
-                                "with others than can be looked at");
+        recorder_stop(recorder,
+                      "a process was killed in the middle of its computation, and shared more memory "
+                      "with others than can be looked at");
         return NULL;
     }
     for (size_t i = 0; i < maps->count; i++)
@@ -317,8 +319,8 @@ static struct error *merge_mapped(struct recorder *from, struct recorder *to) {
     for (size_t i = 0; i < from->mapped_count; i++) {
         bool found = false;
         for (size_t k = 0; k < known; k++)
-            found = found || (mapped[k].device == from->mapped[i].device &&
-                              mapped[k].inode == from->mapped[i].inode);
+            found = found ||
+                    (mapped[k].device == from->mapped[i].device && mapped[k].inode == from->mapped[i].inode);
         if (!found)
             mapped[to->mapped_count++] = from->mapped[i];
     }
@@ -422,8 +424,9 @@ struct error *record_joined_leave(struct recorder *recorder) {
 
 /* ---- killing each other ----
  *
- * SIGKILL is the one signal that comes without a stop, and ends what stands still. When a thread of the domain
- * sends it to another process of the domain, that process is waited for, so that its end has its place. */
+ * SIGKILL is the one signal that comes without a stop, and ends what stands still. When a thread of the
+ * domain sends it to another process of the domain, that process is waited for, so that its end has its
+ * place. */
 
 static uint64_t sent_signal(const struct syscall_call *call) {
     switch (call->number) {

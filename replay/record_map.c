@@ -47,16 +47,15 @@ static int open_program_fd(const struct recorder *recorder, int fd) {
 
 static struct mapped_file *find_mapped(struct recorder *recorder, const struct stat *info) {
     for (size_t i = 0; i < recorder->mapped_count; i++)
-        if (recorder->mapped[i].device == info->st_dev &&
-            recorder->mapped[i].inode == info->st_ino)
+        if (recorder->mapped[i].device == info->st_dev && recorder->mapped[i].inode == info->st_ino)
             return &recorder->mapped[i];
     return NULL;
 }
 
 static struct error *note_mapped(struct recorder *recorder, const struct stat *info, uint32_t file,
                                  struct mapped_file **ret) {
-    struct mapped_file *mapped = realloc(recorder->mapped, (recorder->mapped_count + 1) *
-                                                                        sizeof(*recorder->mapped));
+    struct mapped_file *mapped =
+        realloc(recorder->mapped, (recorder->mapped_count + 1) * sizeof(*recorder->mapped));
     if (!mapped)
         return &error_no_memory;
     recorder->mapped = mapped;
@@ -494,7 +493,8 @@ static struct error *add_changing(struct recorder *recorder, const struct maps *
             continue;
         const struct mapped_file *mapped = fstat(fd, &info) == 0 ? find_mapped(recorder, &info) : NULL;
         if (mapped && mapped->changing)
-            err = add_file_contents(recorder, mapped->file, fd, mapping->offset, mapping->end - mapping->start);
+            err =
+                add_file_contents(recorder, mapped->file, fd, mapping->offset, mapping->end - mapping->start);
         close(fd);
     }
     return err;
@@ -537,8 +537,10 @@ static struct error *open_segment(struct recorder *recorder, uint32_t number) {
         return err;
     TRY(record_signal_reset(recorder));
     recording_segment_name(number, "log", name);
-    return chunk_writer_create(recorder->domainfd, name, CHUNK_FILE_LOG, &recorder->session->recording.budget,
-                               &recorder->log);
+    TRY(chunk_writer_create(recorder->domainfd, name, CHUNK_FILE_LOG, &recorder->session->recording.budget,
+                            &recorder->log));
+    chunk_writer_use_queue(recorder->log, recorder->session->log_queue);
+    return NULL;
 }
 
 struct error *record_join_snapshot(struct recorder *recorder) {
@@ -599,7 +601,8 @@ static bool next_piece(struct recorder *recorder, const struct maps *maps, struc
     for (int round = 0; round < 2; round++, recorder->thread->process->check_cursor = 0) {
         for (size_t i = 0; i < maps->count; i++) {
             const struct mapping *mapping = &maps->mappings[i];
-            if (!(mapping->protection & PROT_WRITE) || mapping->end <= recorder->thread->process->check_cursor)
+            if (!(mapping->protection & PROT_WRITE) ||
+                mapping->end <= recorder->thread->process->check_cursor)
                 continue;
             if (mapping->shared && recorder->process_count > 1) /* others may be about to be written to */
                 continue;

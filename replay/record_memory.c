@@ -176,8 +176,8 @@ struct error *record_exit_brk(struct recorder *recorder) {
     return NULL;
 }
 
-/* A segment that nobody outside of the domain has attached is memory like any other; its contents are logged as they are when
- * it is attached. */
+/* A segment that nobody outside of the domain has attached is memory like any other; its contents are logged
+ * as they are when it is attached. */
 struct error *record_exit_shmat(struct recorder *recorder) {
     struct shmid_ds info;
     struct maps maps;
@@ -212,7 +212,8 @@ struct error *record_entry_unsupported(struct recorder *recorder) {
 struct error *record_exit_setrlimit(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->thread->call;
     bool prlimit = call->number == SYS_prlimit64;
-    bool own = !prlimit || call->args[0] == 0 || (pid_t)call->args[0] == recorder->thread->process->pid;
+    const struct thread *target = record_find_named(recorder, prlimit ? (pid_t)call->args[0] : 0);
+    bool own = target && target->process == recorder->thread->process;
     if (!record_succeeded(recorder) || !own || call->args[prlimit ? 1 : 0] != RLIMIT_STACK ||
         !call->args[prlimit ? 2 : 1])
         return NULL;

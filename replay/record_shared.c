@@ -14,8 +14,7 @@
 
 static const struct mapped_file *find_file(const struct recorder *recorder, const struct stat *info) {
     for (size_t i = 0; i < recorder->mapped_count; i++)
-        if (recorder->mapped[i].device == info->st_dev &&
-            recorder->mapped[i].inode == info->st_ino)
+        if (recorder->mapped[i].device == info->st_dev && recorder->mapped[i].inode == info->st_ino)
             return &recorder->mapped[i];
     return NULL;
 }

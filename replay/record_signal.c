@@ -12,10 +12,12 @@
  * instruction. */
 #include "replay/recorder_state.h"
 
+#include "base/say.h"
 #include "tracer/maps.h"
 #include "tracer/process.h"
 #include "tracer/remote.h"
 #include "tracer/step.h"
+#include "tracer/vdso.h"
 
 #include <errno.h>
 #include <string.h>
@@ -162,11 +164,39 @@ struct error *record_delivered(struct recorder *recorder, const struct stop *sto
     return task_resume(recorder->thread->task, RESUME_CONT, 0);
 }
 
+/* The kernel spares the first process of a PID namespace also what its own instruction raises, when it is
+ * traced: the instruction would raise it for ever. Without a tracer the signal kills. */
+static struct error *is_spared(struct recorder *recorder, const siginfo_t *info, bool *ret) {
+    struct process_status status;
+    *ret = false;
+    if (!is_synchronous(info))
+        return NULL;
+    TRY(read_status(recorder, &status));
+    bool is_init = status.is_init;
+    status.is_init = false;
+    *ret = is_init && process_disposition(&status, info->si_signo) == DISPOSITION_FATAL;
+    return NULL;
+}
+
+static struct error *kill_spared(struct recorder *recorder, const siginfo_t *info) {
+    say_always(
+        "process %d dies of SIGKILL, and would of %s: it is the first of a PID namespace, to which the "
+        "kernel delivers no such signal under a tracer",
+        recorder->thread->process->pid, signal_name(info->si_signo));
+    kill(recorder->thread->process->pid, SIGKILL);
+    return NULL;
+}
+
 /* Let the signal of this stop through and log what it does. */
 static struct error *deliver(struct recorder *recorder, const siginfo_t *info, enum signal_place place,
                              const struct user_regs_struct *at) {
     enum disposition disposition;
+    bool spared;
+    recorder->thread->trapped = false;
+    TRY(is_spared(recorder, info, &spared));
     TRY(find_disposition(recorder, info->si_signo, &disposition));
+    if (spared)
+        disposition = DISPOSITION_FATAL;
     switch (disposition) {
     case DISPOSITION_HANDLED:
         recorder->thread->delivering = *info;
@@ -182,6 +212,8 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
         TRY(record_turn_add_outputs(recorder));
         TRY(record_end_memory(recorder));
         TRY(append_signal(recorder, info, place, SIGNAL_FATAL, at));
+        if (spared)
+            return kill_spared(recorder, info);
         break;
     case DISPOSITION_IGNORED:
         TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
@@ -344,13 +376,16 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
     if (recorder->thread->phase == PHASE_INJECTING && info.si_signo == recorder->thread->delivering.si_signo)
         return is_injected(&info) ? record_injected_signal(recorder, &regs) : defer(recorder, &info);
     if (info.si_signo == SIGILL)
-        TRY(record_instruction(recorder, recorder->thread->task, &recorder->thread->process->sites, &imitated));
+        TRY(record_instruction(recorder, recorder->thread->task, &recorder->thread->process->sites,
+                               &imitated));
     if (imitated)
         return record_turn_resume(recorder);
     if (recorder->thread->frame_failed) {
         recorder->thread->frame_failed = false;
         return deliver(recorder, &info, recorder->thread->delivering_place, &regs);
     }
+    if (recorder->thread->trapped && info.si_signo == SIGSYS && info.si_code > 0)
+        return deliver(recorder, &info, SIGNAL_AFTER_EVENT, &regs);
     if (is_synchronous(&info))
         return deliver(recorder, &info, SIGNAL_SYNCHRONOUS, &regs);
     return record_asynchronous(recorder, &info, &regs);
@@ -448,7 +483,8 @@ static uint64_t find_syscall(struct recorder *recorder) {
     if (is_syscall(recorder, recorder->thread->process->vdso_syscall))
         return recorder->thread->process->vdso_syscall;
     for (size_t i = 0; i < KNOWN_CALLS; i++)
-        if (recorder->thread->process->known_calls[i] && is_syscall(recorder, recorder->thread->process->known_calls[i] - 2))
+        if (recorder->thread->process->known_calls[i] &&
+            is_syscall(recorder, recorder->thread->process->known_calls[i] - 2))
             return recorder->thread->process->known_calls[i] - 2;
     return 0;
 }
@@ -482,8 +518,12 @@ static struct error *undo_forced_signal(struct recorder *recorder, uint64_t rsp)
 
 static struct error *append_instruction(struct recorder *recorder, const struct insn_site *site,
                                         const struct user_regs_struct *before,
-                                        const struct user_regs_struct *after) {
+                                        const struct user_regs_struct *after,
+                                        const struct memory_ranges *written) {
     effects_clear(&recorder->effects);
+    for (size_t i = 0; i < written->count; i++)
+        TRY(effects_add_memory(&recorder->effects, recorder->thread->task, written->ranges[i].address,
+                               written->ranges[i].size));
     TRY(effects_add_registers(&recorder->effects, after));
     struct event event = {.kind = EVENT_INSTRUCTION};
     event.instruction.instruction = (uint8_t)site->kind;
@@ -559,10 +599,22 @@ static bool find_site(struct task *task, const struct insn_sites *sites, uint64_
     return true;
 }
 
+static struct error *log_instruction(struct recorder *recorder, const struct insn_site *site,
+                                     const struct user_regs_struct *before,
+                                     const struct user_regs_struct *after,
+                                     const struct memory_ranges *written) {
+    TRY(undo_forced_signal(recorder, after->rsp));
+    TRY(append_instruction(recorder, site, before, after, written));
+    note_last(recorder, after);
+    return NULL;
+}
+
 struct error *record_instruction(struct recorder *recorder, struct task *task, const struct insn_sites *sites,
                                  bool *ret_done) {
     struct user_regs_struct before, after;
     struct insn_site site;
+    struct memory_ranges written = {0};
+    struct error *err = NULL;
     siginfo_t info;
     *ret_done = false;
     TRY(trace_get_siginfo(task->tid, &info));
@@ -570,13 +622,15 @@ struct error *record_instruction(struct recorder *recorder, struct task *task, c
     if (info.si_signo != SIGILL || info.si_code <= 0 || !find_site(task, sites, before.rip, &site))
         return NULL;
     after = before;
-    insn_imitate(&site, &after);
-    TRY(trace_set_registers(task->tid, &after));
+    if (site.kind == INSN_VDSO)
+        err = vdso_answer(task, &after, &written);
+    else
+        insn_imitate(&site, &after);
+    if (!err)
+        err = trace_set_registers(task->tid, &after);
     *ret_done = true;
-    if (!recorder || recorder->mode != RECORDER_RECORDING)
-        return NULL;
-    TRY(undo_forced_signal(recorder, after.rsp));
-    TRY(append_instruction(recorder, &site, &before, &after));
-    note_last(recorder, &after);
-    return NULL;
+    if (!err && recorder && recorder->mode == RECORDER_RECORDING)
+        err = log_instruction(recorder, &site, &before, &after, &written);
+    memory_ranges_deinit(&written);
+    return err;
 }

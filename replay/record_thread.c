@@ -71,6 +71,7 @@ void record_thread_free(struct thread *thread) {
     recorder->thread = before != thread ? before : leader != thread ? leader : recorder->threads;
     memory_ranges_deinit(&thread->vectors);
     memory_ranges_deinit(&thread->at_exit);
+    free(thread->affinity);
     buffer_deinit(&thread->vector_bytes);
     buffer_deinit(&thread->point);
     free(thread);
@@ -88,7 +89,7 @@ struct error *record_thread_await(struct session *session, struct task *task, bo
 }
 
 /* CLONE_CHILD_CLEARTID: where struct clone_args of clone3 has child_tid is 16. */
-static uint64_t find_clear_tid(struct recorder *recorder) {
+uint64_t record_clear_tid(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->thread->call;
     uint64_t address = call->args[3];
     if (!(recorder->thread->clone_flags & CLONE_CHILD_CLEARTID))
@@ -114,7 +115,9 @@ struct error *record_thread_made(struct recorder *recorder, pid_t tid) {
 }
 
 struct error *record_thread_born(struct recorder *recorder, struct thread *thread) {
-    thread->clear_tid = find_clear_tid(recorder);
+    thread->task->watched = thread->task->filtered;
+    thread->clear_tid = record_clear_tid(recorder);
+    TRY(record_inherit_affinity(recorder->thread, thread));
     TRY(trace_get_registers(thread->tid, &thread->last));
     TRY(trace_get_sigmask(thread->tid, &thread->sigmask));
     thread->last_is_call = true;
@@ -143,20 +146,16 @@ struct error *record_thread_begin(struct recorder *recorder) {
 
 /* ---- end ---- */
 
-struct error *record_thread_note_robust(struct thread *thread) {
+static struct error *note_robust(struct thread *thread, struct task *reader, uint64_t address) {
     uint64_t head[3], entry; /* struct robust_list_head: first entry, offset of the word, pending entry */
-    void *address = NULL;
-    size_t size;
-    struct task *task = thread->task;
-    if (syscall(SYS_get_robust_list, task->tid, &address, &size) < 0 || !address ||
-        task_read(task, (uint64_t)address, head, sizeof(head)) != sizeof(head))
+    if (!address || task_read(reader, address, head, sizeof(head)) != sizeof(head))
         return NULL;
     if (head[2])
         TRY(memory_ranges_add(&thread->at_exit, (head[2] & ~1ull) + head[1], 4));
     entry = head[0];
-    for (int i = 0; i < ROBUST_MOST && (entry & ~1ull) != (uint64_t)address && entry; i++) {
+    for (int i = 0; i < ROBUST_MOST && (entry & ~1ull) != address && entry; i++) {
         TRY(memory_ranges_add(&thread->at_exit, (entry & ~1ull) + head[1], 4));
-        if (task_read(task, entry & ~1ull, &entry, sizeof(entry)) != sizeof(entry))
+        if (task_read(reader, entry & ~1ull, &entry, sizeof(entry)) != sizeof(entry))
             break;
     }
     return NULL;
@@ -177,14 +176,27 @@ static struct error *note_inherited(struct thread *ending) {
     return NULL;
 }
 
-struct error *record_thread_note_end(struct recorder *recorder) {
-    struct thread *thread = recorder->thread;
+static struct error *note_end(struct thread *thread, struct task *reader, uint64_t robust_list) {
     thread->ending = true;
     thread->at_exit.count = 0;
     if (thread->clear_tid)
         TRY(memory_ranges_add(&thread->at_exit, thread->clear_tid, 4));
-    TRY(record_thread_note_robust(thread));
+    TRY(note_robust(thread, reader, robust_list));
     return note_inherited(thread);
+}
+
+static uint64_t find_robust_list(const struct thread *thread) {
+    void *address = NULL;
+    size_t size;
+    return syscall(SYS_get_robust_list, thread->task->tid, &address, &size) < 0 ? 0 : (uint64_t)address;
+}
+
+struct error *record_thread_note_robust(struct thread *thread) {
+    return note_robust(thread, thread->task, find_robust_list(thread));
+}
+
+struct error *record_thread_note_end(struct recorder *recorder) {
+    return note_end(recorder->thread, recorder->thread->task, find_robust_list(recorder->thread));
 }
 
 struct thread *record_living_thread(const struct process *process, const struct thread *but) {
@@ -194,6 +206,11 @@ struct thread *record_living_thread(const struct process *process, const struct 
         if (thread->process == process && thread != but && !thread->ended && thread->task)
             return thread;
     return NULL;
+}
+
+struct error *record_thread_note_killed(struct recorder *recorder) {
+    struct thread *thread = recorder->thread, *living = record_living_thread(thread->process, thread);
+    return living ? note_end(thread, living->task, thread->robust_list) : NULL;
 }
 
 pid_t record_living_tid(const struct process *process) {
@@ -245,9 +262,10 @@ struct error *record_thread_gone(struct recorder *recorder, const struct stop *s
     struct thread *thread = recorder->thread;
     struct process *process = thread->process;
     struct error *err = NULL;
-    if (thread->ending && stop->kind == STOP_EXITED && recorder->ending != process)
+    if (thread->ending && (stop->kind == STOP_EXITED || thread->judging) && recorder->ending != process)
         err = append_end(recorder);
-    else if (recorder->turn == thread && recorder->process_count > 1 && !process->dying && !process->exiting) {
+    else if (recorder->turn == thread && recorder->process_count > 1 && !process->dying &&
+             !process->exiting) {
         process->lost = true; /* somebody has killed the process */
         recorder->ending = process;
     }

@@ -116,8 +116,10 @@ struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
     struct recorder *child;
     if (!task)
         return &error_no_memory;
-    TRY(add(session, task, START_FORK, recorder->thread->process->pid, recorder->info.domain, recorder->events,
-            &child));
+    TRY(add(session, task, START_FORK, recorder->thread->process->pid, recorder->info.domain,
+            recorder->events, &child));
+    TRY(record_inherit_affinity(recorder->thread, child->thread));
+    child->thread->clear_tid = record_clear_tid(recorder);
     record_forget_changing(recorder);
     return record_tree_copy(recorder->thread->process, child->thread->process);
 }
@@ -127,18 +129,20 @@ static struct error *refuse(struct recorder *recorder, struct error *err) {
     char name[16];
     recorder_note_error(recorder->session, err);
     record_tree_describe(recorder->thread->process);
-    say_always("process %d (%s) is not recorded: %s", recorder->thread->process->pid, record_tree_name(recorder),
-               err->message);
+    say_always("process %d (%s) is not recorded: %s", recorder->thread->process->pid,
+               record_tree_name(recorder), err->message);
     recorder->mode = RECORDER_PASSING;
     recorder->info.stopped = strdup(err->message);
     error_free(err);
     snprintf(name, sizeof(name), "d%u", recorder->info.domain);
     unlinkat(recorder->session->recording.dirfd, name, AT_REMOVEDIR);
-    return record_add_sharer(recorder->session, recorder->thread->process->pid, &recorder->thread->process->sites);
+    return record_add_sharer(recorder->session, recorder->thread->process->pid,
+                             &recorder->thread->process->sites);
 }
 
 static struct error *begin(struct recorder *recorder) {
     recorder->thread->phase = PHASE_RUNNING;
+    record_filter_begin(recorder);
     struct error *err =
         recording_make_domain(&recorder->session->recording, recorder->info.domain, &recorder->domainfd);
     if (!err)

@@ -121,7 +121,7 @@ static bool is_restarting(const struct thread *thread) {
 static struct error *go_on(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
     bool may_end = recorder->mode == RECORDER_RECORDING && recorder->ready && !thread->deferred_count &&
-                   !is_restarting(thread);
+                   !is_restarting(thread) && !thread->trapped;
     unsigned steps = may_end ? record_chaos_steps(recorder) : 0;
     return steps ? end_turn_here(recorder, steps) : task_resume(thread->task, RESUME_CONT, 0);
 }

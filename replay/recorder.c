@@ -51,6 +51,7 @@ static struct error *on_tick(struct session *session) {
     bool waiting = false;
     record_forward_signals(session);
     for (size_t i = 0; i < session->recorder_count; i++) {
+        TRY(record_filter_tick(session->recorders[i]));
         TRY(record_turn_tick(session->recorders[i]));
         TRY(record_domain_tick(session->recorders[i]));
         waiting = waiting || has_deferred(session->recorders[i]);
@@ -94,6 +95,8 @@ static struct error *dispatch(struct session *session, const struct stop *stop) 
         return on_tick(session);
     if (stop->kind == STOP_EXEC)
         TRY(record_thread_exec(session, stop->task, (pid_t)stop->message));
+    if (stop->kind == STOP_NEW_TASK)
+        TRY(record_untraced_born(session, stop));
     struct thread *thread = find_thread(session, stop->task);
     if (!thread)
         return on_unrecorded(session, stop);
@@ -216,10 +219,12 @@ static void session_deinit(struct session *session) {
     for (size_t i = 0; i < session->recorder_count; i++)
         record_domain_free(session->recorders[i]);
     free(session->recorders);
+    chunk_queue_destroy(session->log_queue);
     table_deinit(&session->threads);
     file_store_deinit(&session->store);
     record_sharing_deinit(session);
     record_tree_deinit(session);
+    record_untraced_deinit(session);
     record_place_deinit(session);
     record_code_deinit(session);
     recording_info_deinit(&session->info);
@@ -240,11 +245,20 @@ static struct error *begin(struct session *session, struct task *task) {
     return err;
 }
 
+/* Logs are compressed wherever there is room. */
+static struct error *create_queue(struct session *session) {
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+        return error_system(errno, "cannot ask which processors there are");
+    return chunk_queue_create(&allowed, &session->log_queue);
+}
+
 static struct error *start(struct session *session) {
     struct task *task;
     TRY(engine_check_proc());
     for (int fd = 1; fd <= 2; fd++)
         session->has_output[fd - 1] = fstat(fd, &session->own_output[fd - 1]) == 0;
+    TRY(create_queue(session)); /* before reel is bound to one processor */
     record_place_init(session);
     launch_raise_files(); /* each process needs a few */
     launch_save_signals();

@@ -17,6 +17,7 @@
 #include "tracer/maps.h"
 #include "tracer/syscall.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -74,11 +75,24 @@ struct newborn {
     unsigned ticks; /* how long it has waited */
 };
 
+/* A call of the fork family that was made without CLONE_UNTRACED, see record_untraced.c. */
+struct untraced {
+    pid_t tid;        /* the caller */
+    uint64_t address; /* of the flags in memory (clone3); 0: they are in rdi */
+    uint64_t flags;   /* as the program gave them */
+};
+enum untraced_outcome {
+    UNTRACED_NOT,        /* the flag is not there */
+    UNTRACED_CLEARED,    /* its exit stop is wanted */
+    UNTRACED_UNWRITABLE, /* the call must not be made */
+};
+
 /* One `reel record`: what all its domains share. */
 struct session {
     const struct recorder_options *options;
     struct engine engine;
     struct recording recording;
+    struct chunk_queue *log_queue; /* writes the logs of all domains */
     struct recording_info info;
     struct file_store store;
     bool hurried; /* ticks come faster: a signal waits */
@@ -96,6 +110,8 @@ struct session {
     size_t sharing_count;
     struct newborn *newborns;
     size_t newborn_count;
+    struct untraced *untraced; /* calls that are being made; owned */
+    size_t untraced_count;
     uint64_t shown;          /* outputs of all processes so far, see EFFECT_ORDER */
     bool full;               /* nothing more can be written: no further process is recorded */
     struct places *places;   /* record_place.c */
@@ -116,11 +132,12 @@ struct shared_word {
  * record_joined.c. */
 struct process {
     pid_t pid;
-    struct process *next;           /* all processes of the domain */
-    struct recording_process *info; /* what is said of it: that of its domain, or, of one that has joined, own */
+    struct process *next; /* all processes of the domain */
+    struct recording_process
+        *info; /* what is said of it: that of its domain, or, of one that has joined, own */
     struct recording_process own;
-    struct thread *leader; /* there until the process ends */
-    size_t thread_count;   /* of its threads that have not ended */
+    struct thread *leader;       /* there until the process ends */
+    size_t thread_count;         /* of its threads that have not ended */
     struct shared_word *at_exit; /* words that the kernel changes for others when it ends, see
                                     record_joined.c */
     size_t at_exit_count;
@@ -173,10 +190,18 @@ struct thread {
     struct buffer vector_bytes;    /* and what was there at the entry, one after the other */
     bool in_call;                  /* its exit stop is due */
     bool refused;                  /* it is answered ENOSYS */
+    bool granted;                  /* refused, but answered 0: reel does what was asked for itself */
+    bool judging;                  /* it was entered, and a filter of the program's own may answer it */
+    bool trapped;                  /* the filter did, and SIGSYS is due: see record_filter.c */
+    uint64_t robust_list;          /* while judging: its list of robust mutexes, 0: not asked for */
     struct syscall_call restarted; /* the interrupted call that restart_syscall goes on with */
     uint64_t offset_before;        /* file offset before a transfer */
     struct image *before;          /* memory before a vfork child shares it; owned */
     struct maps maps_before;       /* its mappings then */
+
+    cpu_set_t *affinity;    /* what it has asked for, NULL: nothing; owned. See record_affinity.c */
+    cpu_set_t place_before; /* where a task was bound before a call of sched_setaffinity */
+    bool bound_before;      /* place_before is known */
 
     struct user_regs_struct last; /* registers after its last event */
     bool last_is_call;  /* that was a system call: with equal registers no instruction ran since. Anywhere
@@ -218,11 +243,11 @@ struct recorder {
     uint64_t flushed;    /* as last_time: when the log was, by a tick */
     struct point *point; /* NULL as long as none was needed; owned */
 
-    struct thread *thread;      /* whose stop is being dealt with */
-    struct process *processes;  /* that live, and the last one even then; owned */
-    size_t process_count;       /* of them */
-    struct thread *threads;     /* all of them, of all processes, owned */
-    size_t thread_count;        /* that have not ended */
+    struct thread *thread;             /* whose stop is being dealt with */
+    struct process *processes;         /* that live, and the last one even then; owned */
+    size_t process_count;              /* of them */
+    struct thread *threads;            /* all of them, of all processes, owned */
+    size_t thread_count;               /* that have not ended */
     struct thread *turn;               /* the one thread that may run the program's code, or NULL */
     uint64_t slice;                    /* nanoseconds: how long it may run while others wait */
     pid_t starved, latest;             /* --chaos: the thread that gets no turn, the one that had the last, */
@@ -232,9 +257,9 @@ struct recorder {
     struct thread *ready, *last_ready; /* those that wait for their turn, the first comes next */
     struct process *ending; /* exit_group, the last exit, or a fatal signal has been logged: nobody gets a
                                turn until it is gone */
-    struct recorder *join; /* the process of the call under way joins this domain when it is logged */
-    bool absorbed;         /* it has */
-    bool released; /* after the recording has stopped: nobody waits for a turn any more */
+    struct recorder *join;  /* the process of the call under way joins this domain when it is logged */
+    bool absorbed;          /* it has */
+    bool released;          /* after the recording has stopped: nobody waits for a turn any more */
 };
 
 /* A tid through which /proc shows the process: that of its leader is empty when the leader has ended. */
@@ -331,6 +356,8 @@ void record_process_free(struct process *process);
 struct error *record_thread_new(struct recorder *recorder, struct process *process, struct task *task,
                                 struct thread **ret);
 void record_thread_free(struct thread *thread);
+/* The word that the kernel clears when the child of the current call ends, 0: none. */
+uint64_t record_clear_tid(struct recorder *recorder);
 /* PTRACE_EVENT_CLONE of a thread: its first stop is waited for. */
 struct error *record_thread_made(struct recorder *recorder, pid_t tid);
 /* The new task's first stop, which may have been seen already; it may have been killed instead. */
@@ -343,6 +370,8 @@ struct error *record_thread_note_robust(struct thread *thread);
 struct error *record_thread_begin(struct recorder *recorder);
 /* At the entry of exit, while others live on. */
 struct error *record_thread_note_end(struct recorder *recorder);
+/* The kernel has ended it in the middle of a call. */
+struct error *record_thread_note_killed(struct recorder *recorder);
 /* recorder->thread has called exit: wait until it has gone. */
 struct error *record_thread_await_end(struct recorder *recorder);
 /* recorder->thread is gone, and is not the leader. */
@@ -395,6 +424,45 @@ struct sharer *record_find_sharer(const struct session *session, pid_t tid);
 void record_drop_sharer(struct session *session, pid_t tid);
 void record_sharing_deinit(struct session *session);
 
+/* record_filter.c: seccomp filters of the program's own. */
+/* recorder->thread, whose task is watched, is about to make a call that its filters see first. */
+struct error *record_filter_entry(struct recorder *recorder);
+/* They have let it through to reel's, or to a tracer of their own. *ret_made: the call is made, and its entry
+ * to be dealt with; else the task has been resumed. */
+struct error *record_filter_passed(struct recorder *recorder, const struct stop *stop, bool *ret_made);
+/* They have answered it. */
+struct error *record_filter_answered(struct recorder *recorder);
+/* recorder->thread is gone. Was that the answer? Its entry is logged then. */
+struct error *record_filter_killed(struct recorder *recorder, const struct stop *stop, bool *ret_killed);
+/* A tick: a leader that was killed so is not reported before the last thread has ended. */
+struct error *record_filter_tick(struct recorder *recorder);
+/* The same of a task that is not recorded, at its seccomp stop. *ret_made as above. */
+struct error *record_filter_pass(struct session *session, const struct stop *stop,
+                                 struct user_regs_struct *regs, bool *ret_made);
+/* The process of recorder->thread is recorded from here on. */
+void record_filter_begin(struct recorder *recorder);
+
+/* record_syscall.c: note the call that recorder->thread enters. *ret_foreign: it is none of x86-64, and the
+ * recording has stopped. */
+struct error *record_note_entry(struct recorder *recorder, bool *ret_foreign);
+
+/* record_affinity.c: the thread that the program means by `tid` (0: the one that asks), as it is numbered in
+ * its PID namespace; NULL: none that is recorded. */
+struct thread *record_find_named(struct recorder *recorder, pid_t tid);
+struct error *record_inherit_affinity(const struct thread *parent, struct thread *child);
+/* The processor that the thread is told it runs on. */
+uint32_t record_told_processor(const struct thread *thread, uint32_t processor);
+
+/* record_untraced.c: children that should not be traced are, all the same. */
+/* A task, recorded or not, enters a call with these registers. */
+struct error *record_untraced_entry(struct session *session, struct task *task,
+                                    const struct user_regs_struct *regs, enum untraced_outcome *ret);
+/* STOP_NEW_TASK, before anybody else deals with it. */
+struct error *record_untraced_born(struct session *session, const struct stop *stop);
+/* The call of the task has returned. */
+struct error *record_untraced_exit(struct session *session, struct task *task);
+void record_untraced_deinit(struct session *session);
+
 /* record_tree.c: processes that begin and end. */
 /* Program and arguments of the process as they are now. */
 void record_tree_describe(const struct process *process);
@@ -409,8 +477,8 @@ struct error *record_tree_start(struct recorder *recorder, const struct stop *st
 /* A task that is not recorded (thread is NULL), or no longer, has become another program: it is recorded from
  * here on. Resumes it. */
 struct error *record_tree_exec(struct session *session, const struct stop *stop, struct thread *thread);
-/* The task, at the exit of an exec, has left the domain whose event number `event` tells of that: it is recorded
- * in one of its own. Resumes it. */
+/* The task, at the exit of an exec, has left the domain whose event number `event` tells of that: it is
+ * recorded in one of its own. Resumes it. */
 struct error *record_tree_left(struct session *session, struct task *task, pid_t parent, uint32_t domain,
                                uint64_t event);
 /* Is this the first stop of a task that nobody has told of yet? Then it waits. */
@@ -517,6 +585,9 @@ void record_code_deinit(struct session *session);
  * and adds the patches to the effects. */
 struct error *record_code(struct recorder *recorder, int fd, uint64_t address, uint64_t size,
                           uint64_t offset);
+/* The task has seccomp filters: make the vdso's system calls traps, so that the filters do not see what they
+ * would not see natively. The patches are added to effects (or not, NULL). */
+struct error *record_guard_vdso(struct task *task, const struct insn_sites *sites, struct effects *effects);
 /* Turn the vdso's functions into system calls. */
 struct error *record_patch_vdso(struct recorder *recorder, const struct maps *maps);
 
@@ -526,8 +597,8 @@ struct error *record_patch_vdso(struct recorder *recorder, const struct maps *ma
  * left. */
 struct error *record_segment(struct recorder *recorder, uint32_t number);
 
-/* The snapshot of a process that joins the domain, recorder->thread's. What has changed in mapped files is in the
- * effects. */
+/* The snapshot of a process that joins the domain, recorder->thread's. What has changed in mapped files is in
+ * the effects. */
 struct error *record_join_snapshot(struct recorder *recorder);
 
 /* Files that the process has changed are stored anew by who maps them next: an exec, or a fork's copy. */

@@ -52,6 +52,7 @@ static struct error *apply(struct replayer *replayer, const struct effect *effec
     case EFFECT_SHOW:
     case EFFECT_STACK:
     case EFFECT_ORDER:
+    case EFFECT_ANSWERED:
     case EFFECT_KIND_END:
         break;
     }

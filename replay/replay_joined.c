@@ -1,7 +1,7 @@
 /* replay_joined: the processes of a domain, each played by a puppet of its own. record_joined.c is the twin.
  *
- * One that joins is a copy of its parent's puppet: what the two share is shared here, too, since the puppet has
- * mapped it so. The event of its end, or of its leaving, is told before it goes. */
+ * One that joins is a copy of its parent's puppet: what the two share is shared here, too, since the puppet
+ * has mapped it so. The event of its end, or of its leaving, is told before it goes. */
 #include "replay/replayer_state.h"
 
 #include <stdlib.h>
@@ -95,8 +95,9 @@ struct error *replay_process_begin(struct replayer *replayer, const struct event
     struct replay_process *process;
     const struct replay_hooks *hooks = replayer->options->hooks;
     if (!parent || find(replayer, event->tid))
-        return error_new(ERROR_BAD_DATA, "recording: process %d begins, made by %d: one of them makes no sense",
-                         event->tid, event->process.parent);
+        return error_new(ERROR_BAD_DATA,
+                         "recording: process %d begins, made by %d: one of them makes no sense", event->tid,
+                         event->process.parent);
     TRY(replay_make_current(replayer, parent));
     TRY(replay_leave_point(replayer));
     TRY(split(replayer, event, &process));

@@ -268,6 +268,14 @@ static struct error *set_result(struct replayer *replayer, const struct event *e
     return trace_set_registers(replayer->puppet->task->tid, regs);
 }
 
+/* A filter of the program's own gave the result, whatever it looks like. */
+static bool is_answered(const struct event *event) {
+    for (uint32_t i = 0; i < event->effect_count; i++)
+        if (event->effects[i].kind == EFFECT_ANSWERED)
+            return true;
+    return false;
+}
+
 /* Over a hole these do what they can and then fail (mprotect(2), madvise(2)): so they must in the puppet. */
 static bool fails_partly(const struct syscall_row *row, const struct event *event) {
     return event->syscall.result == -ENOMEM &&
@@ -296,8 +304,18 @@ static bool ends_process(const struct replayer *replayer, const struct event *ev
     return event->syscall.number == SYS_exit_group || replayer->process->thread_count == 1;
 }
 
+static struct error *take_answer(struct replayer *replayer, const struct event *event) {
+    TRY(check_written(replayer, event));
+    replayer->restarting = false;
+    replayer->regs.rax = (uint64_t)event->syscall.result;
+    replayer->regs.orig_rax = (unsigned long long)-1;
+    return trace_set_registers(replayer->puppet->task->tid, &replayer->regs);
+}
+
 struct error *replay_syscall(struct replayer *replayer, const struct event *event) {
     TRY(run_to_call(replayer, event));
+    if (is_answered(event))
+        return take_answer(replayer, event);
     const struct syscall_row *row = syscall_find(event->syscall.number);
     bool failed = syscall_failed(event->syscall.result);
     if (row && (!failed || fails_partly(row, event)) && row->handler < sizeof(actions) / sizeof(actions[0]) &&

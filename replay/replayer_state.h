@@ -70,16 +70,16 @@ struct passed_point {
 struct replayer {
     const struct replayer_options *options;
     struct tape tape;
-    char whose[32]; /* "process 123: ", for messages; empty for the first one */
+    char whose[32];                   /* "process 123: ", for messages; empty for the first one */
     struct replay_process *processes; /* those that live; owned */
     struct replay_process *process;   /* the current one */
     struct replay_process *ended;     /* that goes when its last event has been told, or NULL */
     struct puppet *puppet;            /* that of the current one; NULL: there is none */
     struct table threads;             /* struct replay_thread, by recorded tid; owned */
     struct replay_thread *thread;     /* the current one: puppet->task plays it */
-    struct user_regs_struct regs; /* of its task, as they are now */
+    struct user_regs_struct regs;     /* of its task, as they are now */
     bool restarting; /* its last call was interrupted and the registers are already those of its restart */
-    uint64_t told; /* events up to this one have been shown and observed */
+    uint64_t told;   /* events up to this one have been shown and observed */
 
     /* replay_point.c */
     struct matcher *matcher;

@@ -92,6 +92,7 @@ row cc1-errors - "$CC1" 'echo "int f(void) { return x + ; }" >bad.c' '"$CC1" -qu
 row bc 10 bc 'echo "scale=500; a(1)*4; 2^4000; quit" >script' 'bc -l script'
 row openssl-rand 10 openssl '' 'openssl rand -hex 64'
 row openssl-dgst 10 openssl 'head -c 1M /dev/urandom >in' 'openssl dgst -sha3-256 in'
+row openssl-speed 3 openssl '' 'openssl speed -seconds 1 sha256'
 row openssl-genrsa - openssl '' 'openssl genrsa 1024'
 row curl 10 curl 'seq 1000 >in' 'curl -s "file://$PWD/in"'
 row bash 10 bash 'printf "%s\n" one two "three 3" >lines' 'bash -c "s=0; for ((i = 0; i < 2000; i++)); do ((s += RANDOM)); done; echo \$s \$EPOCHREALTIME \$\$ \$SECONDS; while read -r l; do echo \"<\$l>\"; done <lines; declare -A a=([x]=1 [y]=2 [z]=3); echo \"\${!a[@]}\"; printf %s\\\\n *; exit 5"'
@@ -137,6 +138,20 @@ for i in range(3):
         os._exit(i)
     print(os.waitpid(pid, 0), flush=True)"'
 row perl-tree - perl '' 'perl -e "\$| = 1; for (1 .. 3) { my \$p = fork; if (!\$p) { print qq(child \$\$ ), rand, qq(\n); exit \$_ } waitpid \$p, 0; print \$? >> 8, qq(\n) } open(F, q(-|), q(sh -c \"echo piped; date +%N\")); print <F>; print qx(echo quoted); system q(echo system)"'
+row redis-server 3 redis-benchmark 'cat >script <<"END"
+port=$((20000 + $$ % 10000))
+redis-server --port $port --save "" --dir . --dbfilename d.rdb >log 2>&1 & server=$!
+until redis-cli -p $port ping >/dev/null 2>&1; do sleep 0.1; done
+redis-benchmark -p $port -q -n 1000 -c 10 -t set,get,incr,lpush >/dev/null
+redis-cli -p $port bgsave
+until redis-cli -p $port info persistence | grep -q rdb_bgsave_in_progress:0; do sleep 0.1; done
+redis-cli -p $port dbsize
+redis-cli -p $port shutdown nosave
+wait $server
+echo $?
+END' 'bash script'
+row unshare - unshare '' 'unshare -Urpf --mount-proc bash -c "echo \$\$; ps -e; (exit 3); echo \$?; sleep 0.1 & wait \$!; kill -USR1 \$\$; id"'
+row bwrap - bwrap '' 'bwrap --ro-bind / / --dev /dev --proc /proc --unshare-all bash -c "echo \$\$; id; ls /proc | head -n 3"'
 row setsid-daemon - setsid '' 'bash -c "setsid -f sh -c \"sleep 0.3; echo from the daemon\" ; echo first; sleep 0.6"'
 row timeout - timeout '' 'timeout 0.2 sleep 50'
 row find-exec - find 'touch a b c' 'find . -type f -exec sh -c "echo \$0 \$\$" {} \;'
