@@ -140,7 +140,8 @@ static void describe(const struct event *event, const struct memory_reader *memo
         snprintf(line, sizeof(line), "+++ thread made by %d +++", event->thread.parent);
         break;
     case EVENT_PROCESS:
-        snprintf(line, sizeof(line), "+++ process made by %d, which shares memory +++", event->process.parent);
+        snprintf(line, sizeof(line), "+++ process made by %d, which shares memory +++",
+                 event->process.parent);
         break;
     case EVENT_LEFT:
         snprintf(line, sizeof(line), "+++ became another program, see --pid d%u +++", event->left.number);
@@ -149,7 +150,8 @@ static void describe(const struct event *event, const struct memory_reader *memo
         snprintf(line, sizeof(line), "+++ joins, see --pid d%u for what was before +++", event->left.number);
         break;
     case EVENT_JOINED:
-        snprintf(line, sizeof(line), "+++ goes on together with others, see --pid d%u +++", event->left.number);
+        snprintf(line, sizeof(line), "+++ goes on together with others, see --pid d%u +++",
+                 event->left.number);
         break;
     case EVENT_MEMORY:
         snprintf(line, sizeof(line), "+++ shared memory after the end of a process +++");

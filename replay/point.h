@@ -51,9 +51,9 @@ struct point {
 };
 
 /* Describe the point where a stopped task of the recording stands: in user code, about to execute the
- * instruction at rip. maps are its mappings; what is missing there is not looked at. `shared`: words of shared
- * memory may tell something. `elapsed` is left to the caller. Up to `budget` bytes of memory
- * are hashed besides the stack; *cursor says where the last point stopped with that, and is moved on. */
+ * instruction at rip. maps are its mappings; what is missing there is not looked at. `shared`: words of
+ * shared memory may tell something. `elapsed` is left to the caller. Up to `budget` bytes of memory are
+ * hashed besides the stack; *cursor says where the last point stopped with that, and is moved on. */
 struct error *point_take(struct task *task, const struct maps *maps, bool shared, size_t budget,
                          uint64_t *cursor, struct point *ret);
 

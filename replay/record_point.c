@@ -172,7 +172,8 @@ struct error *record_take_point(struct recorder *recorder) {
     TRY(maps_read(thread->task->tid, &maps));
     struct error *err = record_turn_leave_out(recorder, &maps);
     if (!err)
-        err = point_take(thread->task, &maps, recorder->process_count > 1, budget, &recorder->thread->process->point_cursor, recorder->point);
+        err = point_take(thread->task, &maps, recorder->process_count > 1, budget,
+                         &recorder->thread->process->point_cursor, recorder->point);
     maps_deinit(&maps);
     if (err)
         return err;

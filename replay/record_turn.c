@@ -305,7 +305,8 @@ bool record_turn_writes(struct recorder *recorder) {
     return false;
 }
 
-/* What the kernel may have written for calls of the process's other threads whose exits are not in the log. */
+/* What the kernel may have written for calls of the process's other threads whose exits are not in the log.
+ */
 static struct error *find_outputs(struct recorder *recorder, struct memory_ranges *ret) {
     struct error *err = NULL;
     const struct memory_reader memory = task_memory(recorder->thread->task);

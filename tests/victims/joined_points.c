@@ -1,5 +1,5 @@
-/* Interrupted where nothing but shared memory tells one passage from another; a thread waits meanwhile, and the
- * kernel has already written what it waits for. */
+/* Interrupted where nothing but shared memory tells one passage from another; a thread waits meanwhile, and
+ * the kernel has already written what it waits for. */
 /* flags: -pthread */
 /* expect: exit 0 */
 #include "victim.h"

@@ -1,5 +1,5 @@
-/* Two processes increment what they share without a lock: how many updates are lost differs from run to run, and
- * is the same in each replay. */
+/* Two processes increment what they share without a lock: how many updates are lost differs from run to run,
+ * and is the same in each replay. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <sched.h>

@@ -1,5 +1,5 @@
-/* A process ends with a robust mutex locked: by exit, by a signal of its own, and killed by another one. Who waits
- * for it, or tries it, learns of that. */
+/* A process ends with a robust mutex locked: by exit, by a signal of its own, and killed by another one. Who
+ * waits for it, or tries it, learns of that. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <pthread.h>

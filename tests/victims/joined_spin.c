@@ -1,4 +1,5 @@
-/* Two processes wait for each other in loops over shared memory, without a call: they get turns all the same. */
+/* Two processes wait for each other in loops over shared memory, without a call: they get turns all the same.
+ */
 /* expect: exit 0 */
 #include "victim.h"
 #include <sys/mman.h>

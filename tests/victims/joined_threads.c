@@ -1,4 +1,5 @@
-/* Processes that share memory, each with threads, forks from a thread, pipes between them, and grandchildren. */
+/* Processes that share memory, each with threads, forks from a thread, pipes between them, and grandchildren.
+ */
 /* flags: -pthread */
 /* expect: exit 0 */
 #include "victim.h"
