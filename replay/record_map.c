@@ -560,7 +560,7 @@ static struct error *open_segment(struct recorder *recorder, uint32_t number) {
     return NULL;
 }
 
-struct error *record_join_snapshot(struct recorder *recorder) {
+struct error *record_late_snapshot(struct recorder *recorder) {
     char name[32];
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
     if (!snapshot)

@@ -79,7 +79,7 @@ struct error *record_shared_mapped(struct recorder *recorder, const struct stat 
             continue;
         const struct found found = find_mappings(other, info, offset, size);
         bool shares = (found.any && writable) || found.writable;
-        if (shares && !recorder->join && record_joined_can(recorder, other)) {
+        if (shares && !recorder->join && record_late_can(recorder, other)) {
             recorder->join = other;
             continue;
         }
@@ -146,7 +146,7 @@ struct error *record_shared_attached(struct recorder *recorder, uint64_t id) {
             continue;
         if (!record_shared_attachments(other, id))
             continue;
-        if (!recorder->join && record_joined_can(recorder, other))
+        if (!recorder->join && record_late_can(recorder, other))
             recorder->join = other;
         else
             recorder_stop(other, "process %d of the recording attaches the System V segment %llu, too",

@@ -197,7 +197,7 @@ struct error *record_entry(struct recorder *recorder) {
         return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     }
     bool joins;
-    TRY(record_joined_entry_write(recorder, &joins));
+    TRY(record_late_entry_write(recorder, &joins));
     if (joins)
         return NULL;
     TRY(save_vectors(recorder));
@@ -205,7 +205,7 @@ struct error *record_entry(struct recorder *recorder) {
     recorder->thread->refused = recorder->thread->row->handler == HANDLER_REFUSE;
     if (row_hooks->entry)
         TRY(row_hooks->entry(recorder));
-    TRY(record_joined_entry_kill(recorder));
+    TRY(record_kill_entry(recorder));
     if (recorder->mode != RECORDER_RECORDING) /* its exit: what was changed for the call is put back */
         return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     if (recorder->thread->refused) {
@@ -352,7 +352,7 @@ struct error *record_exit(struct recorder *recorder) {
         TRY(effects_add(&recorder->effects, EFFECT_ORDER, recorder->session->shown++, 0, NULL, 0));
     TRY(recorder_append_syscall(recorder, recorder->thread->call.result, stream));
     TRY(record_thread_begin(recorder));
-    TRY(record_joined_await_kill(recorder));
+    TRY(record_kill_await(recorder));
     if (++recorder->calls_since_check >= CHECK_EVERY && recorder->mode == RECORDER_RECORDING &&
         !record_turn_writes(recorder)) {
         recorder->calls_since_check = 0;
@@ -365,6 +365,6 @@ struct error *record_exit(struct recorder *recorder) {
     if (recorder->thread->last_is_call)
         recorder->thread->call_time = recorder->thread->last_time;
     if (recorder->join && recorder->mode == RECORDER_RECORDING)
-        return record_joined_join(recorder, recorder->join);
+        return record_late_join(recorder, recorder->join);
     return record_turn_resume(recorder);
 }

@@ -152,6 +152,10 @@ fuzz_seeds() {
     fuzz_recording)
         "$REEL" record --quiet --check-memory -o "$recording" true &&
             printf '%s\n' "$recording"/d1/1.* "$recording/recording.json"
+        # several processes in one log: all kinds of events and effects of these
+        gcc -D_GNU_SOURCE -w -o "$SCRATCH/joined" "$ROOT/tests/victims/joined_write.c" &&
+            (cd "$SCRATCH" && "$REEL" record --quiet -o joined.reel ./joined >/dev/null) &&
+            find "$SCRATCH/joined.reel" -path '*/d*/1.*'
         ;;
     fuzz_unwind) printf '%s\n' /usr/bin/true ;;
     fuzz_dwarf) # not large: each round reads all of it
