@@ -305,8 +305,8 @@ bool record_turn_writes(struct recorder *recorder) {
     return false;
 }
 
-struct error *record_turn_add_outputs(struct recorder *recorder) {
-    struct memory_ranges ranges = {0};
+/* What the kernel may have written for calls of the process's other threads whose exits are not in the log. */
+static struct error *find_outputs(struct recorder *recorder, struct memory_ranges *ret) {
     struct error *err = NULL;
     const struct memory_reader memory = task_memory(recorder->thread->task);
     for (struct thread *thread = recorder->threads; thread && !err; thread = thread->next) {
@@ -314,16 +314,31 @@ struct error *record_turn_add_outputs(struct recorder *recorder) {
             continue;
         struct syscall_call call = thread->call;
         call.result = -14; /* EFAULT: anything may have been written */
-        err = syscall_outputs(&call, &memory, &ranges);
+        err = syscall_outputs(&call, &memory, ret);
     }
-    for (size_t i = 0; !err && i < ranges.count; i++)
-        err = effects_add_memory(&recorder->effects, recorder->thread->task, ranges.ranges[i].address,
-                                 ranges.ranges[i].size);
-    memory_ranges_deinit(&ranges);
     if (error_is(err, ERROR_UNSUPPORTED)) { /* its own exit will tell */
         error_free(err);
         err = NULL;
     }
+    return err;
+}
+
+struct error *record_turn_add_outputs(struct recorder *recorder) {
+    struct memory_ranges ranges = {0};
+    struct error *err = find_outputs(recorder, &ranges);
+    for (size_t i = 0; !err && i < ranges.count; i++)
+        err = effects_add_memory(&recorder->effects, recorder->thread->task, ranges.ranges[i].address,
+                                 ranges.ranges[i].size);
+    memory_ranges_deinit(&ranges);
+    return err;
+}
+
+struct error *record_turn_leave_out(struct recorder *recorder, struct maps *maps) {
+    struct memory_ranges ranges = {0};
+    struct error *err = recorder->thread_count > 1 ? find_outputs(recorder, &ranges) : NULL;
+    for (size_t i = 0; !err && i < ranges.count; i++)
+        err = maps_cut(maps, ranges.ranges[i].address, ranges.ranges[i].size);
+    memory_ranges_deinit(&ranges);
     return err;
 }
 

@@ -316,6 +316,8 @@ struct error *record_turn_preempt(struct recorder *recorder);
 struct error *record_turn_release(struct recorder *recorder);
 /* Add what the kernel may have written for calls of other threads whose exits are not in the log yet. */
 struct error *record_turn_add_outputs(struct recorder *recorder);
+/* Take the pages of that out of the mappings: a replay has other contents there. */
+struct error *record_turn_leave_out(struct recorder *recorder, struct maps *maps);
 /* Is another thread in a call that writes memory? */
 bool record_turn_writes(struct recorder *recorder);
 
