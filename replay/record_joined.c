@@ -24,6 +24,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -293,6 +296,14 @@ struct error *record_joined_part(struct recorder *recorder, struct process *proc
 
 /* ---- joining later ---- */
 
+/* Is it all of a System V segment, and writable? Then its contents can be put back. */
+static bool is_whole_segment(const struct mapping *mapping) {
+    struct shmid_ds info;
+    return mapping->protection == (PROT_READ | PROT_WRITE) && mapping->inode < INT32_MAX &&
+           shmctl((int)mapping->inode, IPC_STAT, &info) == 0 &&
+           mapping->end - mapping->start == ((info.shm_segsz + 4095) & ~4095ull);
+}
+
 bool record_joined_can(const struct recorder *recorder, const struct recorder *domain) {
     struct maps maps;
     if (recorder->process_count > 1 || recorder->thread_count > 1 || domain->mode != RECORDER_RECORDING ||
@@ -300,8 +311,8 @@ bool record_joined_can(const struct recorder *recorder, const struct recorder *d
         return false;
     struct error *err = maps_read(record_tid(recorder), &maps);
     bool can = !err;
-    for (size_t i = 0; !err && i < maps.count; i++) /* nothing in a snapshot says which segment that is */
-        can = can && strncmp(maps.mappings[i].name, "/SYSV", 5) != 0;
+    for (size_t i = 0; !err && i < maps.count; i++)
+        can = can && (strncmp(maps.mappings[i].name, "/SYSV", 5) != 0 || is_whole_segment(&maps.mappings[i]));
     if (!err)
         maps_deinit(&maps);
     error_free(err);
@@ -379,6 +390,57 @@ struct error *record_joined_join(struct recorder *recorder, struct recorder *dom
     record_turn_wait(thread);
     TRY(record_short_ticks(domain->session));
     return record_turn_next(domain);
+}
+
+/* The descriptor that a call writes to, or -1. */
+static int written_fd(const struct thread *thread) {
+    switch (thread->row->handler) {
+    case HANDLER_FILE_WRITE:
+        return (int)thread->call.args[0];
+    case HANDLER_FILE_RESIZE:
+        return thread->call.number == SYS_truncate ? -1 : (int)thread->call.args[0];
+    case HANDLER_FILE_TRANSFER:
+        if (thread->call.number == SYS_sendfile)
+            return (int)thread->call.args[0];
+        return thread->call.number == SYS_copy_file_range || thread->call.number == SYS_splice
+                   ? (int)thread->call.args[2]
+                   : -1;
+    default:
+        return -1;
+    }
+}
+
+/* Back in front of the instruction; the kernel skips a call whose number is -1. */
+static struct error *step_back(struct thread *thread) {
+    struct user_regs_struct regs = thread->entry;
+    regs.rip -= 2;
+    regs.rax = regs.orig_rax;
+    regs.orig_rax = (unsigned long long)-1;
+    TRY(trace_set_registers(thread->task->tid, &regs));
+    thread->last = regs;
+    thread->last_is_call = true;
+    thread->last_time = thread->call_time = clock_now();
+    thread->row = NULL;
+    return NULL;
+}
+
+struct error *record_joined_entry_write(struct recorder *recorder, bool *ret_joins) {
+    struct thread *thread = recorder->thread;
+    struct stat info;
+    char path[64];
+    *ret_joins = false;
+    int fd = recorder->session->recorder_count > 1 && !thread->task->watched ? written_fd(thread) : -1;
+    if (fd < 0)
+        return NULL;
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", thread->tid, fd);
+    if (stat(path, &info) < 0 || !S_ISREG(info.st_mode))
+        return NULL;
+    struct recorder *domain = record_shared_with(recorder, &info);
+    if (!domain || !record_joined_can(recorder, domain))
+        return NULL;
+    *ret_joins = true;
+    TRY(step_back(thread));
+    return record_joined_join(recorder, domain);
 }
 
 struct error *record_joined_enter(struct recorder *recorder) {

@@ -196,6 +196,10 @@ struct error *record_entry(struct recorder *recorder) {
     if (!recorder->thread->row) { /* not in the table: it may still answer ENOSYS, which is no harm */
         return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     }
+    bool joins;
+    TRY(record_joined_entry_write(recorder, &joins));
+    if (joins)
+        return NULL;
     TRY(save_vectors(recorder));
     const struct syscall_hooks *row_hooks = hooks_of(recorder->thread->row);
     recorder->thread->refused = recorder->thread->row->handler == HANDLER_REFUSE;

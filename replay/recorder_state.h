@@ -336,6 +336,9 @@ struct error *record_joined_leave(struct recorder *recorder);
 bool record_joined_can(const struct recorder *recorder, const struct recorder *domain);
 /* recorder->thread, behind its last event, joins the domain; recorder has nobody then. */
 struct error *record_joined_join(struct recorder *recorder, struct recorder *domain);
+/* At the entry of a call that writes to a file: if another domain has mapped it, the call is put off until
+ * the process has joined that one: *ret_joins. */
+struct error *record_joined_entry_write(struct recorder *recorder, bool *ret_joins);
 /* It has a turn there for the first time: EVENT_JOIN. */
 struct error *record_joined_enter(struct recorder *recorder);
 /* At the entry of a call that may kill others of the domain, and when that has been logged. */
@@ -620,6 +623,8 @@ struct error *record_file_written(struct recorder *recorder, const char *path, u
 /* The process maps [offset, offset + size) of a file; writable: shared, and it may write there. */
 struct error *record_shared_mapped(struct recorder *recorder, const struct stat *info, const char *path,
                                    uint64_t offset, uint64_t size, bool writable);
+/* Another domain that has mapped the file, or NULL. */
+struct recorder *record_shared_with(struct recorder *recorder, const struct stat *info);
 /* It has written to a file with a call. */
 struct error *record_shared_written(struct recorder *recorder, const struct stat *info, const char *path,
                                     uint64_t offset, uint64_t size);
