@@ -43,6 +43,7 @@ static int open_mapping(void *context, pid_t pid, const struct mapping *mapping,
     return mapping_open(pid, mapping);
 }
 
+/* Of the thread: the leader of a process that exits may be gone already. */
 static uint64_t find_entry(pid_t pid) {
     char path[64];
     uint64_t pair[2], entry = 0;
@@ -62,9 +63,10 @@ static struct error *find_process(struct crash *crash) {
     module_cache_init(&crash->cache, &search);
     TRY(crash_memory_init(&crash->memory, crash->event->task));
     crash->reader = crash_memory_reader(&crash->memory);
-    TRY(maps_read(crash->event->pid, &crash->maps));
-    crash->entry = find_entry(crash->event->pid);
-    TRY(process_modules_update(&crash->modules, &crash->cache, crash->event->pid, &crash->maps, &opener));
+    TRY(maps_read(crash->event->task->tid, &crash->maps));
+    crash->entry = find_entry(crash->event->task->tid);
+    TRY(process_modules_update(&crash->modules, &crash->cache, crash->event->task->tid, &crash->maps,
+                               &opener));
     return crash_find_facts(crash);
 }
 

@@ -29,15 +29,21 @@ struct crash_options {
 /* PASS, SECRET, TOKEN, ...; ends with NULL. */
 extern const char *const crash_masks[];
 
+/* What a handler has to do with a fatal signal. */
+enum crash_handler {
+    HANDLER_NONE,
+    HANDLER_NOT_RUN, /* the signal comes because the handler of `first` could not be run (no stack for it) */
+    HANDLER_RAISED,  /* the handler of `first` has raised it again, and has returned */
+    HANDLER_BEFORE,  /* `first` had a handler, which may still be running */
+};
+
 struct crash_event {
     pid_t pid;
     struct task *task; /* the thread that it happens to, which is stopped */
     siginfo_t info;    /* si_signo 0: an exit */
     int exit_status;
-    /* The signal comes because the handler of this one could not be run (no stack for it). si_signo 0: none
-     */
-    siginfo_t unhandled;
-    bool handler_running; /* of `unhandled`, and it did run: the fault is in the handler, or raised by it */
+    enum crash_handler handler;
+    siginfo_t first; /* the signal of the handler */
     bool unseen; /* the kernel has let no stop happen (seccomp): the signal is known by the thread's end only
                   */
 };

@@ -57,7 +57,7 @@ struct core {
 static unsigned read_filter(const struct crash *crash) {
     char path[64];
     unsigned filter = FILTER_DEFAULT;
-    snprintf(path, sizeof(path), "/proc/%d/coredump_filter", crash->event->pid);
+    snprintf(path, sizeof(path), "/proc/%d/coredump_filter", crash->event->task->tid);
     FILE *file = fopen(path, "re");
     if (file && fscanf(file, "%x", &filter) != 1)
         filter = FILTER_DEFAULT;
@@ -71,7 +71,7 @@ static void find_forbidden(struct core *core) {
     char path[64], *line = NULL;
     size_t room = 0, at = 0;
     uint64_t start, end;
-    snprintf(path, sizeof(path), "/proc/%d/smaps", core->crash->event->pid);
+    snprintf(path, sizeof(path), "/proc/%d/smaps", core->crash->event->task->tid);
     FILE *file = fopen(path, "re");
     while (file && getline(&line, &room, file) > 0) {
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) == 2) {
@@ -104,7 +104,7 @@ static uint64_t count_own(struct core *core, const struct mapping *mapping) {
         size_t count = (size_t)((mapping->end - at) / PAGE);
         if (count > CHUNK_PAGES)
             count = CHUNK_PAGES;
-        struct error *err = maps_own_pages(core->crash->event->pid, at, count, core->own);
+        struct error *err = maps_own_pages(core->crash->event->task->tid, at, count, core->own);
         for (size_t i = 0; !err && i < count; i++)
             own += core->own[i];
         error_free(err);
@@ -256,7 +256,7 @@ static void put_psinfo(struct core *core) {
 static void put_auxv(struct core *core) {
     char path[64];
     uint8_t bytes[4096];
-    snprintf(path, sizeof(path), "/proc/%d/auxv", core->crash->event->pid);
+    snprintf(path, sizeof(path), "/proc/%d/auxv", core->crash->event->task->tid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t size = fd >= 0 ? read(fd, bytes, sizeof(bytes)) : -1;
     if (fd >= 0)
@@ -383,7 +383,8 @@ static struct error *write_segment(struct core *core, const struct segment *segm
         uint64_t left = (segment->size - done) / PAGE;
         size_t count = left < CHUNK_PAGES ? (size_t)left : CHUNK_PAGES;
         struct error *err =
-            segment->by_page ? maps_own_pages(core->crash->event->pid, start + done, count, core->own) : NULL;
+            segment->by_page ? maps_own_pages(core->crash->event->task->tid, start + done, count, core->own)
+                             : NULL;
         if (!segment->by_page || err)
             memset(core->own, true, count * sizeof(*core->own));
         error_free(err);

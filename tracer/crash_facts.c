@@ -59,7 +59,7 @@ void crash_facts_deinit(struct crash_facts *facts) {
 /* ---- files of /proc ---- */
 
 static void name_of(const struct crash *crash, const char *what, char *ret, size_t size) {
-    snprintf(ret, size, "/proc/%d/%s", crash->event->pid, what);
+    snprintf(ret, size, "/proc/%d/%s", crash->event->task->tid, what); /* its leader may be gone */
 }
 
 /* The contents, NUL-terminated, cut at FILE_MOST; NULL when it cannot be read. */
@@ -257,7 +257,7 @@ struct error *crash_find_facts(struct crash *crash) {
     struct crash_facts *facts = &crash->facts;
     struct process_status status = {0};
     size_t size;
-    error_free(process_status(crash->event->pid, &status));
+    error_free(process_status(crash->event->task->tid, &status));
     snprintf(facts->name, sizeof(facts->name), "%s", status.name);
     facts->uid = status.uid;
     facts->exe = read_link(crash, "exe");

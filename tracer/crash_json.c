@@ -138,8 +138,8 @@ static void put_reason(struct buffer *data, const struct crash *crash) {
         trace_data_string(data, "exception", reason->exception);
     if (reason->what)
         trace_data_string(data, "what", reason->what);
-    if (*reason->unhandled)
-        trace_data_string(data, "handler", reason->unhandled);
+    if (*reason->handler)
+        trace_data_string(data, "handler", reason->handler);
     trace_data_close_object(data);
 }
 

@@ -187,7 +187,7 @@ static bool what_of(struct crash *crash, uint64_t thread_pointer, uint64_t type_
 void crash_exception(struct crash *crash, uint64_t thread_pointer, char **ret_type, char **ret_what) {
     char name[1024], demangled[2048], what[MESSAGE_MOST];
     uint64_t type_info, object;
-    if (!is_on_stack(crash, "_ZSt9terminatev"))
+    if (!is_on_stack(crash, "_ZSt9terminatev") && !is_on_stack(crash, "_ZN10__cxxabiv111__terminateEPFvvE"))
         return;
     uint64_t header = handled_exception(crash, thread_pointer);
     if (!header) {

@@ -213,33 +213,60 @@ static void summarize(struct crash *crash) {
     }
     if (*reason->sender && strcmp(reason->sender, "the process itself") != 0)
         put(reason, " by %s", reason->sender);
-    if (*reason->unhandled)
-        put(reason, "; %s", reason->unhandled);
+    if (*reason->handler)
+        put(reason, "; %s", reason->handler);
     for (char *at = reason->summary; *at; at++) /* one line */
         if ((unsigned char)*at < ' ' || *at == 127)
             *at = ' ';
 }
 
-static const char *const unhandled_words = "the handler of the first signal could not be run";
+static bool is_in_handler(const struct crash *crash) {
+    const struct crash_thread *thread = &crash->threads[0];
+    for (size_t i = 0; i < thread->frame_count; i++)
+        if (thread->frames[i].signal_frame)
+            return true;
+    return false;
+}
+
+static void describe_handler(struct crash *crash) {
+    struct crash_reason *reason = &crash->reason;
+    const struct crash_event *event = crash->event;
+    switch (event->handler) {
+    case HANDLER_NONE:
+        break;
+    case HANDLER_NOT_RUN:
+        snprintf(reason->handler, sizeof(reason->handler), "its handler could not be run");
+        break;
+    case HANDLER_RAISED:
+        snprintf(reason->handler, sizeof(reason->handler), "raised again by its handler");
+        break;
+    case HANDLER_BEFORE:
+        if (!is_in_handler(crash))
+            break;
+        if (is_memory_fault(&event->first))
+            snprintf(reason->handler, sizeof(reason->handler), "in the handler of %s at 0x%" PRIx64,
+                     signal_name(event->first.si_signo), (uint64_t)event->first.si_addr);
+        else
+            snprintf(reason->handler, sizeof(reason->handler), "in the handler of %s",
+                     signal_name(event->first.si_signo));
+        break;
+    }
+}
 
 struct error *crash_find_reason(struct crash *crash) {
     struct crash_reason *reason = &crash->reason;
     const struct crash_event *event = crash->event;
     const struct crash_thread *thread = &crash->threads[0];
     const struct user_regs_struct *regs = thread->has_registers ? &thread->regs : NULL;
-    const siginfo_t *info =
-        event->unhandled.si_signo && !event->handler_running ? &event->unhandled : &event->info;
+    bool is_first = event->handler == HANDLER_NOT_RUN || event->handler == HANDLER_RAISED;
+    const siginfo_t *info = is_first ? &event->first : &event->info;
     reason->signo = event->info.si_signo;
     if (reason->signo) {
         describe_code(reason, info);
         describe_sender(crash, info);
         find_address(crash, info, regs);
+        describe_handler(crash);
     }
-    if (event->unhandled.si_signo && !event->handler_running)
-        snprintf(reason->unhandled, sizeof(reason->unhandled), "%s", unhandled_words);
-    else if (event->unhandled.si_signo)
-        snprintf(reason->unhandled, sizeof(reason->unhandled), "in the handler of %s or raised by it",
-                 signal_name(event->unhandled.si_signo));
     if (event->unseen && reason->signo == SIGSYS && regs)
         snprintf(reason->code, sizeof(reason->code), "system call %lld refused by a seccomp filter",
                  (long long)regs->orig_rax);

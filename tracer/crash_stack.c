@@ -255,7 +255,7 @@ static bool expand(struct walk *walk, struct crash_frame *frame) {
         at = instances[at].parent;
     }
     frame->skipped = skipped;
-    frame->name = shown_name(frame->function);
+    frame->name = frame->signal_frame ? "<signal handler called>" : shown_name(frame->function);
     return add_first(walk, frame);
 }
 

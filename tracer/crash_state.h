@@ -95,7 +95,7 @@ struct crash_reason {
     char sender[96];        /* who sent it; "" */
     char *message;          /* of abort, assert, glibc; NULL */
     char *exception, *what; /* of a C++ exception that nobody catches, NULL: unknown or none */
-    char unhandled[96];     /* the first signal, whose handler could not be run or raised this one */
+    char handler[96];       /* what a handler has to do with it; "" */
     char summary[512];      /* one line */
 };
 

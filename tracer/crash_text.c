@@ -59,8 +59,6 @@ static void put_frame(struct buffer *ret, const struct crash_frame *frame, size_
     if (frame->skipped)
         put(ret, "     ... %zu frames left out ...\n", frame->skipped);
     put(ret, "#%-3zu 0x%016" PRIx64 " ", number, frame->registers.value[FRAME_RIP]);
-    if (frame->signal_frame)
-        put(ret, "<signal handler called> ");
     put_plain(ret, frame->name ? frame->name : "?");
     if (frame->name && !frame->signal_frame)
         put_arguments(ret, frame);

@@ -167,17 +167,24 @@ static bool is_about_itself(int signo) {
            signo == SIGABRT || signo == SIGSYS;
 }
 
-static void find_unhandled(const struct watch *watch, struct crash_event *event) {
+/* The kernel forces SIGSEGV when it cannot write the handler's frame: nothing has moved then. Nothing has
+ * moved either when the handler has raised the signal, which waits for its end: it would be met again. */
+static void find_handler(const struct watch *watch, struct crash_event *event) {
     const struct fault *fault = table_find(&watch->faults, (uint32_t)event->task->tid);
     struct user_regs_struct regs;
     if (!fault)
         return;
     struct error *err = trace_get_registers(event->task->tid, &regs);
-    event->unhandled = fault->info;
-    /* the kernel forces SIGSEGV when it cannot write the handler's frame: nothing has moved then */
-    event->handler_running =
-        err || event->info.si_code != SI_KERNEL || regs.rip != fault->rip || regs.rsp != fault->rsp;
+    bool same_place = !err && regs.rip == fault->rip && regs.rsp == fault->rsp;
     error_free(err);
+    event->first = fault->info;
+    if (same_place && event->info.si_code == SI_KERNEL && event->info.si_signo == SIGSEGV)
+        event->handler = HANDLER_NOT_RUN;
+    else if (same_place && event->info.si_code <= 0 && event->info.si_signo == fault->info.si_signo &&
+             event->info.si_pid == event->pid)
+        event->handler = HANDLER_RAISED;
+    else
+        event->handler = HANDLER_BEFORE;
 }
 
 static struct error *on_signal(struct watch *watch, const struct stop *stop) {
@@ -202,7 +209,7 @@ static struct error *on_signal(struct watch *watch, const struct stop *stop) {
         return engine_pass(stop);
     }
     event.info.si_signo = signo;
-    find_unhandled(watch, &event);
+    find_handler(watch, &event);
     return capture(watch, stop, &event, status.name, true);
 }
 
