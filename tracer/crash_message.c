@@ -12,6 +12,7 @@
 #include "tracer/pure_call.h"
 #include "tracer/tls.h"
 
+#include <Zydis/Zydis.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,10 +185,47 @@ static bool what_of(struct crash *crash, uint64_t thread_pointer, uint64_t type_
     return cxx_exception_text(&crash->reader, type_info, object, ret, size);
 }
 
+static bool is_function_on_stack(const struct crash *crash, uint64_t address) {
+    const struct crash_thread *thread = &crash->threads[0];
+    for (size_t i = 0; i < thread->frame_count; i++) {
+        const struct crash_frame *frame = &thread->frames[i];
+        if (frame->function && frame->inlined < 0 && frame->function->entry + frame->module->bias == address)
+            return true;
+    }
+    return false;
+}
+
+/* A function that may not throw ends in __terminate(handler) of libstdc++, which has no symbol: it is what
+ * std::terminate() calls last. */
+static bool is_terminating(struct crash *crash) {
+    enum { CODE_MOST = 64 };
+    uint8_t code[CODE_MOST];
+    uint64_t terminate;
+    ZydisDecoder decoder;
+    ZydisDecodedInstruction instruction;
+    const struct loaded_module *module;
+    if (is_on_stack(crash, "_ZSt9terminatev"))
+        return true;
+    if (!find_function(crash, "_ZSt9terminatev", &terminate, &module))
+        return false;
+    size_t size = memory_read(&crash->reader, terminate, code, sizeof(code));
+    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    uint64_t last = 0;
+    for (size_t at = 0; at < size; at += instruction.length) {
+        if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&decoder, NULL, code + at, size - at, &instruction)))
+            break;
+        if (at && instruction.mnemonic == ZYDIS_MNEMONIC_ENDBR64) /* the next function */
+            break;
+        if (instruction.mnemonic == ZYDIS_MNEMONIC_CALL && instruction.raw.imm[0].is_relative)
+            last = terminate + at + instruction.length + instruction.raw.imm[0].value.u;
+    }
+    return last && is_function_on_stack(crash, last);
+}
+
 void crash_exception(struct crash *crash, uint64_t thread_pointer, char **ret_type, char **ret_what) {
     char name[1024], demangled[2048], what[MESSAGE_MOST];
     uint64_t type_info, object;
-    if (!is_on_stack(crash, "_ZSt9terminatev") && !is_on_stack(crash, "_ZN10__cxxabiv111__terminateEPFvvE"))
+    if (!is_terminating(crash))
         return;
     uint64_t header = handled_exception(crash, thread_pointer);
     if (!header) {
