@@ -14,6 +14,7 @@ struct machine {
     uint64_t registers[16]; /* rax rcx rdx rbx rsp rbp rsi rdi r8.. */
     uint32_t known;
     uint64_t rip;
+    bool zero_known, zero; /* the flag; known behind what sets it */
     struct {
         uint64_t address, value;
     } written[WRITTEN_MOST]; /* words, aligned */
@@ -162,6 +163,11 @@ static bool unknown_push(struct machine *machine, const ZydisDecodedOperand *ope
     return (known || operand->type == ZYDIS_OPERAND_TYPE_REGISTER) && push(machine, value);
 }
 
+static void set_zero(struct machine *machine, const ZydisDecodedOperand *operand, uint64_t result) {
+    machine->zero_known = operand->size == 64 || operand->size == 32;
+    machine->zero = operand->size == 32 ? !(uint32_t)result : !result;
+}
+
 static bool execute(struct machine *machine) {
     const ZydisDecodedOperand *first = &machine->operands[0], *second = &machine->operands[1];
     uint64_t a = 0, b = 0, next = machine->rip + machine->instruction.length;
@@ -181,13 +187,29 @@ static bool execute(struct machine *machine) {
     case ZYDIS_MNEMONIC_SUB:
         if (!get(machine, first, &a) || !get(machine, second, &b))
             return false;
-        if (!set(machine, first, machine->instruction.mnemonic == ZYDIS_MNEMONIC_ADD ? a + b : a - b))
+        a = machine->instruction.mnemonic == ZYDIS_MNEMONIC_ADD ? a + b : a - b;
+        if (!set(machine, first, a))
             return false;
+        set_zero(machine, first, a);
+        break;
+    case ZYDIS_MNEMONIC_CMP:
+    case ZYDIS_MNEMONIC_TEST:
+        if (!get(machine, first, &a) || !get(machine, second, &b))
+            return false;
+        set_zero(machine, first, machine->instruction.mnemonic == ZYDIS_MNEMONIC_CMP ? a - b : a & b);
+        break;
+    case ZYDIS_MNEMONIC_JZ:
+    case ZYDIS_MNEMONIC_JNZ:
+        if (!machine->zero_known || !target_of(machine, &a))
+            return false;
+        if (machine->zero == (machine->instruction.mnemonic == ZYDIS_MNEMONIC_JZ))
+            next = a;
         break;
     case ZYDIS_MNEMONIC_XOR: /* the usual zero */
         if (first->type != ZYDIS_OPERAND_TYPE_REGISTER || second->type != ZYDIS_OPERAND_TYPE_REGISTER ||
             first->reg.value != second->reg.value || !set(machine, first, 0))
             return false;
+        set_zero(machine, first, 0);
         break;
     case ZYDIS_MNEMONIC_PUSH:
         if (!unknown_push(machine, first))

@@ -412,7 +412,7 @@ static void crash_exit_thread(void) {
 }
 
 static void crash_many_frames(void) {
-    struct rlimit limit = {.rlim_cur = 1ul << 28, .rlim_max = RLIM_INFINITY};
+    struct rlimit limit = {.rlim_cur = 1ul << 26, .rlim_max = RLIM_INFINITY};
     if (!getenv("DEEPER")) {
         setrlimit(RLIMIT_STACK, &limit);
         setenv("DEEPER", "1", 1);
