@@ -26,6 +26,20 @@ struct error *trace_seize(pid_t tid, bool kill_with_tracer) {
     return call("SEIZE", PTRACE_SEIZE, tid, NULL, (void *)options);
 }
 
+/* Not TRACESECCOMP: a program that filters its own calls must find them answered as without a tracer. */
+static unsigned long watch_options(bool follow) {
+    return PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT |
+           (follow ? PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK : 0);
+}
+
+struct error *trace_seize_watched(pid_t tid, bool follow) {
+    return call("SEIZE", PTRACE_SEIZE, tid, NULL, (void *)watch_options(follow));
+}
+
+struct error *trace_watch(pid_t tid, bool follow) {
+    return call("SETOPTIONS", PTRACE_SETOPTIONS, tid, NULL, (void *)watch_options(follow));
+}
+
 struct error *trace_interrupt(pid_t tid) {
     return call("INTERRUPT", PTRACE_INTERRUPT, tid, NULL, NULL);
 }

@@ -28,6 +28,11 @@ enum resume {
 
 /* PTRACE_SEIZE with the options every tracee of reel has; kill_with_tracer adds PTRACE_O_EXITKILL. */
 struct error *trace_seize(pid_t tid, bool kill_with_tracer);
+/* What a process that is only watched is traced with: it stops for signals, exec, new tasks and ends, and
+ * outlives its tracer. Without follow new processes (but not threads) are left alone. */
+struct error *trace_seize_watched(pid_t tid, bool follow);
+/* The same for a stopped task that is traced already. */
+struct error *trace_watch(pid_t tid, bool follow);
 struct error *trace_interrupt(pid_t tid);
 struct error *trace_detach(pid_t tid, int signo);
 struct error *trace_resume(pid_t tid, enum resume how, int signo);
