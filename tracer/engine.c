@@ -191,7 +191,8 @@ struct error *engine_peek(struct engine *engine, struct stop *ret) {
         struct task *task = engine_task(engine, info.si_pid);
         if (!task)
             return &error_no_memory;
-        /* A thread that has got its leader's number by an exec is not to be talked to before this is taken. */
+        /* A thread that has got its leader's number by an exec is not to be talked to before this is taken.
+         */
         if (info.si_code == CLD_TRAPPED && info.si_status >> 8 == PTRACE_EVENT_EXEC)
             waitpid(info.si_pid, NULL, __WALL | WNOHANG);
         *ret = stop_classify(task, wait_status(&info));

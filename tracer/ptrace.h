@@ -32,7 +32,7 @@ struct error *trace_seize(pid_t tid, bool kill_with_tracer);
  * flags say, and outlives its tracer. */
 enum {
     WATCH_PROCESSES = 1, /* new processes are watched, too */
-    WATCH_EXITS = 2,     /* it stops when it is about to end, which makes short processes take twice as long */
+    WATCH_EXITS = 2, /* it stops when it is about to end, which makes short processes take twice as long */
 };
 struct error *trace_seize_watched(pid_t tid, unsigned flags);
 /* The same for a stopped task that is traced already. */

@@ -1,8 +1,8 @@
 /* pure_call: what a small function returns, worked out without running it.
  *
  * For functions such as what() of an exception or __cxa_get_globals() in a process that is about to die:
- * plain moves, additions, comparisons with zero and with each other, calls and returns are imitated; what they write
- * is kept aside and the process never changes. Anything else ends it without a result. */
+ * plain moves, additions, comparisons with zero and with each other, calls and returns are imitated; what
+ * they write is kept aside and the process never changes. Anything else ends it without a result. */
 #ifndef REEL_TRACER_PURE_CALL_H
 #define REEL_TRACER_PURE_CALL_H
 
