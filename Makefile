@@ -25,7 +25,7 @@ LDLIBS := -lzstd -lz -lxxhash -lZydis -lelf -lcjson -ldwarf -liberty -ldl -lm -l
 PACKAGES := gcc libc6-dev make libzydis-dev libzstd-dev zlib1g-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev \
             libiberty-dev
 TEST_PACKAGES := $(PACKAGES) g++ gfortran check pkg-config python3 python3.11-dbg strace binutils util-linux procps tcl \
-                 libc++-14-dev libc++abi-14-dev dwz llvm debuginfod \
+                 libc++-14-dev libc++abi-14-dev dwz llvm debuginfod gdb perl sqlite3 \
                  $(shell cat tests/programs/packages 2>/dev/null)
 LINT_PACKAGES := clang clang-format cppcheck shellcheck
 
@@ -36,7 +36,7 @@ LIBRARIES := $(foreach room,$(LIBRARY_ROOMS),$(BUILD)/lib$(room).a)
 ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS)))
 ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS)))
 TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c tests/victims/*.c tests/victims/*.cc tests/tracing/*.c \
-          tests/tracing/*.cc)
+          tests/tracing/*.cc tests/crash/*.c tests/crash/*.cc tests/crash/*.h)
 
 .PHONY: all setup setup-tests demo check bench soak layers lint format help install uninstall clean unit-tests fuzzers
 

@@ -60,6 +60,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
         {"pid", 'p', VERB_VALUE, &pid},
         {"output", 'o', VERB_VALUE, &options.crash.folder},
         {"exit-status", 0, VERB_VALUE, &statuses},
+        {"exits", 0, VERB_FLAG, &options.exits},
         {"no-follow", 0, VERB_FLAG, &options.no_follow},
         {"no-core", 0, VERB_FLAG, &options.crash.no_core},
         {"core-size", 0, VERB_VALUE, &core_size},
@@ -81,6 +82,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
                           "reel watch -p PID, or reel watch [--] PROGRAM ARGUMENT...");
     if (statuses)
         TRY(parse_statuses(statuses, options.exit_statuses));
+    options.exits |= statuses != NULL;
     if (core_size)
         TRY(parse_size(core_size, "--core-size", &options.crash.core_max));
     if (quota)
@@ -103,6 +105,7 @@ const struct verb verb_watch = {
         "  -p, --pid PID           a running process, until it ends, or until Ctrl-C; it runs on then\n"
         "  -o, --output DIR        put the reports there (default: the current folder)\n"
         "      --exit-status N,... an exit with one of these statuses is a crash, too (1,3-5)\n"
+        "      --exits             see what a seccomp filter kills that the program has installed itself\n"
         "      --no-follow         not the processes that it makes\n"
         "      --no-core           reports only\n"
         "      --core-size SIZE    the most that a core takes on disk: MB, or with K, M, G (default: 1G; 0: "

@@ -345,7 +345,7 @@ struct error *attach(struct engine *engine, pid_t pid, struct halt *ret) {
 }
 
 /* One reading of /proc/PID/task; threads that traced ones make are traced by themselves. */
-static struct error *seize_new_threads(struct engine *engine, pid_t pid, bool follow, bool *ret_new) {
+static struct error *seize_new_threads(struct engine *engine, pid_t pid, unsigned flags, bool *ret_new) {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/task", pid);
     DIR *directory = opendir(path);
@@ -357,7 +357,7 @@ static struct error *seize_new_threads(struct engine *engine, pid_t pid, bool fo
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (tid <= 0 || engine_traces(engine, tid) || process_is_ended(tid))
             continue;
-        err = trace_seize_watched(tid, follow);
+        err = trace_seize_watched(tid, flags);
         if (err && (error_is(err, ERROR_TASK_GONE) || process_is_ended(tid))) {
             error_free(err);
             err = NULL;
@@ -375,10 +375,10 @@ static struct error *seize_new_threads(struct engine *engine, pid_t pid, bool fo
     return err;
 }
 
-struct error *attach_running(struct engine *engine, pid_t pid, bool follow) {
+struct error *attach_running(struct engine *engine, pid_t pid, unsigned flags) {
     struct error *err = check(pid);
     for (bool is_new = true; is_new && !err;)
-        err = seize_new_threads(engine, pid, follow, &is_new);
+        err = seize_new_threads(engine, pid, flags, &is_new);
     if (!err && !engine->count)
         return error_new(ERROR_UNSUPPORTED, "process %d: it has ended (a zombie)", pid);
     if (error_is(err, ERROR_TASK_GONE)) {

@@ -263,7 +263,8 @@ struct error *crash_find_reason(struct crash *crash) {
     reason->signo = event->info.si_signo;
     if (reason->signo) {
         describe_code(reason, info);
-        describe_sender(crash, info);
+        if (!event->unseen)
+            describe_sender(crash, info);
         find_address(crash, info, regs);
         describe_handler(crash);
     }

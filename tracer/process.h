@@ -18,6 +18,7 @@ struct process_status {
     bool has_memory; /* kernel threads and zombies have none */
     uint64_t caught, ignored, pending; /* signals, bit signo-1; pending: for this thread */
     size_t threads;
+    bool has_filter; /* of system calls (seccomp) */
     bool has_shadow_stack;
     pid_t inner_tid; /* in the innermost PID namespace */
     bool is_init;    /* the first process of a PID namespace */

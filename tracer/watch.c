@@ -258,8 +258,9 @@ static void on_end(struct watch *watch, const struct stop *stop) {
         say("%s (%d) was killed by SIGKILL%s: nothing could be kept of it", status.name, tid,
             count_oom_kills() > watch->oom_kills ? ", maybe by the kernel for want of memory" : "");
     else if (killed && status.tgid == tid && !is_reported(watch, tid))
-        say("%s (%d) was killed by %s, which was not seen coming: there is no report", status.name, tid,
-            signal_name(stop->status));
+        say("%s (%d) was killed by %s, which was not seen coming: there is no report%s", status.name, tid,
+            signal_name(stop->status),
+            stop->status == SIGSYS ? " (a filter has done it: --exits sees that)" : "");
     if (tid == watch->pid) {
         watch->ended = true;
         watch->status = killed ? 128 + stop->status : stop->status;
@@ -286,6 +287,17 @@ static struct error *on_born(struct watch *watch, const struct stop *stop) {
     return err;
 }
 
+/* A filter kills without a stop: only the end can be seen. (Not that of a filter that only makes calls fail,
+ * but nothing tells the two apart.) */
+static unsigned flags_for(const struct watch *watch, pid_t tid) {
+    struct process_status status = {0};
+    const struct watch_options *options = watch->options;
+    if (!options->exits)
+        error_free(process_status(tid, &status));
+    return (options->no_follow ? 0 : WATCH_PROCESSES) |
+           (options->exits || status.has_filter ? WATCH_EXITS : 0);
+}
+
 /* The thread that called exec has its leader's number now. */
 static struct error *on_exec(struct watch *watch, const struct stop *stop) {
     pid_t former = (pid_t)stop->message;
@@ -295,6 +307,7 @@ static struct error *on_exec(struct watch *watch, const struct stop *stop) {
     }
     forget_fault(watch, stop->task->tid);
     task_memory_reset(stop->task);
+    TRY(trace_watch(stop->task->tid, flags_for(watch, stop->task->tid)));
     return engine_pass(stop);
 }
 
@@ -352,13 +365,12 @@ static struct error *loop(struct watch *watch) {
 
 static struct error *begin(struct watch *watch) {
     const struct watch_options *options = watch->options;
-    bool follow = !options->no_follow;
     struct task *task;
     TRY(engine_check_proc());
     if (!watch->launched) {
         watch->pid = options->pid;
         prepare_signals(watch);
-        TRY(attach_running(&watch->engine, options->pid, follow));
+        TRY(attach_running(&watch->engine, options->pid, flags_for(watch, options->pid)));
         return engine_set_tick(TICK);
     }
     launch_save_signals();
@@ -366,7 +378,7 @@ static struct error *begin(struct watch *watch) {
     TRY(launch(&watch->engine, options->argv, false, &task));
     watch->pid = task->tid;
     TRY(engine_set_tick(TICK));
-    struct error *err = trace_watch(task->tid, follow);
+    struct error *err = trace_watch(task->tid, flags_for(watch, task->tid));
     if (!err)
         err = task_resume(task, RESUME_CONT, 0);
     if (!error_is(err, ERROR_TASK_GONE))

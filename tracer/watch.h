@@ -16,6 +16,9 @@ struct watch_options {
     pid_t pid;               /* the process to attach to */
     bool no_follow;          /* not the processes that it makes */
     bool exit_statuses[256]; /* that count as crashes */
+    /* Stop at ends, always: for exit_statuses; and to see what a filter of system calls kills that a program
+     * has installed itself. Programs that begin with a filter are stopped at their ends anyway. */
+    bool exits;
 };
 
 /* Watch until all of the processes have ended, or, one that was attached to, until a signal asks reel to

@@ -199,7 +199,8 @@ static CALLED void check_order(struct order *order) {
 
 static void crash_assert(void) {
     struct order order = {.id = 12, .name = "ink"};
-    FACT("local", "[\"crash_assert\", \"order\", {\"id\": 12, \"price\": 0.0, \"name\": \"ink\", \"next\": null}]");
+    FACT("local",
+         "[\"crash_assert\", \"order\", {\"id\": 12, \"price\": 0.0, \"name\": \"ink\", \"next\": null}]");
     FACT_TEXT("message_has", "Assertion `order->id == 4711' failed.");
     FACT("stack", "[\"abort\", \"check_order\", \"crash_assert\", \"main\"]");
     check_order(&order);

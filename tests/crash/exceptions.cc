@@ -12,16 +12,22 @@
 namespace shop {
 struct closed : std::runtime_error {
     int hour;
-    closed(int hour_) : std::runtime_error("closed at this hour"), hour(hour_) {}
+    closed(int hour_) : std::runtime_error("closed at this hour"), hour(hour_) {
+    }
 };
 // what() of its own, from a member
 struct lost : std::exception {
     std::string text;
-    explicit lost(const char *text_) : text(text_) {}
-    const char *what() const noexcept override { return text.c_str(); }
+    explicit lost(const char *text_) : text(text_) {
+    }
+    const char *what() const noexcept override {
+        return text.c_str();
+    }
 };
 struct fixed : std::exception {
-    const char *what() const noexcept override { return "always the same"; }
+    const char *what() const noexcept override {
+        return "always the same";
+    }
 };
 } // namespace shop
 
@@ -30,7 +36,9 @@ static CALLED void sell(int count) {
     throw shop::closed(count);
 }
 
-static CALLED void sell_quietly(int count) { throw shop::closed(count); }
+static CALLED void sell_quietly(int count) {
+    throw shop::closed(count);
+}
 
 static void crash_throw() {
     FACT_TEXT("exception", "shop::closed");
@@ -76,7 +84,9 @@ static void crash_thread() {
         sell(4);
     }).join();
 }
-static void nothing_leaves() noexcept { sell_quietly(5); }
+static void nothing_leaves() noexcept {
+    sell_quietly(5);
+}
 static void crash_noexcept() {
     FACT_TEXT("exception", "shop::closed");
     FACT("stack", "[\"abort\", \"nothing_leaves\", \"crash_noexcept\", \"main\"]");
@@ -109,13 +119,19 @@ static void crash_abort_in_catch() {
 }
 
 struct base {
-    base() { call(); }
-    virtual ~base() {}
-    CALLED void call() { pure(); }
+    base() {
+        call();
+    }
+    virtual ~base() {
+    }
+    CALLED void call() {
+        pure();
+    }
     virtual void pure() = 0;
 };
 struct derived : base {
-    void pure() override {}
+    void pure() override {
+    }
 };
 static void crash_pure() {
     FACT_TEXT("message", "pure virtual method called");
@@ -126,10 +142,10 @@ static const struct {
     const char *name;
     void (*crash)();
 } kinds[] = {
-    {"throw", crash_throw},         {"standard", crash_standard},   {"alloc", crash_alloc},
-    {"own_what", crash_own_what},   {"fixed_what", crash_fixed_what}, {"system", crash_system},
-    {"number", crash_number},       {"thread", crash_thread},       {"noexcept", crash_noexcept},
-    {"rethrow", crash_rethrow},     {"terminate", crash_terminate}, {"abort_in_catch", crash_abort_in_catch},
+    {"throw", crash_throw},       {"standard", crash_standard},     {"alloc", crash_alloc},
+    {"own_what", crash_own_what}, {"fixed_what", crash_fixed_what}, {"system", crash_system},
+    {"number", crash_number},     {"thread", crash_thread},         {"noexcept", crash_noexcept},
+    {"rethrow", crash_rethrow},   {"terminate", crash_terminate},   {"abort_in_catch", crash_abort_in_catch},
     {"pure", crash_pure},
 };
 

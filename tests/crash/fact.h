@@ -1,5 +1,5 @@
-/* What the victims of tests/crash.sh say of themselves before they die: lines `fact KEY JSON` on stdout, which
- * check.py compares with report.json.
+/* What the victims of tests/crash.sh say of themselves before they die: lines `fact KEY JSON` on stdout,
+ * which check.py compares with report.json.
  *
  *   signal, code_text, access, address, message, exception, what, stack_overflow, exit_status, sender_pid:
  *       members of "reason"
@@ -19,8 +19,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define FACT(key, ...) (flockfile(stdout), printf("fact %s ", key), printf(__VA_ARGS__), putchar('\n'), fflush(stdout), funlockfile(stdout))
-#define FACT_TEXT(key, text) FACT(key, "\"%s\"", text)
+#define FACT(key, ...)                                                                                       \
+    (flockfile(stdout), printf("fact %s ", key), printf(__VA_ARGS__), putchar('\n'), fflush(stdout),         \
+     funlockfile(stdout))
+#define FACT_TEXT(key, text)       FACT(key, "\"%s\"", text)
 #define FACT_ADDRESS(key, address) FACT(key, "\"0x%llx\"", (unsigned long long)(address))
 
 #ifdef __clang__

@@ -71,7 +71,8 @@ static void names(void) {
 static void no_text(void) { /* its own code is gone, all but this page */
     extern char __executable_start, etext;
     unsigned long here = (unsigned long)__builtin_return_address(0) & ~4095ul;
-    for (unsigned long page = (unsigned long)&__executable_start & ~4095ul; page < (unsigned long)&etext; page += 4096)
+    for (unsigned long page = (unsigned long)&__executable_start & ~4095ul; page < (unsigned long)&etext;
+         page += 4096)
         if (page != here && page != (here ^ 0))
             munmap((void *)page, 4096);
     crash_now();
@@ -81,9 +82,15 @@ static const struct {
     const char *name;
     void (*crash)(void);
 } kinds[] = {
-    {"stack_random", stack_random},   {"stack_zero", stack_zero},       {"stack_circle", stack_circle},
-    {"stack_nowhere", stack_nowhere}, {"stack_in_code", stack_in_code}, {"loader_lists", loader_lists},
-    {"thread_pointer", thread_pointer}, {"names", names},               {"no_text", no_text},
+    {"stack_random", stack_random},
+    {"stack_zero", stack_zero},
+    {"stack_circle", stack_circle},
+    {"stack_nowhere", stack_nowhere},
+    {"stack_in_code", stack_in_code},
+    {"loader_lists", loader_lists},
+    {"thread_pointer", thread_pointer},
+    {"names", names},
+    {"no_text", no_text},
 };
 
 int main(int argc, char **argv) {

@@ -1,5 +1,5 @@
-/* Waits in calls that must not be interrupted, and counts signals: SIGUSR2 is counted, SIGUSR1 crashes in its handler,
- * SIGTERM ends it with what it has seen. */
+/* Waits in calls that must not be interrupted, and counts signals: SIGUSR2 is counted, SIGUSR1 crashes in its
+ * handler, SIGTERM ends it with what it has seen. */
 #include "fact.h"
 
 #include <errno.h>
