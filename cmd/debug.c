@@ -17,7 +17,7 @@ struct debug {
     const char *who, *serve;
     bool start;
     char **gdb_arguments; /* for gdb, up to a NULL */
-    uint32_t domain;
+    struct process_place place;
     char *path;
 };
 
@@ -25,8 +25,11 @@ struct debug {
 
 static struct error *open_travel(const struct debug *debug, struct travel **ret,
                                  struct travel_stop *ret_stop) {
-    const struct travel_options options = {
-        .path = debug->path, .domain = debug->domain, .interrupted = gdb_interrupted, .written = gdb_written};
+    const struct travel_options options = {.path = debug->path,
+                                           .domain = debug->place.domain,
+                                           .pid = debug->place.pid,
+                                           .interrupted = gdb_interrupted,
+                                           .written = gdb_written};
     struct travel *travel;
     TRY(travel_open(&options, &travel));
     *ret_stop = (struct travel_stop){.kind = TRAVEL_REACHED};
@@ -175,7 +178,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     if (options.serve && options.gdb_arguments)
         return error_new(ERROR_USAGE, "--serve: goes without arguments for gdb");
     TRY(verb_recording(argc, argv, first, &options.path));
-    struct error *err = processes_find(options.path, options.who, &options.domain);
+    struct error *err = processes_find(options.path, options.who, &options.place);
     if (!err)
         err = debug(&options, ret_status);
     free(options.path);

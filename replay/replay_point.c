@@ -51,6 +51,8 @@ void replay_drop_checkpoints(struct replayer *replayer) {
 static struct error *take_checkpoint(struct replayer *replayer, uint64_t number) {
     struct checkpoint checkpoint;
     uint64_t before = clock_now();
+    if (replayer->processes->next) /* they share memory */
+        return NULL;
     struct error *err = replay_checkpoint_take(replayer, &checkpoint);
     uint64_t after = clock_now(), wait = (after - before) * CHECKPOINT_COST;
     replayer->checkpoint_after = after + (wait > CHECKPOINT_INTERVAL ? wait : CHECKPOINT_INTERVAL);
@@ -73,7 +75,6 @@ static struct error *return_to(struct replayer *replayer, struct checkpoint *che
 }
 
 static struct error *return_to_segment(struct replayer *replayer) {
-    replayer->attachment_count = 0;
     TRY(tape_seek(&replayer->tape, replayer->tape.number_before));
     return replay_begin_segment(replayer);
 }
@@ -117,7 +118,7 @@ static bool is_probed(void *context, uint64_t address, size_t size) {
 
 static struct error *find(struct replayer *replayer, const struct event *event, const struct point *point,
                           uint64_t skip) {
-    const struct matcher_host host = {.puppet = &replayer->puppet,
+    const struct matcher_host host = {.puppet = replayer->puppet,
                                       .run = replay_run,
                                       .offer = replay_offer,
                                       .is_probed = is_probed,
@@ -135,7 +136,7 @@ static struct error *find(struct replayer *replayer, const struct event *event, 
     if (!err && !replayer->fixed)
         err = engine_set_tick(0);
     if (!err)
-        err = trace_get_registers(replayer->puppet.task->tid, &replayer->regs);
+        err = trace_get_registers(replayer->puppet->task->tid, &replayer->regs);
     if (err || found)
         return err;
     if (!late)
@@ -163,7 +164,7 @@ struct error *replay_to_point(struct replayer *replayer, const struct event *eve
 }
 
 struct error *replay_leave_point(struct replayer *replayer) {
-    return matcher_leave(replayer->matcher, &replayer->puppet);
+    return matcher_leave(replayer->matcher, replayer->puppet);
 }
 
 void replay_point_passed_event(struct replayer *replayer, const struct event *event) {

@@ -63,6 +63,7 @@ struct error *travel_open(const struct travel_options *options, struct travel **
         travel->options.memory = memory_budget();
     travel->replay = (struct replayer_options){.path = options->path,
                                                .domain = options->domain,
+                                               .pid = options->pid,
                                                .quiet = true,
                                                .brief = true,
                                                .choices_first = true,
@@ -114,7 +115,7 @@ struct error *travel_step(struct travel *travel, int32_t tid, bool back, struct 
                               .fresh = true,
                               .marks = true,
                               .step = true,
-                              .step_tid = tid ? tid : travel->replayer->thread->tid};
+                              .step_tid = tid ? tid : travel_place(travel).tid};
     return back ? travel_step_back(travel, ret) : travel_forward(travel, &goal, ret);
 }
 
@@ -201,7 +202,7 @@ struct tape *travel_tape(struct travel *travel) {
 }
 
 struct puppet *travel_puppet(struct travel *travel) {
-    return &travel->replayer->puppet;
+    return travel->replayer->puppet;
 }
 
 static int compare_tids(const void *a, const void *b) {
@@ -243,5 +244,5 @@ struct error *travel_xstate(struct travel *travel, int32_t tid, void *ret, size_
 }
 
 size_t travel_read(struct travel *travel, uint64_t address, void *ret, size_t size) {
-    return task_read(travel->replayer->puppet.task, address, ret, size);
+    return task_read(travel->replayer->puppet->task, address, ret, size);
 }

@@ -29,7 +29,8 @@ struct puppet;
 
 struct travel_options {
     const char *path; /* of the recording */
-    uint32_t domain;  /* which of its processes, from 1 */
+    uint32_t domain;  /* in whose log the process begins, from 1 */
+    int32_t pid;      /* which of the processes of that; 0: the first */
     size_t memory;    /* what the twins may keep of their own, bytes; 0: a share of what is free */
     /* Has the user asked to stop? Called while the replay runs, every now and then. */
     bool (*interrupted)(void *context);

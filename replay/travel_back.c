@@ -84,7 +84,7 @@ static struct error *one_before(struct travel *travel, const struct spot *spot) 
 
 static bool is_step_event(const struct travel *travel, uint64_t number) {
     enum event_kind kind = (enum event_kind)travel->kinds[number];
-    return kind != EVENT_FILE && kind != EVENT_CHECK && kind != EVENT_THREAD;
+    return travel_is_step(kind) || kind == EVENT_EXEC;
 }
 
 /* The position right behind an event: the one before it is in front of that event, or of its instruction. */

@@ -69,7 +69,7 @@ void travel_forget_planted(struct travel *travel) {
 
 /* One in memory that is not there (any more) never hits. */
 struct error *travel_plant(struct travel *travel) {
-    struct task *task = travel->replayer->puppet.task;
+    struct task *task = travel->replayer->puppet->task;
     const uint8_t int3 = INT3;
     if (travel->planted)
         return NULL;
@@ -88,7 +88,7 @@ struct error *travel_plant(struct travel *travel) {
 
 /* Where the program has written something else itself, that stays. */
 struct error *travel_unplant(struct travel *travel) {
-    struct task *task = travel->replayer->puppet.task;
+    struct task *task = travel->replayer->puppet->task;
     if (!travel->planted)
         return NULL;
     travel->planted = false;
@@ -106,7 +106,7 @@ struct error *travel_unplant(struct travel *travel) {
 
 static uint64_t value_of(struct travel *travel, const struct watch *watch) {
     uint64_t value = 0;
-    task_read(travel->replayer->puppet.task, watch->address, &value, watch->size);
+    task_read(travel->replayer->puppet->task, watch->address, &value, watch->size);
     return value;
 }
 
@@ -195,7 +195,7 @@ static struct error *set_debug_register(pid_t tid, size_t index, uint64_t value)
 }
 
 struct error *travel_arm_watches(struct travel *travel, bool on) {
-    pid_t tid = travel->replayer->puppet.task->tid;
+    pid_t tid = travel->replayer->puppet->task->tid;
     uint64_t control = on ? control_of(travel) : 0;
     if (travel->armed_tid == tid && travel->armed == control)
         return NULL;
@@ -213,7 +213,7 @@ struct error *travel_arm_watches(struct travel *travel, bool on) {
 }
 
 struct error *travel_watch_latch(struct travel *travel) {
-    pid_t tid = travel->replayer->puppet.task->tid;
+    pid_t tid = travel->replayer->puppet->task->tid;
     uint64_t status;
     if (!travel->armed_ever || !travel->armed)
         return NULL;

@@ -42,7 +42,7 @@ static struct error *take_image(struct travel *travel, struct task *task, struct
 }
 
 static struct error *describe(struct travel *travel, struct point **ret) {
-    struct task *task = travel->replayer->puppet.task;
+    struct task *task = travel->replayer->puppet->task;
     struct point *point = calloc(1, sizeof(*point));
     struct maps maps;
     uint64_t cursor = 0;
@@ -52,7 +52,7 @@ static struct error *describe(struct travel *travel, struct point **ret) {
     if (!err)
         err = maps_read(task->tid, &maps);
     if (!err) {
-        err = point_take(task, &maps, 0, &cursor, point);
+        err = point_take(task, &maps, false, 0, &cursor, point);
         maps_deinit(&maps);
     }
     if (err)
@@ -74,7 +74,7 @@ static struct error *fill(struct travel *travel, struct mark *mark) {
     if (!mark->stretch.moved)
         return NULL;
     if (!mark->has_twin)
-        TRY(take_image(travel, replayer->puppet.task, &mark->image));
+        TRY(take_image(travel, replayer->puppet->task, &mark->image));
     return describe(travel, &mark->point);
 }
 
@@ -92,7 +92,7 @@ struct error *mark_take(struct travel *travel, struct mark **ret) {
         return &error_no_memory;
     mark->segment = replayer->tape.segment;
     mark->before_segment = replayer->tape.number_before;
-    mark->entry = replayer->puppet.entry;
+    mark->entry = replayer->puppet->entry;
     mark->stretch = travel->stretch;
     mark->serial = ++travel->serial;
     mark->origin = travel->origin ? travel->origin->serial : 0;
@@ -127,7 +127,7 @@ struct error *mark_return(struct travel *travel, struct mark *mark) {
         TRY(replay_checkpoint_return(replayer, &mark->checkpoint));
     else
         TRY(replay_begin_segment(replayer));
-    replayer->puppet.entry = mark->entry;
+    replayer->puppet->entry = mark->entry;
     travel_forget_planted(travel);
     bool listed = find_serial(travel, mark->serial) != NULL;
     travel->origin = listed ? mark : find_serial(travel, mark->origin);
@@ -328,7 +328,7 @@ void spot_free(struct spot *spot) {
 
 struct error *spot_is_here(struct travel *travel, const struct spot *spot, bool *ret) {
     struct mark *mark = spot->mark;
-    struct task *task = travel->replayer->puppet.task;
+    struct task *task = travel->replayer->puppet->task;
     const struct memory_reader memory = task_memory(task);
     enum point_difference difference;
     size_t index;
@@ -396,7 +396,7 @@ struct error *travel_hash(struct travel *travel, uint64_t *ret) {
     enum { MANY = 4096 };
     static int32_t tids[MANY];
     struct image *image;
-    TRY(take_image(travel, travel->replayer->puppet.task, &image));
+    TRY(take_image(travel, travel->replayer->puppet->task, &image));
     *ret = hash_image(image);
     image_deinit(image);
     free(image);

@@ -42,7 +42,7 @@ static struct error *no_offer(void *context, struct stop *stop, bool *ret_taken)
 
 static struct error *plant_counter(struct travel *travel, uint64_t address, uint64_t stop_at,
                                    bool *ret_planted) {
-    const struct matcher_host host = {.puppet = &travel->replayer->puppet,
+    const struct matcher_host host = {.puppet = travel->replayer->puppet,
                                       .run = replay_run,
                                       .offer = no_offer,
                                       .is_probed = is_probed,
@@ -62,7 +62,7 @@ static struct error *plant_counter(struct travel *travel, uint64_t address, uint
     TRY(err);
     travel->counter_count++;
     *ret_planted = true;
-    return trace_get_registers(travel->replayer->puppet.task->tid, &travel->replayer->regs);
+    return trace_get_registers(travel->replayer->puppet->task->tid, &travel->replayer->regs);
 }
 
 struct error *travel_stop_counting(struct travel *travel) {
@@ -72,7 +72,7 @@ struct error *travel_stop_counting(struct travel *travel) {
     for (size_t i = 0; i < count; i++) {
         TRY(matcher_count_read(travel->counters[i], &travel->counted[i].passages, &travel->counted[i].last));
         TRY(matcher_count_end(travel->counters[i]));
-        TRY(matcher_leave(travel->counters[i], &travel->replayer->puppet));
+        TRY(matcher_leave(travel->counters[i], travel->replayer->puppet));
     }
     (void)regs;
     return NULL;

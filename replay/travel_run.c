@@ -55,6 +55,7 @@ static struct error *finish(struct travel *travel) {
     struct error *err = replay_event(replayer, &travel->next);
     replayer->arrived = false;
     TRY(err);
+    TRY(replay_process_sweep(replayer));
     travel->stretch = (struct stretch){.number = number};
     travel->at_origin = false;
     travel->anchored = false;
@@ -66,30 +67,42 @@ static bool is_last_segment(const struct travel *travel) {
     return travel->replayer->tape.segment >= travel->replayer->tape.segments;
 }
 
+/* Does nothing come after the next event? Where several processes share memory, the others go on. */
+static bool is_end(const struct travel *travel) {
+    if (!travel->has_next)
+        return true;
+    switch (travel->next.kind) {
+    case EVENT_EXIT:
+    case EVENT_LEFT:
+        return !travel->replayer->processes->next;
+    case EVENT_EXEC:
+        return is_last_segment(travel);
+    default:
+        return travel->next.kind == EVENT_STOPPED || travel->next.kind == EVENT_JOINED;
+    }
+}
+
+bool travel_is_step(enum event_kind kind) {
+    return kind == EVENT_SYSCALL || kind == EVENT_BLOCKED || kind == EVENT_SIGNAL ||
+           kind == EVENT_INSTRUCTION || kind == EVENT_THREAD_EXIT || kind == EVENT_SWITCH;
+}
+
 struct error *travel_settle(struct travel *travel, struct travel_stop *ret_stop, bool *ret_stopped) {
     *ret_stopped = false;
     for (;;) {
         TRY(peek(travel));
-        travel->end = !travel->has_next || travel->next.kind == EVENT_EXIT ||
-                      travel->next.kind == EVENT_STOPPED ||
-                      (travel->next.kind == EVENT_EXEC && is_last_segment(travel));
+        travel->end = is_end(travel);
         if (travel->end)
             return NULL;
-        switch (travel->next.kind) {
-        case EVENT_EXEC:
-            TRY(finish(travel));
-            travel_watch_note(travel);
-            *ret_stop = (struct travel_stop){.kind = TRAVEL_EXEC};
-            *ret_stopped = true;
-            break;
-        case EVENT_FILE:
-        case EVENT_CHECK:
-        case EVENT_THREAD:
-            TRY(finish(travel));
-            break;
-        default:
+        if (travel_is_step(travel->next.kind))
             return replay_turn(travel->replayer, &travel->next);
-        }
+        bool exec = travel->next.kind == EVENT_EXEC;
+        TRY(finish(travel));
+        if (!exec)
+            continue;
+        travel_watch_note(travel);
+        *ret_stop = (struct travel_stop){.kind = TRAVEL_EXEC};
+        *ret_stopped = true;
     }
 }
 
@@ -126,18 +139,18 @@ static struct user_regs_struct *current_regs(struct travel *travel) {
 
 static struct error *set_current_regs(struct travel *travel) {
     travel->replayer->regs.orig_rax = (unsigned long long)-1;
-    return trace_set_registers(travel->replayer->puppet.task->tid, &travel->replayer->regs);
+    return trace_set_registers(travel->replayer->puppet->task->tid, &travel->replayer->regs);
 }
 
 static struct error *read_current_regs(struct travel *travel) {
-    return trace_get_registers(travel->replayer->puppet.task->tid, &travel->replayer->regs);
+    return trace_get_registers(travel->replayer->puppet->task->tid, &travel->replayer->regs);
 }
 
 /* Is the state the one that the next event's point describes, and the one that is meant? To be asked once at
  * each position where that may be so. */
 static struct error *note_candidate(struct travel *travel, bool *ret_arrived) {
     struct stretch *stretch = &travel->stretch;
-    const struct memory_reader memory = task_memory(travel->replayer->puppet.task);
+    const struct memory_reader memory = task_memory(travel->replayer->puppet->task);
     enum point_difference difference;
     size_t index;
     *ret_arrived = false;
@@ -145,7 +158,7 @@ static struct error *note_candidate(struct travel *travel, bool *ret_arrived) {
     if (!travel->next_has_point || current_regs(travel)->rip != travel->next_point->regs.rip)
         return NULL;
     /* cppcheck-suppress returnDanglingLifetime ; an error holds no reader */
-    TRY(point_compare(travel->next_point, travel->replayer->puppet.task, &memory, &difference, &index));
+    TRY(point_compare(travel->next_point, travel->replayer->puppet->task, &memory, &difference, &index));
     if (difference != POINT_SAME)
         return NULL;
     *ret_arrived = stretch->skip == 0;
@@ -189,7 +202,7 @@ static struct error *understand(struct travel *travel, const struct stop *stop, 
                                 enum outcome *ret) {
     siginfo_t info = {0};
     struct watch *watch = NULL;
-    pid_t tid = travel->replayer->puppet.task->tid;
+    pid_t tid = travel->replayer->puppet->task->tid;
     bool taken = false;
     if (!travel->counter_reached)
         TRY(travel_offer_counters(travel, stop, &taken));
@@ -226,7 +239,7 @@ static struct error *understand(struct travel *travel, const struct stop *stop, 
 
 /* The flag by which the processor steps is in what pushf has pushed. */
 static struct error *hide_trap_flag(struct travel *travel, const uint8_t code[2]) {
-    struct task *task = travel->replayer->puppet.task;
+    struct task *task = travel->replayer->puppet->task;
     uint8_t byte;
     if (code[0] != 0x9c && !((code[0] == 0x66 || (code[0] & 0xf0) == 0x40) && code[1] == 0x9c))
         return NULL;
@@ -241,7 +254,7 @@ static struct error *step(struct travel *travel, enum outcome *ret) {
     struct user_regs_struct before = *current_regs(travel);
     uint8_t code[2] = {0};
     struct stop stop;
-    task_read(travel->replayer->puppet.task, before.rip, code, sizeof(code));
+    task_read(travel->replayer->puppet->task, before.rip, code, sizeof(code));
     TRY(travel_unplant(travel));
     TRY(travel_arm_watches(travel, true));
     for (int tries = 0; tries < 2; tries++) { /* the first one after a call may not move */
@@ -300,7 +313,7 @@ static struct error *host_run(void *context, enum resume how, struct stop *ret) 
 /* Run to where this point (of the next event, or of a spot) may be, or to another stop. */
 static struct error *run_to_point(struct travel *travel, const struct point *point, uint64_t skip,
                                   bool *ret_found, struct stop *ret_stop) {
-    const struct matcher_host host = {.puppet = &travel->replayer->puppet,
+    const struct matcher_host host = {.puppet = travel->replayer->puppet,
                                       .run = host_run,
                                       .offer = offer,
                                       .is_probed = is_probed,

@@ -138,6 +138,8 @@ struct error *travel_forward(struct travel *travel, const struct goal *goal, str
 /* What happens without anything being executed happens, and the next event's thread becomes the current one.
  */
 struct error *travel_settle(struct travel *travel, struct travel_stop *ret_stop, bool *ret_stopped);
+/* Is it something that a thread does? The others just happen. */
+bool travel_is_step(enum event_kind kind);
 /* The next event has to be read again. */
 void travel_unpeek(struct travel *travel);
 

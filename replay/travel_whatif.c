@@ -76,7 +76,7 @@ bool whatif_is_free(struct travel *travel) {
 
 struct error *travel_write(struct travel *travel, uint64_t address, const void *bytes, size_t size) {
     TRY(enter(travel));
-    return puppet_write(&replayer_of(travel)->puppet, address, bytes, size);
+    return puppet_write(replayer_of(travel)->puppet, address, bytes, size);
 }
 
 static struct error *find_task(struct travel *travel, int32_t tid, struct replay_thread **ret) {
@@ -113,7 +113,7 @@ static int64_t write_out(struct travel *travel, uint64_t address, uint64_t size)
     uint8_t *bytes = malloc(most + 1);
     if (!bytes)
         return -ENOMEM;
-    size_t got = task_read(replayer_of(travel)->puppet.task, address, bytes, most);
+    size_t got = task_read(replayer_of(travel)->puppet->task, address, bytes, most);
     if (got && travel->options.written)
         travel->options.written(travel->options.context, bytes, got);
     free(bytes);
@@ -121,7 +121,7 @@ static int64_t write_out(struct travel *travel, uint64_t address, uint64_t size)
 }
 
 static struct error *set_heap(struct travel *travel, uint64_t wanted, int64_t *ret) {
-    struct puppet *puppet = &replayer_of(travel)->puppet;
+    struct puppet *puppet = replayer_of(travel)->puppet;
     *ret = (int64_t)puppet->brk_end;
     if (wanted < puppet->brk_start || wanted - puppet->brk_start > (1ull << 32))
         return NULL;
@@ -136,7 +136,7 @@ static struct error *set_heap(struct travel *travel, uint64_t wanted, int64_t *r
 
 /* What becomes of a call of a what-if run. */
 static struct error *answer(struct travel *travel, const struct user_regs_struct *regs, int64_t *ret) {
-    struct puppet *puppet = &replayer_of(travel)->puppet;
+    struct puppet *puppet = replayer_of(travel)->puppet;
     const uint64_t args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
     bool in_stub = args[0] < PUPPET_STUB + PUPPET_STUB_SIZE && args[0] + args[1] > PUPPET_STUB;
     *ret = -ENOSYS;
@@ -180,7 +180,7 @@ static struct error *call(struct travel *travel, bool *ret_over) {
     regs.rax = (uint64_t)result;
     regs.orig_rax = (unsigned long long)-1;
     replayer->regs = regs;
-    return trace_set_registers(replayer->puppet.task->tid, &regs);
+    return trace_set_registers(replayer->puppet->task->tid, &regs);
 }
 
 /* One stop. *ret_over: it ends the run. */
@@ -203,7 +203,7 @@ static struct error *understand(struct travel *travel, const struct stop *stop, 
     } else if (stop->signo == SIGTRAP && !step && breakpoint && breakpoint->planted) {
         replayer->regs.rip--;
         ret->kind = TRAVEL_BREAKPOINT;
-        TRY(trace_set_registers(replayer->puppet.task->tid, &replayer->regs));
+        TRY(trace_set_registers(replayer->puppet->task->tid, &replayer->regs));
     } else if (stop->signo == SIGTRAP && step) {
         ret->kind = TRAVEL_STEPPED;
     }

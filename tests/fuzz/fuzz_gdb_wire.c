@@ -58,8 +58,8 @@ static void run_mutations(const uint8_t *seed, size_t size, unsigned long rounds
     for (unsigned long i = 0; i < rounds; i++) {
         uint8_t *copy = smoke_copy(seed, size);
         for (unsigned k = 0; size && k <= next_random() % 4; k++)
-            copy[next_random() % size] = (uint8_t)(next_random() & 1 ? "$#}+-\003,;:0f*"[next_random() % 12]
-                                                                     : (char)next_random());
+            copy[next_random() % size] =
+                (uint8_t)(next_random() & 1 ? "$#}+-\003,;:0f*"[next_random() % 12] : (char)next_random());
         LLVMFuzzerTestOneInput(copy, size ? next_random() % size + 1 : 0);
         free(copy);
     }
