@@ -74,6 +74,21 @@ $(BUILD)/%.o: %.c
 	@echo '  CC $@'
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+# ---- the agent: one freestanding image, embedded in agent_image.o ----
+
+AGENT_BLOB := $(BUILD)/tracer/agent/blob.bin
+AGENT_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding -fPIC -fvisibility=hidden -mno-mmx -mno-sse \
+                -mgeneral-regs-only -mno-red-zone -fno-stack-protector -fcf-protection=none -fno-builtin \
+                -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -fno-sanitize=all
+$(AGENT_BLOB): tracer/agent/blob.c tracer/agent/blob.ld tracer/agent/agent_abi.h
+	@mkdir -p $(@D)
+	@echo '  CC $@'
+	@gcc -I. $(AGENT_CFLAGS) -c -o $(@:.bin=.o) $<
+	@ld -T tracer/agent/blob.ld --oformat binary -o $@ $(@:.bin=.o)
+
+$(BUILD)/tracer/agent_image.o: CPPFLAGS += -DAGENT_BLOB='"$(AGENT_BLOB)"'
+$(BUILD)/tracer/agent_image.o: $(AGENT_BLOB)
+
 # ---- tests ----
 
 # Each suite is linked with the rooms at or beneath its own only: a header that reaches up does not link.
@@ -84,7 +99,7 @@ UNIT_trace := test_trace test_summary
 UNIT_dwarf := test_elf test_frame test_location test_cfi test_unwind test_module test_function test_variable test_line \
               test_type test_value test_abi test_calls test_expression
 UNIT_tracer := test_syscall test_outputs test_decode test_insn test_vdso test_capability test_displaced test_trap \
-               test_attach test_code test_plan test_window
+               test_attach test_code test_plan test_window test_ring
 # The room of a suite (replay, unless it is listed), and the rooms it may be linked with.
 unit_room = $(or $(strip $(foreach room,base config trace dwarf tracer,$(if $(filter $(1),$(UNIT_$(room))),$(room)))),replay)
 BENEATH_base := base
