@@ -34,8 +34,9 @@ struct patch_branch {
 struct patch_function {
     uint32_t low, high;  /* from `low` of the code */
     bool has_frame;      /* a frame description covers it */
-    bool has_jump;       /* an indirect jump that is no plain tail call, as it seems */
-    bool has_table;      /* a jump table, or the address of one of its labels, leads into it */
+    bool has_jump;       /* an indirect jump, not through a word of the module's */
+    bool has_inner_jump; /* one where the stack is not as at the entry: it is no tail call */
+    bool has_table;      /* a jump table, or a relocated address of one of its labels, leads into it */
     bool has_label;      /* it takes the address of one of its own instructions */
     bool has_label_table; /* a table is relative to that */
     bool is_signal_return;
