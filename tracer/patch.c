@@ -200,23 +200,6 @@ static struct error *find_module(struct patch_set *set, const struct patch_code 
     return NULL;
 }
 
-static bool is_endbr64(const struct patch_code *code, uint64_t vaddr) {
-    static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
-    size_t size;
-    const uint8_t *bytes = patch_code_bytes(code, vaddr, &size);
-    return bytes && size > sizeof(endbr64) && !memcmp(bytes, endbr64, sizeof(endbr64));
-}
-
-/* endbr64 stays where indirect calls lead to. */
-static void settle_entry(struct patch_record *record, const struct patch_code *code, uint64_t vaddr) {
-    record->where = record->site.address;
-    if (!is_endbr64(code, vaddr))
-        return;
-    record->where += 4;
-    if (patch_code_is_target(code, vaddr + 4))
-        record->site.obstacle = "a jump leads behind its endbr64";
-}
-
 struct error *patch_add(struct patch_set *set, const struct patch_code *code, uint64_t bias, uint64_t vaddr,
                         unsigned kinds, void *user, struct patch_site **ret) {
     struct patch_record *record = lookup(set, vaddr + bias);
@@ -225,7 +208,8 @@ struct error *patch_add(struct patch_set *set, const struct patch_code *code, ui
     if (!record) {
         struct patch_record model = {.module = module, .is_pending = true};
         model.site = (struct patch_site){.address = vaddr + bias, .user = user};
-        settle_entry(&model, code, vaddr);
+        model.site.obstacle = patch_code_where(code, vaddr, &model.where);
+        model.where += bias;
         TRY(insert(set, &model, &record));
     }
     record->site.kinds |= kinds;

@@ -90,6 +90,17 @@ uint64_t patch_code_before(const struct patch_code *code, uint64_t vaddr) {
     return 0;
 }
 
+const char *patch_code_where(const struct patch_code *code, uint64_t vaddr, uint64_t *ret) {
+    static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
+    size_t size;
+    const uint8_t *bytes = patch_code_bytes(code, vaddr, &size);
+    *ret = vaddr;
+    if (!bytes || size <= sizeof(endbr64) || memcmp(bytes, endbr64, sizeof(endbr64)))
+        return NULL;
+    *ret = vaddr + sizeof(endbr64);
+    return patch_code_is_target(code, *ret) ? "a jump leads behind its endbr64" : NULL;
+}
+
 size_t patch_code_branches_to(const struct patch_code *code, uint64_t vaddr, size_t *ret_first) {
     size_t low = 0, high = code->branch_count;
     uint64_t target = vaddr - code->low;

@@ -70,6 +70,9 @@ bool patch_code_has_target(const struct patch_code *code, uint64_t low, uint64_t
 uint64_t patch_code_before(const struct patch_code *code, uint64_t vaddr);
 /* The function around vaddr, or NULL. */
 const struct patch_function *patch_code_function(const struct patch_code *code, uint64_t vaddr);
+/* Where code for a site at vaddr goes: behind an endbr64, which stays where indirect calls lead to. NULL, or why that
+ * cannot be done. */
+const char *patch_code_where(const struct patch_code *code, uint64_t vaddr, uint64_t *ret);
 /* Direct jumps to vaddr: index of the first in `branches`, and how many. */
 size_t patch_code_branches_to(const struct patch_code *code, uint64_t vaddr, size_t *ret_first);
 
