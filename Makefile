@@ -35,10 +35,10 @@ LIBRARY_ROOMS := $(foreach room,$(filter-out cmd,$(ROOMS)),$(if $(call room_sour
 LIBRARIES := $(foreach room,$(LIBRARY_ROOMS),$(BUILD)/lib$(room).a)
 ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS)))
 ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS)))
-TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c tests/victims/*.c tests/victims/*.cc tests/tracing/*.c \
+TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/patch/*.[ch] tests/bench/*.c tests/victims/*.c tests/victims/*.cc tests/tracing/*.c \
           tests/tracing/*.cc)
 
-.PHONY: all setup setup-tests demo check bench soak layers lint format help install uninstall clean unit-tests fuzzers
+.PHONY: all setup setup-tests demo check bench soak layers lint format help install uninstall clean unit-tests fuzzers patchers
 
 all: $(BUILD)/reel
 
@@ -116,6 +116,14 @@ unit-tests: $(UNIT_TESTS)
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIBRARIES)
 	@echo '  LD $@'
 	@$(CC) $(LDFLAGS) -o $@ $< $(call unit_libraries,$*) -lcheck -lsubunit -lm -lrt -lpthread $(LDLIBS)
+
+# Programs that patch others (tests/patch).
+PATCHERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/patch/*.c))
+patchers: $(PATCHERS)
+
+$(BUILD)/tests/patch/%: $(BUILD)/tests/patch/%.o $(LIBRARIES)
+	@echo '  LD $@'
+	@$(CC) $(LDFLAGS) -o $@ $< $(foreach room,$(BENEATH_tracer),$(BUILD)/lib$(room).a) $(LDLIBS)
 
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzzers: $(FUZZERS)

@@ -1,0 +1,129 @@
+/* What the memory of a process says about its patches, so that whoever comes later can take them back.
+ *
+ * A ledger is a read-only private mapping of its own, with a header and an entry for each place that may be
+ * overwritten; it is there before the first byte is. Numbers are little endian. All of it is untrusted: the program may
+ * have written there, or may have made it up. Nothing is restored but where the bytes are the ledger's patched ones. */
+#include "base/cursor.h"
+#include "tracer/patch_state.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define MAGIC       "reel patches\0\0\0\1" /* the last byte is the version of the format */
+#define MAGIC_SIZE  16
+#define HEADER_SIZE (MAGIC_SIZE + 8) /* the magic, and the number of entries (u64) */
+#define ENTRY_SIZE  24 /* address (u64), length (u8), original and patched bytes (7 each, `length` are used), 0 */
+#define ENTRY_BYTES 7
+
+static void put_entry(struct buffer *ledger, const struct patch_write *write) {
+    uint8_t bytes[ENTRY_BYTES] = {0};
+    buffer_put_u64(ledger, write->address);
+    buffer_put_u8(ledger, write->length);
+    memcpy(bytes, write->original, write->length);
+    buffer_put(ledger, bytes, ENTRY_BYTES);
+    memcpy(bytes, write->patched, write->length);
+    buffer_put(ledger, bytes, ENTRY_BYTES);
+    buffer_put_u8(ledger, 0);
+}
+
+static struct error *map(struct patch_set *set, struct task *task, uint64_t size, uint64_t *ret) {
+    int64_t result;
+    TRY(patch_find_instruction(set, task));
+    TRY(room_map(task, set->instruction, 0, size, PROT_READ, &result));
+    if (result < 0 && result > -4096)
+        return room_map_failed(task, result);
+    *ret = (uint64_t)result;
+    return NULL;
+}
+
+struct error *patch_ledger_write(struct patch_set *set, struct task *task, const struct patch_write *writes,
+                                 size_t count) {
+    struct buffer ledger = {0};
+    uint64_t at = 0;
+    buffer_put(&ledger, MAGIC, MAGIC_SIZE);
+    buffer_put_u64(&ledger, count);
+    for (size_t i = 0; i < count; i++)
+        put_entry(&ledger, &writes[i]);
+    struct error *err = buffer_check(&ledger);
+    if (!err)
+        err = map(set, task, (ledger.size + PATCH_PAGE - 1) & ~(PATCH_PAGE - 1), &at);
+    if (!err)
+        err = task_write(task, at, ledger.data, ledger.size);
+    buffer_deinit(&ledger);
+    return err;
+}
+
+/* ---- taking back ---- */
+
+static struct error *restore(struct task *task, uint64_t address, uint8_t length, const uint8_t *original,
+                             const uint8_t *patched, size_t *restored) {
+    uint8_t now[ENTRY_BYTES];
+    if (!length || length > ENTRY_BYTES || task_read(task, address, now, length) != length ||
+        memcmp(now, patched, length))
+        return NULL;
+    TRY(task_write(task, address, original, length));
+    ++*restored;
+    return NULL;
+}
+
+static struct error *restore_all(struct task *task, struct cursor *cursor, uint64_t count, size_t *restored) {
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t address = cursor_u64(cursor);
+        uint8_t length = cursor_u8(cursor);
+        const uint8_t *original = cursor_bytes(cursor, ENTRY_BYTES);
+        const uint8_t *patched = cursor_bytes(cursor, ENTRY_BYTES);
+        cursor_u8(cursor);
+        TRY(cursor_check(cursor));
+        TRY(restore(task, address, length, original, patched, restored));
+    }
+    return NULL;
+}
+
+/* The ledger at `at`, which has `room` bytes at most. */
+static struct error *read_ledger(struct task *task, uint64_t at, uint64_t room, size_t *restored) {
+    struct buffer ledger = {0};
+    struct cursor cursor;
+    uint64_t count = 0;
+    TRY(task_read_exact(task, at + MAGIC_SIZE, &count, sizeof(count)));
+    if (count > (room - HEADER_SIZE) / ENTRY_SIZE)
+        return error_new(ERROR_BAD_DATA, "jump probes: what an earlier reel has left in process %d is damaged",
+                         task->tid);
+    size_t size = count * ENTRY_SIZE;
+    uint8_t *bytes = buffer_reserve(&ledger, size ? size : 1);
+    struct error *err = bytes ? task_read_exact(task, at + HEADER_SIZE, bytes, size) : &error_no_memory;
+    cursor_init(&cursor, bytes, size, "the memory that says what was patched");
+    if (!err)
+        err = restore_all(task, &cursor, count, restored);
+    buffer_deinit(&ledger);
+    return err;
+}
+
+static bool may_hold_ledgers(const struct mapping *mapping) {
+    return !mapping->shared && !mapping->inode && mapping->protection == PROT_READ &&
+           !mapping_is_kernel_data(mapping);
+}
+
+/* Ledgers begin at a page; the kernel makes one mapping of neighbours. */
+static struct error *read_mapping(struct task *task, const struct mapping *mapping, size_t *restored) {
+    for (uint64_t at = mapping->start; at < mapping->end; at += PATCH_PAGE) {
+        uint8_t magic[MAGIC_SIZE];
+        if (task_read(task, at, magic, sizeof(magic)) == sizeof(magic) && !memcmp(magic, MAGIC, sizeof(magic)))
+            TRY(read_ledger(task, at, mapping->end - at, restored));
+    }
+    return NULL;
+}
+
+struct error *patch_recover(struct task *task, size_t *ret) {
+    struct maps maps;
+    size_t restored = 0;
+    TRY(maps_read(task->tid, &maps));
+    struct error *err = NULL;
+    for (size_t i = 0; !err && i < maps.count; i++)
+        if (may_hold_ledgers(&maps.mappings[i]))
+            err = read_mapping(task, &maps.mappings[i], &restored);
+    maps_deinit(&maps);
+    if (!err && ret)
+        *ret = restored;
+    return err;
+}
