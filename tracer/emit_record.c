@@ -168,7 +168,7 @@ static void note_registers(struct buffer *code, const struct record_layout *layo
     }
 }
 
-/* Bytes at [base + from] to the record; rax is used. base is not rax. */
+/* Bytes at [base + from] to the record; rax is used. base is rsp or rbp. */
 static void copy(struct buffer *code, unsigned base, int32_t from, int32_t to, uint32_t size) {
     for (uint32_t done = 0; done < size;) {
         unsigned part = 8;
@@ -180,7 +180,19 @@ static void copy(struct buffer *code, unsigned base, int32_t from, int32_t to, u
     }
 }
 
-/* The same at [rax + from]: the address is computed anew for each word. */
+/* The same, at an address that rax must hold: anew for each word. */
+static void copy_behind_rax(struct buffer *code, const struct saved *saved, int32_t from, int32_t to, uint32_t size) {
+    for (uint32_t done = 0; done < size;) {
+        unsigned part = 8;
+        while (part > size - done)
+            part /= 2;
+        load(code, 8, RAX, RSP, saved->rax);
+        load(code, part, RAX, RAX, from + (int32_t)done);
+        store(code, part, RAX, R11, to + (int32_t)done);
+        done += part;
+    }
+}
+
 static void copy_absolute(struct buffer *code, uint64_t from, int32_t to, uint32_t size) {
     for (uint32_t done = 0; done < size;) {
         unsigned part = 8;
@@ -212,6 +224,8 @@ static void note_memory(struct buffer *code, const struct record_layout *layout,
             note_text(code, piece);
         else if (piece->base == LAYOUT_ABSOLUTE)
             copy_absolute(code, (uint64_t)piece->offset, at, piece->size);
+        else if (encodings[piece->reg] == RAX)
+            copy_behind_rax(code, saved, offset, at, piece->size);
         else if (encodings[piece->reg] == RSP)
             copy(code, RSP, saved->depth + offset, at, piece->size);
         else
@@ -219,7 +233,12 @@ static void note_memory(struct buffer *code, const struct record_layout *layout,
     }
 }
 
-static void note_time(struct buffer *code) {
+static void note_time(struct buffer *code, enum record_time time) {
+    if (time == RECORD_TIME_COARSE) {
+        with_block(code, 0x8b, RAX, AGENT_CLOCK);
+        store(code, 8, RAX, R11, AGENT_RECORD_TIME);
+        return;
+    }
     PUT(code, 0x52, 0x0f, 0x31); /* push rdx; rdtsc */
     store(code, 4, RAX, R11, AGENT_RECORD_TIME);
     store(code, 4, RDX, R11, AGENT_RECORD_TIME + 4);
@@ -232,8 +251,8 @@ void emit_record(const struct record_layout *layout, uint32_t id, const struct e
     struct saved saved = save(code, place);
     reserve(code, layout->size, to_end);
     note_registers(code, layout, &saved);
-    if (layout->has_time)
-        note_time(code);
+    if (layout->time)
+        note_time(code, layout->time);
     note_memory(code, layout, &saved);
     PUT(code, 0x41, 0xc7, 0x03); /* mov dword [r11], id */
     buffer_put_u32(code, id);

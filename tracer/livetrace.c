@@ -3,6 +3,7 @@
 #include "base/say.h"
 #include "tracer/attach.h"
 #include "tracer/calltrace.h"
+#include "tracer/drainer.h"
 #include "tracer/launch.h"
 #include "tracer/process.h"
 #include "tracer/syscall.h"
@@ -38,6 +39,7 @@ struct livetrace {
     const struct livetrace_options *options;
     struct engine engine;
     struct calltrace *calltrace;
+    struct drainer *drainer;
     pid_t pid; /* of the first process */
     bool launched;
     struct birth *births;
@@ -235,9 +237,11 @@ static struct error *on_exec(struct livetrace *live, const struct stop *stop) {
     if (!task)
         return &error_no_memory;
     task->in_exec = true;
-    calltrace_exec_begins(live->calltrace, stop->task->tid);
+    struct error *err = calltrace_exec_begins(live->calltrace, stop->task->tid);
     task_memory_reset(stop->task);
-    return task_resume(stop->task, RESUME_SYSCALL, 0);
+    struct error *resume_err = task_resume(stop->task, RESUME_SYSCALL, 0);
+    keep_first(&err, resume_err);
+    return err;
 }
 
 /* ---- system calls ---- */
@@ -330,7 +334,9 @@ static struct error *on_stop(struct livetrace *live, struct stop *stop) {
  * tracer's own must not harm the program. */
 static struct error *handle_stop(struct livetrace *live, struct stop *stop) {
     pid_t tid = stop->task->tid;
-    struct error *err = on_stop(live, stop);
+    struct error *err = stop->kind == STOP_SIGNAL ? calltrace_settle(live->calltrace, stop) : NULL;
+    if (!err && stop->kind != STOP_NONE)
+        err = on_stop(live, stop);
     if (error_is(err, ERROR_TASK_GONE) || (err && process_is_ended(tid))) {
         error_free(err);
         return NULL;
@@ -420,6 +426,7 @@ static struct error *leave_process(struct livetrace *live, pid_t pid, const stru
     }
     if (!err)
         err = meet_children(live, &halt);
+    keep_first(&err, calltrace_disarm(live->calltrace, pid, &halt));
     struct error *detach_err =
         detach(&live->engine, pid, calltrace_traps(live->calltrace, pid), &halt, &patched_away);
     forget_left_births(live);
@@ -530,6 +537,8 @@ static struct error *loop(struct livetrace *live) {
             keep_first(&reason, err);
             return reason;
         }
+        drainer_lock(live->drainer);
+        keep_first(&reason, drainer_error(live->drainer));
         keep_first(&reason,
                    stop.kind == STOP_TICK ? calltrace_flush(live->calltrace) : handle_stop(live, &stop));
         bool stopping = stop_asked && !live->launched;
@@ -537,6 +546,7 @@ static struct error *loop(struct livetrace *live) {
             pass_on(live);
         if (reason || stopping || calltrace_full(live->calltrace))
             keep_first(&reason, leave_if_possible(live, &stop, &left));
+        drainer_unlock(live->drainer);
     }
     return reason;
 }
@@ -581,13 +591,14 @@ static struct error *expect_children(struct livetrace *live, const struct halt *
     return NULL;
 }
 
-static struct error *begin_threads(struct livetrace *live, const struct halt *halt, struct task *first) {
+static struct error *begin_threads(struct livetrace *live, struct halt *halt, struct task *first) {
     TRY(calltrace_process(live->calltrace, first, live->pid, ORIGIN_ATTACH));
     for (size_t i = 0; i < halt->count; i++)
         if (halt->stops[i].task != first)
             TRY(calltrace_thread(live->calltrace, halt->stops[i].task, first->tid, halt->stops[i].task->tid,
                                  false));
-    return expect_children(live, halt);
+    TRY(expect_children(live, halt));
+    return calltrace_arm(live->calltrace, halt);
 }
 
 static struct error *begin_attached(struct livetrace *live) {
@@ -603,6 +614,7 @@ static struct error *begin_attached(struct livetrace *live) {
         first ? begin_threads(live, &halt, first)
               : error_new(ERROR_NOT_FOUND, "process %d: no thread of it can be traced", live->pid);
     if (err) {
+        error_free(calltrace_disarm(live->calltrace, live->pid, &halt));
         error_free(
             detach(&live->engine, live->pid, calltrace_traps(live->calltrace, live->pid), &halt, NULL));
         return err;
@@ -623,6 +635,9 @@ static void report(const struct livetrace *live) {
     if (totals.path)
         say("%llu functions traced; %llu events in %s%s", (unsigned long long)totals.functions,
             (unsigned long long)totals.events, totals.path, totals.files > 1 ? " and others" : "");
+    if (totals.lost)
+        say("%llu records of jump probes were lost: reel could not keep up (--lossless lets the program wait)",
+            (unsigned long long)totals.lost);
     if (totals.dropped)
         say("%llu events were dropped: the trace has reached its limit", (unsigned long long)totals.dropped);
 }
@@ -640,7 +655,10 @@ struct error *livetrace_run(const struct livetrace_options *options, int *ret_st
     engine_init(&live.engine);
     struct error *err = live.launched ? begin_launched(&live) : begin_attached(&live);
     if (!err)
+        err = drainer_create(live.calltrace, &live.drainer);
+    if (!err)
         err = loop(&live);
+    keep_first(&err, drainer_destroy(live.drainer));
     wait_for_end(&live);
     struct error *finish_err = calltrace_finish(live.calltrace);
     if (!err && !finish_err) {

@@ -58,9 +58,9 @@ static uint32_t rounded(uint32_t size) {
     return (size + 7) & ~7u;
 }
 
-struct error *record_layout_place(struct record_layout *layout, bool has_time) {
-    uint32_t at = has_time ? AGENT_RECORD_DATA : AGENT_RECORD_TIME, copied = 0;
-    layout->has_time = has_time;
+struct error *record_layout_place(struct record_layout *layout, enum record_time time) {
+    uint32_t at = time ? AGENT_RECORD_DATA : AGENT_RECORD_TIME, copied = 0;
+    layout->time = time;
     for (unsigned reg = 0; reg < LAYOUT_REGISTERS; reg++)
         if (layout->registers >> reg & 1) {
             layout->register_at[reg] = (uint16_t)at;

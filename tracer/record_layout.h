@@ -19,6 +19,12 @@
 #define LAYOUT_FIRST_VECTOR 17
 #define LAYOUT_REGISTERS    33
 
+enum record_time {
+    RECORD_TIME_NONE,
+    RECORD_TIME_COARSE, /* as reel has seen it last */
+    RECORD_TIME_FULL,
+};
+
 enum layout_base {
     LAYOUT_REGISTER, /* at register + offset */
     LAYOUT_ABSOLUTE, /* at this process address: offset */
@@ -41,7 +47,7 @@ struct record_layout {
     /* Set by record_layout_place(). */
     uint16_t register_at[LAYOUT_REGISTERS];
     uint32_t size; /* of the record, a multiple of 8 */
-    bool has_time;
+    enum record_time time;
 };
 
 void record_layout_deinit(struct record_layout *layout);
@@ -55,6 +61,6 @@ struct error *record_layout_add_text(struct record_layout *layout, size_t piece,
                                      uint32_t size);
 
 /* Decide where everything is. ERROR_UNSUPPORTED when it is too much for a record. */
-struct error *record_layout_place(struct record_layout *layout, bool has_time);
+struct error *record_layout_place(struct record_layout *layout, enum record_time time);
 
 #endif

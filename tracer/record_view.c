@@ -100,5 +100,5 @@ bool record_view_is_incomplete(const struct record_view *view) {
 }
 
 uint64_t record_view_time(const struct record_view *view) {
-    return view->layout->has_time ? word_at(view, AGENT_RECORD_TIME) : 0;
+    return view->layout->time ? word_at(view, AGENT_RECORD_TIME) : 0;
 }

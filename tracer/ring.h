@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Tasks that can have a ring at a time. One slot more is for all others: it has no room ever. */
-#define RING_SLOTS       512u
+#define RING_SLOTS       256u
 #define RING_SINK        RING_SLOTS
 #define RING_BLOCKS_SIZE (((RING_SLOTS + 1) * AGENT_BLOCK_SIZE + 4095) & ~4095u)
 #define RING_FILE_SIZE   (RING_BLOCKS_SIZE + (uint64_t)RING_SLOTS * AGENT_RING_SIZE)

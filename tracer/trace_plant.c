@@ -22,6 +22,8 @@ void module_sites_destroy(struct module_sites *sites) {
     free(sites->functions);
     free(sites->place_functions);
     free(sites->extras);
+    patch_code_destroy(sites->code);
+    free(sites->code_obstacle);
     free(sites);
 }
 
@@ -302,6 +304,89 @@ static struct error *plant_function(struct traced_process *process, struct task 
     return NULL;
 }
 
+/* ---- jumps ---- */
+
+/* A function cannot have traps, which were not asked for. */
+static struct error *leave_out(struct traced_process *process, const struct traced_function *function,
+                               const char *why) {
+    return calltrace_note(process->calltrace, process, "%s: not traced: %s", function->function->display, why);
+}
+
+/* Before they are armed: as if its sites had never been added. */
+static void take_back(struct traced_process *process, const struct traced_function *function, uint64_t bias) {
+    for (size_t i = 0; i < function->function->range_count; i++)
+        patch_forget_range(process->jumps->patches, function->function->ranges[i].low + bias,
+                           function->function->ranges[i].high + bias);
+}
+
+/* Sites that have no jump get a trap each; where that is not possible, the function has traps only. */
+static struct error *plant_rest(struct traced_process *process, struct task *task, struct traced_function *function,
+                                uint64_t bias) {
+    bool traps = process->calltrace->options->probe_kind != PROBES_JUMP;
+    for (size_t i = 0; i < function->site_count; i++) {
+        struct site *site = &function->sites[i];
+        struct trap *trap;
+        const char *obstacle = trace_jumps_obstacle(process, site->vaddr + bias);
+        if (!obstacle)
+            continue;
+        say_verbose("%s: 0x%llx: no jump: %s", function->function->display, (unsigned long long)site->vaddr, obstacle);
+        if (traps && !patch_covers(process->jumps->patches, site->vaddr + bias)) {
+            struct error *err = plant(process, task, site, bias, &trap);
+            if (!err)
+                continue;
+            if (error_is(err, ERROR_TASK_GONE) || error_is(err, ERROR_NO_MEMORY))
+                return err;
+            error_free(err);
+        }
+        if (!is_needed(site))
+            continue;
+        unplant(process, task, function, i, bias);
+        take_back(process, function, bias);
+        return traps ? plant_function(process, task, function, bias) : leave_out(process, function, obstacle);
+    }
+    return NULL;
+}
+
+static struct error *plant_by_jumps(struct traced_process *process, struct task *task,
+                                    const struct module_sites *sites, uint64_t bias, char **obstacles) {
+    struct traced_thread *thread = calltrace_find_thread(process->calltrace, task->tid);
+    bool traps = process->calltrace->options->probe_kind != PROBES_JUMP;
+    if (!thread)
+        return error_new(ERROR_OTHER, "thread %d: not known", task->tid);
+    for (size_t i = 0; i < sites->function_count; i++)
+        TRY(trace_jumps_add(process, thread, sites->functions[i], bias, &obstacles[i]));
+    TRY(trace_jumps_build(process, task));
+    for (size_t i = 0; i < sites->function_count; i++) {
+        struct traced_function *function = sites->functions[i];
+        if (obstacles[i])
+            say_verbose("%s: no jumps: %s", function->function->display, obstacles[i]);
+        if (!obstacles[i])
+            TRY(plant_rest(process, task, function, bias));
+        else if (traps)
+            TRY(plant_function(process, task, function, bias));
+        else
+            TRY(leave_out(process, function, obstacles[i]));
+    }
+    return NULL;
+}
+
+static struct error *plant_functions(struct traced_process *process, struct task *task,
+                                     const struct module_sites *sites, uint64_t bias) {
+    if (!process->jumps) {
+        for (size_t i = 0; i < sites->function_count; i++)
+            TRY(plant_function(process, task, sites->functions[i], bias));
+        return NULL;
+    }
+    char **obstacles = calloc(sites->function_count + 1, sizeof(char *));
+    if (!obstacles)
+        return &error_no_memory;
+    struct error *err = plant_by_jumps(process, task, sites, bias, obstacles);
+    for (size_t i = 0; i < sites->function_count; i++)
+        free(obstacles[i]);
+    free(obstacles);
+    return err;
+}
+
 static bool is_planted(const struct traced_process *process, const struct loaded_module *loaded) {
     for (size_t i = 0; i < process->planted_count; i++)
         if (process->planted[i].module == loaded->module && process->planted[i].bias == loaded->bias)
@@ -319,8 +404,7 @@ static struct error *plant_module(struct traced_process *process, struct task *t
     process->planted = grown;
     grown[process->planted_count++] = *loaded;
     TRY(sites_of(process, loaded->module, &sites));
-    for (size_t i = 0; i < sites->function_count; i++)
-        TRY(plant_function(process, task, sites->functions[i], loaded->bias));
+    TRY(plant_functions(process, task, sites, loaded->bias));
     for (size_t i = 0; i < sites->extra_count; i++) {
         struct trap *trap;
         struct error *err = plant(process, task, sites->extras[i], loaded->bias, &trap);
@@ -344,8 +428,17 @@ static void forget_gone(struct traced_process *process) {
             continue;
         }
         trap_forget_range(process->traps, planted->start, planted->end);
+        if (process->jumps)
+            patch_forget_range(process->jumps->patches, planted->start, planted->end);
         process->planted[i] = process->planted[--process->planted_count];
     }
+}
+
+/* What is new is code that nobody executes yet. */
+static struct error *arm_new(struct traced_process *process, struct task *task) {
+    struct stop stop = {.kind = STOP_BORN, .task = task};
+    struct halt halt = {.stops = &stop, .count = 1};
+    return process->jumps && process->jumps->is_active ? trace_jumps_arm(process, &halt) : NULL;
 }
 
 struct error *plant_process(struct traced_process *process, struct task *task) {
@@ -361,5 +454,5 @@ struct error *plant_process(struct traced_process *process, struct task *task) {
     for (size_t i = 0; !err && i < process->modules.count; i++)
         if (!is_planted(process, &process->modules.modules[i]))
             err = plant_module(process, task, &process->modules.modules[i]);
-    return err;
+    return err ? err : arm_new(process, task);
 }

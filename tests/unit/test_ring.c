@@ -123,7 +123,7 @@ START_TEST(registers) {
     for (unsigned timed = 0; timed < 2; timed++) {
         struct record_layout layout = {.registers = 0xffff};
         struct record_view view;
-        CHECK_OK(record_layout_place(&layout, timed));
+        CHECK_OK(record_layout_place(&layout, timed ? RECORD_TIME_FULL : RECORD_TIME_NONE));
         void *code = make(&layout, 7, false);
         for (unsigned round = 0; round < 4; round++) {
             struct state state = some_state(round), before = state;
@@ -151,7 +151,7 @@ END_TEST
 START_TEST(dead_places) {
     struct record_layout layout = {.registers = BIT(7) | BIT(5)};
     struct record_view view;
-    CHECK_OK(record_layout_place(&layout, true));
+    CHECK_OK(record_layout_place(&layout, RECORD_TIME_FULL));
     struct state state = some_state(1), before = state;
     call_with(make(&layout, 3, true), &state);
     before.flags = state.flags;
@@ -168,22 +168,26 @@ END_TEST
 static uint8_t here[64];
 
 START_TEST(memory) {
-    struct record_layout layout = {.registers = BIT(6)};
+    struct record_layout layout = {.registers = BIT(6) | BIT(0)};
     struct record_view view;
     for (unsigned i = 0; i < sizeof(here); i++)
         here[i] = (uint8_t)(i + 1);
     CHECK_OK(record_layout_add(&layout, LAYOUT_REGISTER, 6, -3, 7));
     CHECK_OK(record_layout_add(&layout, LAYOUT_REGISTER, 6, 4, 13)); /* joined */
+    CHECK_OK(record_layout_add(&layout, LAYOUT_REGISTER, 0, 1, 15));
     CHECK_OK(record_layout_add(&layout, LAYOUT_ABSOLUTE, 0, (int64_t)address(here) + 40, 11));
-    ck_assert_uint_eq(layout.memory_count, 2);
-    CHECK_OK(record_layout_place(&layout, false));
+    ck_assert_uint_eq(layout.memory_count, 3);
+    CHECK_OK(record_layout_place(&layout, RECORD_TIME_NONE));
     struct state state = some_state(0);
     state.r[5] = address(here) + 8; /* rbp */
+    state.r[0] = address(here) + 20;
     call_with(make(&layout, 9, false), &state);
     record_view_init(&view, &layout, next());
     uint8_t bytes[64];
     ck_assert_uint_eq(memory_read(&view.memory, address(here) + 5, bytes, 20), 20);
     ck_assert_mem_eq(bytes, here + 5, 20);
+    ck_assert_uint_eq(memory_read(&view.memory, address(here) + 21, bytes, 15), 15);
+    ck_assert_mem_eq(bytes, here + 21, 15);
     ck_assert_uint_eq(memory_read(&view.memory, address(here) + 43, bytes, 8), 8);
     ck_assert_mem_eq(bytes, here + 43, 8);
     ck_assert(!record_view_is_incomplete(&view));
@@ -196,7 +200,7 @@ END_TEST
 START_TEST(vectors) {
     struct record_layout layout = {.registers = BIT(17) | BIT(17 + 9)};
     struct record_view view;
-    CHECK_OK(record_layout_place(&layout, true));
+    CHECK_OK(record_layout_place(&layout, RECORD_TIME_FULL));
     void *code = make(&layout, 2, false);
     double nought = 1.25, nine = -2.5, value;
     __asm__ volatile("sub $128, %%rsp\n movsd %0, %%xmm0\n movsd %1, %%xmm9\n call *%2\n add $128, %%rsp\n"
@@ -230,7 +234,7 @@ START_TEST(texts) {
     } cases[] = {{on_stack, 13}, {"constant", 9}, {(char *)edge, 16}, {(char *)edge + 4093, 3}, {(char *)edge + 5000, 0},
                  {NULL, 0},      {"", 1},         {(char *)-1, 0}};
     CHECK_OK(record_layout_add_text(&layout, SIZE_MAX, 5, 0, 16));
-    CHECK_OK(record_layout_place(&layout, true));
+    CHECK_OK(record_layout_place(&layout, RECORD_TIME_FULL));
     void *code = make(&layout, 2, false);
     ring.block->low = address(on_stack) - 65536;
     ring.block->high = address(on_stack) + 256;
@@ -258,7 +262,7 @@ START_TEST(full) {
     struct record_layout layout = {.registers = BIT(5) | BIT(7) | BIT(0)};
     struct record_view view;
     uint64_t value, count = 0;
-    CHECK_OK(record_layout_place(&layout, true));
+    CHECK_OK(record_layout_place(&layout, RECORD_TIME_FULL));
     void *code = make(&layout, 4, true);
     struct state state = some_state(0);
     for (uint64_t i = 0; i < 3 * AGENT_RING_SIZE / layout.size; i++) {
@@ -309,7 +313,7 @@ START_TEST(lossless) {
     struct record_view view;
     size_t size;
     uint64_t value;
-    CHECK_OK(record_layout_place(&layout, false));
+    CHECK_OK(record_layout_place(&layout, RECORD_TIME_NONE));
     ring.block->full = agent + agent_image(&size)->wait;
     struct writer writer = {make(&layout, 4, false), 400000};
     pthread_t thread;
@@ -352,8 +356,8 @@ static void on_signal(int signo) {
 START_TEST(signals) {
     struct record_layout outer_layout = {.registers = 0xffff}, inner_layout = {.registers = BIT(5)};
     struct record_view view;
-    CHECK_OK(record_layout_place(&outer_layout, true));
-    CHECK_OK(record_layout_place(&inner_layout, false));
+    CHECK_OK(record_layout_place(&outer_layout, RECORD_TIME_FULL));
+    CHECK_OK(record_layout_place(&inner_layout, RECORD_TIME_COARSE));
     void *outer = make(&outer_layout, 1, false);
     inner = make(&inner_layout, 2, true);
     struct sigaction action = {.sa_handler = on_signal};
@@ -397,7 +401,7 @@ END_TEST
 START_TEST(stranger) {
     struct record_layout layout = {.registers = BIT(5)};
     static uint8_t theirs[AGENT_BLOCK_SIZE];
-    CHECK_OK(record_layout_place(&layout, true));
+    CHECK_OK(record_layout_place(&layout, RECORD_TIME_FULL));
     struct state state = some_state(1), before = state;
     void *code = make(&layout, 1, false);
     syscall(SYS_arch_prctl, ARCH_SET_GS, theirs);

@@ -40,6 +40,7 @@
 #define AGENT_HIGH    0x58
 #define AGENT_CONSTANTS     0x60 /* four ranges, start and end, of memory that can always be read */
 #define AGENT_CONSTANT_MOST 4
+#define AGENT_CLOCK         0xa0 /* TSC as reel has looked at it last */
 #define AGENT_BLOCK_SIZE    0x100
 
 /* A record: offsets. */
@@ -60,7 +61,8 @@ struct agent_block {
     struct {
         uint64_t start, end;
     } constants[AGENT_CONSTANT_MOST];
-    uint8_t rest[AGENT_BLOCK_SIZE - AGENT_CONSTANTS - AGENT_CONSTANT_MOST * 16];
+    uint64_t clock;
+    uint8_t rest[AGENT_BLOCK_SIZE - AGENT_CLOCK - 8];
 };
 _Static_assert(sizeof(struct agent_block) == AGENT_BLOCK_SIZE, "agent_block");
 
