@@ -92,12 +92,24 @@ static void land(struct buffer *code, size_t jump_at, size_t target) {
 /* Where the program's rax and r11 are saved, and how far its rsp is above ours. */
 struct saved {
     int32_t rax, r11, depth;
+    int32_t skipped; /* bytes below the program's rsp that are left alone */
 };
 
-static struct saved save(struct buffer *code, const struct emit_place *place) {
-    struct saved saved = {.r11 = 0};
-    if (!place->red_zone_is_dead)
-        lea(code, RSP, RSP, -RED_ZONE);
+/* Below rsp lies the red zone, and at a `ret` what was the frame a moment ago: variables are looked at there, too. */
+static int32_t kept_below(const struct record_layout *layout, const struct emit_place *place) {
+    int64_t kept = place->red_zone_is_dead ? 0 : RED_ZONE;
+    for (size_t i = 0; i < layout->memory_count; i++) {
+        const struct layout_memory *piece = &layout->memory[i];
+        if (piece->base == LAYOUT_REGISTER && encodings[piece->reg] == RSP && -piece->offset > kept)
+            kept = -piece->offset;
+    }
+    return (int32_t)((kept + 15) & ~INT64_C(15));
+}
+
+static struct saved save(struct buffer *code, const struct record_layout *layout, const struct emit_place *place) {
+    struct saved saved = {.r11 = 0, .skipped = kept_below(layout, place)};
+    if (saved.skipped)
+        lea(code, RSP, RSP, -saved.skipped);
     PUT(code, 0x50); /* push rax */
     saved.rax = 8;
     if (!place->flags_are_dead) {
@@ -105,17 +117,17 @@ static struct saved save(struct buffer *code, const struct emit_place *place) {
         saved.rax += 8;
     }
     PUT(code, 0x41, 0x53); /* push r11 */
-    saved.depth = saved.rax + 8 + (place->red_zone_is_dead ? 0 : RED_ZONE);
+    saved.depth = saved.rax + 8 + saved.skipped;
     return saved;
 }
 
-static void restore(struct buffer *code, const struct emit_place *place) {
+static void restore(struct buffer *code, const struct saved *saved, const struct emit_place *place) {
     PUT(code, 0x41, 0x5b); /* pop r11 */
     if (!place->flags_are_dead)
         PUT(code, 0x58, 0x04, 0x7f, 0x9e); /* pop rax; add al, 0x7f: overflows when al is 1; sahf */
     PUT(code, 0x58);
-    if (!place->red_zone_is_dead)
-        lea(code, RSP, RSP, RED_ZONE);
+    if (saved->skipped)
+        lea(code, RSP, RSP, saved->skipped);
 }
 
 /* r11 becomes the address of the record. *ret: jumps to where nothing is written. */
@@ -248,7 +260,7 @@ static void note_time(struct buffer *code, enum record_time time) {
 void emit_record(const struct record_layout *layout, uint32_t id, const struct emit_place *place,
                  struct buffer *code) {
     size_t to_end[2];
-    struct saved saved = save(code, place);
+    struct saved saved = save(code, layout, place);
     reserve(code, layout->size, to_end);
     note_registers(code, layout, &saved);
     if (layout->time)
@@ -258,5 +270,5 @@ void emit_record(const struct record_layout *layout, uint32_t id, const struct e
     buffer_put_u32(code, id);
     land(code, to_end[0], code->size);
     land(code, to_end[1], code->size);
-    restore(code, place);
+    restore(code, &saved, place);
 }
