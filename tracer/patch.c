@@ -143,6 +143,12 @@ static struct error *copy_set(const struct patch_set *set, struct patch_set *cop
         TRY(copy_array(&twin->plan.windows, module->plan.windows, module->plan.count, &twin->plan.room,
                        sizeof(*module->plan.windows)));
         twin->plan.count = module->plan.count;
+        TRY(copy_array(&twin->plan.redirects, module->plan.redirects, module->plan.redirect_count,
+                       &twin->plan.redirect_room, sizeof(*module->plan.redirects)));
+        twin->plan.redirect_count = module->plan.redirect_count;
+        TRY(copy_array(&twin->plan.holes, module->plan.holes, module->plan.hole_count, &twin->plan.hole_room,
+                       sizeof(*module->plan.holes)));
+        twin->plan.hole_count = module->plan.hole_count;
     }
     COPY(trampolines, trampoline);
     COPY(steps, step);
