@@ -274,11 +274,10 @@ static struct error *write_short(struct build *build, const struct patch_window 
 
 static struct error *write_redirects(struct build *build, const struct patch_window *window, uint64_t at) {
     const struct patch_plan *plan = &build->module->plan;
-    for (size_t i = 0; i < plan->redirect_count; i++) {
+    size_t first, count = patch_plan_redirects(plan, window->low, &first);
+    for (size_t i = first; i < first + count; i++) {
         const struct patch_redirect *redirect = &plan->redirects[i];
         uint8_t bytes[sizeof(int32_t)];
-        if (redirect->target != window->low)
-            continue;
         int32_t distance = (int32_t)(at - (redirect->place + build->module->bias + sizeof(bytes)));
         memcpy(bytes, &distance, sizeof(bytes));
         TRY(add_write(build, redirect->place, sizeof(bytes), bytes, PATCH_NO_HOST));
@@ -413,9 +412,9 @@ static const char *check_sources(struct build *build, const struct patch_window 
     const char *obstacle = check_source(build, patch_code_before(plan->code, window->low));
     for (size_t i = 0; i < count && !obstacle; i++)
         obstacle = check_source(build, plan->code->low + plan->code->branches[first + i].source);
-    for (size_t i = 0; i < plan->redirect_count && !obstacle; i++)
-        if (plan->redirects[i].target == window->low)
-            obstacle = check_code(build, plan->redirects[i].source, plan->redirects[i].place + sizeof(int32_t));
+    count = patch_plan_redirects(plan, window->low, &first);
+    for (size_t i = first; i < first + count && !obstacle; i++)
+        obstacle = check_code(build, plan->redirects[i].source, plan->redirects[i].place + sizeof(int32_t));
     return obstacle;
 }
 

@@ -123,19 +123,6 @@ static struct error *make_host(struct shortage *shortage, bool *ret_done) {
     return NULL;
 }
 
-static struct error *note_hole(struct patch_plan *plan, uint64_t hole) {
-    if (plan->hole_count == plan->hole_room) {
-        size_t room = plan->hole_room ? plan->hole_room * 2 : 64;
-        uint64_t *grown = realloc(plan->holes, room * sizeof(*grown));
-        if (!grown)
-            return &error_no_memory;
-        plan->holes = grown;
-        plan->hole_room = room;
-    }
-    plan->holes[plan->hole_count++] = hole;
-    return NULL;
-}
-
 static struct error *keep_short(const struct shortage *shortage) {
     const struct patch_window window = {.low = shortage->low,
                                         .high = shortage->high,
@@ -143,7 +130,7 @@ static struct error *keep_short(const struct shortage *shortage) {
                                         .hole = shortage->hole,
                                         .host = shortage->host};
     TRY(patch_plan_insert(shortage->plan, &window));
-    return note_hole(shortage->plan, shortage->hole);
+    return patch_plan_take(shortage->plan, shortage->hole, shortage->hole + PATCH_JUMP);
 }
 
 /* ---- short windows ---- */
@@ -224,8 +211,8 @@ static struct error *note_redirect(struct patch_plan *plan, uint64_t source, uin
         plan->redirect_room = room;
     }
     plan->redirects[plan->redirect_count++] =
-        (struct patch_redirect){.source = source, .place = place, .target = target, .is_new = true};
-    return NULL;
+        (struct patch_redirect){.source = source, .place = place, .target = target};
+    return patch_plan_take(plan, source, place + sizeof(int32_t));
 }
 
 /* Make sure that the jump at `source`, or the instruction there that goes on into the block, leads to the copy at low. */
@@ -274,7 +261,10 @@ static struct error *lead_all(struct patch_plan *plan, uint64_t low, uint64_t be
     }
     if (!*ret_obstacle)
         return NULL;
-    plan->redirect_count = redirects;
+    while (plan->redirect_count > redirects) {
+        const struct patch_redirect *redirect = &plan->redirects[--plan->redirect_count];
+        patch_plan_give(plan, redirect->source, redirect->place + sizeof(int32_t));
+    }
     for (size_t i = 0; i < made_count; i++) {
         const struct patch_window *window = patch_plan_find(plan, made[i]);
         if (window)
@@ -283,19 +273,12 @@ static struct error *lead_all(struct patch_plan *plan, uint64_t low, uint64_t be
     return NULL;
 }
 
-static bool has_redirect(const struct patch_plan *plan, uint64_t low, uint64_t high) {
-    for (size_t i = 0; i < plan->redirect_count; i++)
-        if (plan->redirects[i].source >= low && plan->redirects[i].source < high)
-            return true;
-    return false;
-}
-
 static struct error *reach_copy(struct patch_plan *plan, uint64_t vaddr, uint64_t end, bool *ret_done) {
     uint64_t before, high, low = block_start(plan, vaddr, &before);
     const char *obstacle;
     *ret_done = false;
     if (!low || patch_stretch(plan->code, low, end, &high) || !is_empty(plan, low, high) ||
-        !patch_plan_is_free(plan, low, high) || has_redirect(plan, low, high))
+        !patch_plan_is_free(plan, low, high))
         return NULL;
     TRY(patch_plan_insert(plan, &(struct patch_window){.low = low, .high = high, .shape = PATCH_COPY}));
     TRY(lead_all(plan, low, before, &obstacle));

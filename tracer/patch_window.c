@@ -10,7 +10,7 @@
 void patch_plan_deinit(struct patch_plan *plan) {
     free(plan->windows);
     free(plan->redirects);
-    free(plan->holes);
+    free(plan->taken);
     *plan = (struct patch_plan){.code = plan->code};
 }
 
@@ -105,13 +105,27 @@ struct error *patch_plan_insert(struct patch_plan *plan, const struct patch_wind
 }
 
 bool patch_plan_is_free(const struct patch_plan *plan, uint64_t low, uint64_t high) {
-    for (size_t i = 0; i < plan->hole_count; i++)
-        if (plan->holes[i] < high && plan->holes[i] + PATCH_JUMP > low)
+    for (uint64_t at = low; plan->taken && at < high; at++) {
+        uint64_t offset = at - plan->code->low;
+        if (at >= plan->code->low && at < plan->code->high && plan->taken[offset / 64] >> (offset % 64) & 1)
             return false;
-    for (size_t i = 0; i < plan->redirect_count; i++)
-        if (plan->redirects[i].source < high && plan->redirects[i].place + sizeof(int32_t) > low)
-            return false;
+    }
     return true;
+}
+
+struct error *patch_plan_take(struct patch_plan *plan, uint64_t low, uint64_t high) {
+    if (!plan->taken)
+        plan->taken = calloc((plan->code->high - plan->code->low) / 64 + 1, sizeof(uint64_t));
+    if (!plan->taken)
+        return &error_no_memory;
+    for (uint64_t at = low - plan->code->low; at < high - plan->code->low; at++)
+        plan->taken[at / 64] |= 1ull << (at % 64);
+    return NULL;
+}
+
+void patch_plan_give(struct patch_plan *plan, uint64_t low, uint64_t high) {
+    for (uint64_t at = low - plan->code->low; at < high - plan->code->low; at++)
+        plan->taken[at / 64] &= ~(1ull << (at % 64));
 }
 
 /* One wish that is being granted. */
@@ -215,15 +229,50 @@ struct error *patch_plan_grant(struct patch_plan *plan, uint64_t vaddr, const ch
     return NULL;
 }
 
-struct error *patch_plan_add(struct patch_plan *plan, struct patch_wish *wishes, size_t count) {
-    for (size_t i = 0; i < plan->count; i++)
-        plan->windows[i].is_new = false;
-    for (size_t i = 0; i < plan->redirect_count; i++)
-        plan->redirects[i].is_new = false;
+/* ---- all ---- */
+
+static int compare_redirects(const void *a, const void *b) {
+    const struct patch_redirect *left = a, *right = b;
+    if (left->target != right->target)
+        return left->target < right->target ? -1 : 1;
+    return (left->source > right->source) - (left->source < right->source);
+}
+
+size_t patch_plan_redirects(const struct patch_plan *plan, uint64_t target, size_t *ret_first) {
+    size_t low = 0, high = plan->redirect_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (plan->redirects[middle].target < target)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *ret_first = low;
+    while (high < plan->redirect_count && plan->redirects[high].target == target)
+        high++;
+    return high - low;
+}
+
+/* Long windows first: they cost least, and hold most of the holes. */
+static struct error *add_function(struct patch_plan *plan, struct patch_wish *wishes, size_t count) {
     for (size_t i = 0; i < count; i++)
         TRY(patch_plan_grant(plan, wishes[i].vaddr, &wishes[i].obstacle));
     for (size_t i = 0; i < count; i++)
         if (wishes[i].obstacle && !patch_plan_check(plan, wishes[i].vaddr))
             TRY(patch_plan_reach(plan, wishes[i].vaddr, &wishes[i].obstacle));
+    return NULL;
+}
+
+struct error *patch_plan_add(struct patch_plan *plan, struct patch_wish *wishes, size_t count) {
+    for (size_t i = 0; i < plan->count; i++)
+        plan->windows[i].is_new = false;
+    for (size_t i = 0, next; i < count; i = next) {
+        const struct patch_function *function = patch_code_function(plan->code, wishes[i].vaddr);
+        for (next = i + 1; next < count && patch_code_function(plan->code, wishes[next].vaddr) == function;)
+            next++;
+        TRY(add_function(plan, &wishes[i], next - i));
+    }
+    if (plan->redirect_count)
+        qsort(plan->redirects, plan->redirect_count, sizeof(*plan->redirects), compare_redirects);
     return NULL;
 }

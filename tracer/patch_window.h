@@ -36,7 +36,6 @@ struct patch_window {
  * `target`. */
 struct patch_redirect {
     uint64_t source, place, target;
-    bool is_new;
 };
 
 /* A place that is to be passed through a window. */
@@ -50,10 +49,9 @@ struct patch_plan {
     const struct patch_code *code;
     struct patch_window *windows; /* by address */
     size_t count, room;
-    struct patch_redirect *redirects;
+    struct patch_redirect *redirects; /* by target, once patch_plan_add() is done */
     size_t redirect_count, redirect_room;
-    uint64_t *holes; /* five bytes each */
-    size_t hole_count, hole_room;
+    uint64_t *taken; /* a bit a byte of the code: it is of a hole, or of a jump that is redirected; NULL: none is */
 };
 
 void patch_plan_deinit(struct patch_plan *plan);
@@ -61,6 +59,9 @@ void patch_plan_deinit(struct patch_plan *plan);
 /* Add windows for wishes, sorted by address. Windows that are there already stay as they are; a wish inside of one of
  * those is refused. */
 struct error *patch_plan_add(struct patch_plan *plan, struct patch_wish *wishes, size_t count);
+
+/* Redirected jumps to the window at target: index of the first, and how many. */
+size_t patch_plan_redirects(const struct patch_plan *plan, uint64_t target, size_t *ret_first);
 
 /* The window that covers vaddr, or NULL. */
 struct patch_window *patch_plan_find(const struct patch_plan *plan, uint64_t vaddr);

@@ -20,6 +20,8 @@ size_t patch_plan_index(const struct patch_plan *plan, uint64_t vaddr);
 struct error *patch_plan_insert(struct patch_plan *plan, const struct patch_window *window);
 /* Is there no hole and no redirected jump in [low, high)? */
 bool patch_plan_is_free(const struct patch_plan *plan, uint64_t low, uint64_t high);
+struct error *patch_plan_take(struct patch_plan *plan, uint64_t low, uint64_t high);
+void patch_plan_give(struct patch_plan *plan, uint64_t low, uint64_t high);
 /* Why nothing there can be patched, or NULL. */
 const char *patch_plan_check(const struct patch_plan *plan, uint64_t vaddr);
 /* A long window for vaddr, when it is in none yet. */
