@@ -143,6 +143,12 @@ static struct error *copy_set(const struct patch_set *set, struct patch_set *cop
         TRY(copy_array(&twin->plan.windows, module->plan.windows, module->plan.count, &twin->plan.room,
                        sizeof(*module->plan.windows)));
         twin->plan.count = module->plan.count;
+        TRY(copy_array(&twin->plan.redirects, module->plan.redirects, module->plan.redirect_count,
+                       &twin->plan.redirect_room, sizeof(*module->plan.redirects)));
+        twin->plan.redirect_count = module->plan.redirect_count;
+        size_t words = module->plan.taken ? (module->code->high - module->code->low) / 64 + 1 : 0, room;
+        if (words)
+            TRY(copy_array(&twin->plan.taken, module->plan.taken, words, &room, sizeof(uint64_t)));
     }
     COPY(trampolines, trampoline);
     COPY(steps, step);

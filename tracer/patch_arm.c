@@ -26,14 +26,26 @@ bool patch_is_armed(const struct patch_set *set) {
 
 /* ---- who stands in the way ---- */
 
-/* Behind the first byte of what is not armed yet? */
+/* Behind the first byte of what is not armed yet; or in a hole, which belongs to the middle of a window. */
 static struct patch_write *write_around(const struct patch_set *set, uint64_t rip) {
     struct patch_write *write = patch_write_at(set, rip);
-    return write && !write->is_armed && rip > write->address ? write : NULL;
+    return write && !write->is_armed && (rip > write->address || write->host != PATCH_NO_HOST) ? write : NULL;
 }
 
 static void block(struct patch_set *set, const struct patch_write *write) {
     set->trampolines[write->trampoline].is_blocked = true;
+}
+
+/* The trampoline of the window that the write lies in. */
+static const struct patch_trampoline *home(const struct patch_set *set, const struct patch_write *write) {
+    return &set->trampolines[write->host == PATCH_NO_HOST ? write->trampoline : write->host];
+}
+
+/* A hole may be used only when the window that it lies in itself is armed. */
+static void block_guests(struct patch_set *set) {
+    for (size_t i = 0; i < set->write_count; i++)
+        if (set->writes[i].host != PATCH_NO_HOST && set->trampolines[set->writes[i].host].is_blocked)
+            block(set, &set->writes[i]);
 }
 
 /* Where an instruction of the window goes on in the trampoline; 0: no instruction begins there. */
@@ -57,7 +69,7 @@ static struct error *move_task(struct patch_set *set, const struct stop *stop) {
     const struct patch_write *write = write_around(set, regs.rip);
     if (!write || set->trampolines[write->trampoline].is_blocked)
         return NULL;
-    uint64_t moved = moved_address(set, &set->trampolines[write->trampoline], regs.rip);
+    uint64_t moved = moved_address(set, home(set, write), regs.rip);
     if (stop->kind == STOP_SIGNAL || !moved) {
         block(set, write);
         return NULL;
@@ -109,18 +121,24 @@ static struct error *scan_stack(struct patch_set *set, struct task *task, uint8_
     return NULL;
 }
 
-static struct error *look_at_tasks(struct patch_set *set, const struct halt *halt) {
+/* Tasks at signals first: no task must be moved into what is left out on account of them. */
+static struct error *move_tasks(struct patch_set *set, const struct halt *halt) {
+    for (size_t i = 0; i < halt->count; i++)
+        if (halt->stops[i].kind == STOP_SIGNAL)
+            TRY(move_task(set, &halt->stops[i]));
+    block_guests(set);
+    for (size_t i = 0; i < halt->count; i++)
+        if (halt->stops[i].kind != STOP_SIGNAL)
+            TRY(move_task(set, &halt->stops[i]));
+    return NULL;
+}
+
+static struct error *scan_stacks(struct patch_set *set, const struct halt *halt) {
     uint8_t *bytes = malloc(STACK_SCAN);
     struct error *err = bytes ? NULL : &error_no_memory;
-    for (size_t i = 0; i < set->trampoline_count; i++)
-        set->trampolines[i].is_blocked = false;
     for (size_t i = 0; !err && i < halt->count; i++)
         if (halt->stops[i].task->stopped)
             err = scan_stack(set, halt->stops[i].task, bytes);
-    for (size_t i = 0; !err && i < halt->count; i++) /* a task must not be moved into what is left out then */
-        err = halt->stops[i].kind == STOP_SIGNAL ? move_task(set, &halt->stops[i]) : NULL;
-    for (size_t i = 0; !err && i < halt->count; i++)
-        err = halt->stops[i].kind != STOP_SIGNAL ? move_task(set, &halt->stops[i]) : NULL;
     free(bytes);
     return err;
 }
@@ -128,17 +146,9 @@ static struct error *look_at_tasks(struct patch_set *set, const struct halt *hal
 /* ---- writing ---- */
 
 
-/* Change `write` in bytes; false when something else is there. */
-static bool change(const struct patch_write *write, uint8_t *bytes, bool arm) {
-    if (memcmp(bytes, arm ? write->original : write->patched, write->length))
-        return false;
-    memcpy(bytes, arm ? write->patched : write->original, write->length);
-    return true;
-}
-
 /* How the writes are to become. */
 struct change {
-    bool arm;
+    bool arm, dry; /* dry: look only, whether all is as expected */
     size_t failed; /* where something else was */
 };
 
@@ -146,29 +156,40 @@ static bool is_wanted(const struct patch_set *set, const struct patch_write *wri
     return write->is_armed != arm && !(arm && set->trampolines[write->trampoline].is_blocked);
 }
 
-/* All writes that begin in the page of the one at index `first`, whose last may reach into the next page; *ret_next is
- * the first one behind. */
+/* Change bytes, which are those of the write in the task; false when something else is there. */
+static bool change(struct patch_set *set, struct patch_write *write, uint8_t *bytes, struct change *how) {
+    if (memcmp(bytes, how->arm ? write->original : write->patched, write->length)) {
+        how->failed++;
+        if (how->arm)
+            block(set, write);
+        else
+            write->is_armed = false;
+        return false;
+    }
+    if (how->dry)
+        return false;
+    memcpy(bytes, how->arm ? write->patched : write->original, write->length);
+    write->is_armed = how->arm;
+    return true;
+}
+
+/* All writes that begin in the page of the one at index `first`; none reaches into the next page. *ret_next is the first
+ * one behind. */
 static struct error *change_page(struct patch_set *set, struct task *task, struct change *how, size_t first,
                                  size_t *ret_next) {
-    uint8_t bytes[2 * PATCH_PAGE];
-    uint64_t page = set->writes[first].address & ~(PATCH_PAGE - 1), end = page;
+    uint8_t bytes[PATCH_PAGE];
+    uint64_t start = set->writes[first].address, page = start & ~(PATCH_PAGE - 1);
     size_t last = first;
-    for (; last < set->write_count && set->writes[last].address < page + PATCH_PAGE; last++)
-        end = set->writes[last].address + set->writes[last].length;
-    uint64_t start = set->writes[first].address;
-    size_t size = task_read(task, start, bytes, end - start), changed = 0;
+    while (last < set->write_count && set->writes[last].address < page + PATCH_PAGE)
+        last++;
+    size_t size = task_read(task, start, bytes, page + PATCH_PAGE - start), changed = 0;
     for (size_t i = first; i < last; i++) {
         struct patch_write *write = &set->writes[i];
         if (!is_wanted(set, write, how->arm))
             continue;
-        uint64_t at = write->address - start;
-        if (at + write->length > size || !change(write, bytes + at, how->arm)) {
-            how->failed++;
-            write->is_armed = false;
-            continue;
-        }
-        write->is_armed = how->arm;
-        changed++;
+        if (size < page + PATCH_PAGE - start)
+            memset(bytes, 0, sizeof(bytes)); /* nothing is mapped there any more: as if it had been changed */
+        changed += change(set, write, bytes + (write->address - start), how);
     }
     *ret_next = last;
     return changed ? task_write(task, start, bytes, size) : NULL;
@@ -184,15 +205,19 @@ static struct error *change_all(struct patch_set *set, struct task *task, struct
 }
 
 struct error *patch_arm(struct patch_set *set, struct halt *halt, size_t *ret_waiting) {
-    struct change how = {.arm = true};
+    struct change look = {.arm = true, .dry = true}, how = {.arm = true};
     struct task *task = NULL;
     size_t waiting = 0;
     for (size_t i = 0; i < halt->count && !task; i++)
         task = halt->stops[i].task->stopped ? halt->stops[i].task : NULL;
     if (!task || !set->write_count)
         return NULL;
+    for (size_t i = 0; i < set->trampoline_count; i++)
+        set->trampolines[i].is_blocked = false;
     TRY(patch_read_maps(set, task));
-    TRY(look_at_tasks(set, halt));
+    TRY(change_all(set, task, &look));
+    TRY(scan_stacks(set, halt));
+    TRY(move_tasks(set, halt));
     TRY(change_all(set, task, &how));
     for (size_t i = 0; i < set->trampoline_count; i++)
         waiting += set->trampolines[i].is_blocked && !set->trampolines[i].is_gone;

@@ -10,6 +10,14 @@
 #define SITE_ESTIMATE 512 /* bytes of a trampoline, about */
 #define INT3          0xcc
 
+/* A window while it is built; of the same index in the plan. */
+struct pending {
+    const char *obstacle;
+    bool is_built;
+    uint32_t trampoline;
+    uint64_t at; /* of the trampoline */
+};
+
 /* One patch_build(). */
 struct build {
     struct patch_set *set;
@@ -20,6 +28,7 @@ struct build {
     struct patch_record **records; /* pending ones of the module, by `where` */
     struct patch_wish *wishes;     /* of the same index */
     size_t count;
+    struct pending *pending;       /* of the windows of the module's plan */
     struct buffer code;    /* of one trampoline */
     struct buffer unwritten; /* trampolines that the task has not got yet, */
     uint64_t unwritten_at;   /* which belong there */
@@ -55,19 +64,19 @@ static bool byte_at(struct build *build, uint64_t address, uint8_t *ret) {
     return address - page < build->page_size;
 }
 
-/* Why the window cannot be patched in this process, or NULL. */
-static const char *check_window(struct build *build, const struct patch_window *window) {
+/* Why the code of [low, high) cannot be patched in this process, or NULL. */
+static const char *check_code(struct build *build, uint64_t low, uint64_t high) {
     const struct patch_module *module = build->module;
-    const struct mapping *mapping = maps_find(&build->set->maps, window->low + module->bias);
+    const struct mapping *mapping = maps_find(&build->set->maps, low + module->bias);
     size_t size;
-    const uint8_t *bytes = patch_code_bytes(module->code, window->low, &size);
+    const uint8_t *bytes = patch_code_bytes(module->code, low, &size);
     if (!mapping || !(mapping->protection & PROT_EXEC))
         return "no code is mapped there";
     if (mapping->shared)
         return "a shared mapping, others would be probed too";
-    for (uint64_t i = 0; i < window->high - window->low; i++) {
+    for (uint64_t i = 0; i < high - low; i++) {
         uint8_t byte;
-        if (!bytes || i >= size || !byte_at(build, window->low + module->bias + i, &byte) || byte != bytes[i])
+        if (!bytes || i >= size || !byte_at(build, low + module->bias + i, &byte) || byte != bytes[i])
             return "the code is not that of its file: it has been changed";
     }
     return NULL;
@@ -95,6 +104,19 @@ struct making {
     bool ended; /* behind an instruction that never goes on */
     bool is_far;
 };
+
+/* Where a jump to `target` has to go: to the copy of a block, when there is one. */
+static uint64_t resolve(const struct making *making, uint64_t target) {
+    const struct build *build = making->build;
+    const struct patch_plan *plan = &build->module->plan;
+    const struct patch_window *window = patch_plan_find(plan, target - build->module->bias);
+    if (!window || window->shape != PATCH_COPY || !window->is_new || window->low != target - build->module->bias)
+        return target;
+    if (window == making->window)
+        return making->at;
+    const struct pending *pending = &build->pending[window - plan->windows];
+    return pending->is_built ? pending->at : target;
+}
 
 static struct error *emit(struct making *making, const struct patch_record *record, enum patch_edge edge) {
     struct build *build = making->build;
@@ -145,7 +167,10 @@ static struct error *put_instruction(struct making *making, const struct displac
     step->copy = (uint32_t)build->code.size;
     if (branch)
         return put_branch(making, branch, displaced);
-    if (!patch_copy_put(displaced, making->at, &build->code))
+    struct displaced led = *displaced;
+    if (led.operation == DISPLACED_JUMP || is_branch(&led))
+        led.target = resolve(making, led.target);
+    if (!patch_copy_put(&led, making->at, &build->code))
         making->is_far = true;
     return NULL;
 }
@@ -159,7 +184,7 @@ static struct error *put_edges(struct making *making) {
         struct patch_step *step = add_step(making, edge->target);
         TRY(emit(making, edge->record, PATCH_TAKEN));
         step->copy = (uint32_t)code->size;
-        if (!patch_copy_put_jump(edge->target, making->at, code))
+        if (!patch_copy_put_jump(resolve(making, edge->target), making->at, code))
             making->is_far = true;
     }
     return NULL;
@@ -185,7 +210,8 @@ static struct error *write_code(struct making *making, uint64_t at) {
     making->moved = making->step_count;
     if (!making->ended)
         add_step(making, making->window->high + bias);
-    if (!making->ended && !patch_copy_put_jump(making->window->high + bias, at, &build->code))
+    if (!making->ended &&
+        !patch_copy_put_jump(resolve(making, making->window->high + bias), at, &build->code))
         making->is_far = true;
     TRY(put_edges(making));
     return buffer_check(&build->code);
@@ -213,17 +239,62 @@ static struct error *append(struct build *build, uint64_t at, const struct buffe
     return buffer_check(&build->unwritten);
 }
 
-static struct error *add_write(struct build *build, uint64_t address, const uint8_t *original,
-                               uint64_t target) {
+/* [vaddr, vaddr + length) becomes `patched`, for the trampoline that was made last. */
+static struct error *add_write(struct build *build, uint64_t vaddr, uint8_t length, const uint8_t *patched,
+                               uint32_t host) {
+    size_t size;
+    const uint8_t *original = patch_code_bytes(build->module->code, vaddr, &size);
     TRY(patch_grow(&build->fresh, build->fresh_count, &build->fresh_room, sizeof(*build->fresh)));
     struct patch_write *write = &build->fresh[build->fresh_count++];
-    int32_t distance = (int32_t)(target - (address + PATCH_JUMP));
-    *write = (struct patch_write){.address = address,
+    *write = (struct patch_write){.address = vaddr + build->module->bias,
                                   .trampoline = (uint32_t)build->set->trampoline_count - 1,
-                                  .length = PATCH_JUMP,
-                                  .patched = {0xe9}};
-    memcpy(write->original, original, PATCH_JUMP);
-    memcpy(write->patched + 1, &distance, sizeof(distance));
+                                  .host = host,
+                                  .length = length};
+    memcpy(write->original, original, length);
+    memcpy(write->patched, patched, length);
+    return NULL;
+}
+
+static struct error *write_jump(struct build *build, uint64_t vaddr, uint64_t target, uint32_t host) {
+    uint8_t jump[PATCH_JUMP] = {0xe9};
+    int32_t distance = (int32_t)(target - (vaddr + build->module->bias + PATCH_JUMP));
+    memcpy(jump + 1, &distance, sizeof(distance));
+    return add_write(build, vaddr, sizeof(jump), jump, host);
+}
+
+static struct error *write_short(struct build *build, const struct patch_window *window, uint64_t at) {
+    const struct patch_plan *plan = &build->module->plan;
+    const uint8_t jump[PATCH_SHORT_JUMP] = {0xeb, (uint8_t)(window->hole - (window->low + PATCH_SHORT_JUMP))};
+    uint32_t host = PATCH_NO_HOST;
+    if (window->host)
+        host = build->pending[patch_plan_find(plan, window->host) - plan->windows].trampoline;
+    TRY(write_jump(build, window->hole, at, host));
+    return add_write(build, window->low, sizeof(jump), jump, PATCH_NO_HOST);
+}
+
+static struct error *write_redirects(struct build *build, const struct patch_window *window, uint64_t at) {
+    const struct patch_plan *plan = &build->module->plan;
+    size_t first, count = patch_plan_redirects(plan, window->low, &first);
+    for (size_t i = first; i < first + count; i++) {
+        const struct patch_redirect *redirect = &plan->redirects[i];
+        uint8_t bytes[sizeof(int32_t)];
+        int32_t distance = (int32_t)(at - (redirect->place + build->module->bias + sizeof(bytes)));
+        memcpy(bytes, &distance, sizeof(bytes));
+        TRY(add_write(build, redirect->place, sizeof(bytes), bytes, PATCH_NO_HOST));
+    }
+    return NULL;
+}
+
+/* How the program comes to the trampoline. */
+static struct error *lead(struct build *build, const struct patch_window *window, uint64_t at) {
+    switch (window->shape) {
+    case PATCH_LONG:
+        return write_jump(build, window->low, at, PATCH_NO_HOST);
+    case PATCH_SHORT:
+        return write_short(build, window, at);
+    case PATCH_COPY:
+        return write_redirects(build, window, at);
+    }
     return NULL;
 }
 
@@ -252,7 +323,11 @@ static struct error *keep(struct making *making, struct patch_arena *arena) {
         set->steps[set->step_count++] = making->steps[i];
     }
     TRY(append(build, making->at, &build->code));
-    TRY(add_write(build, trampoline->low, bytes, making->at));
+    struct pending *pending = &build->pending[window - build->module->plan.windows];
+    pending->is_built = true;
+    pending->trampoline = (uint32_t)set->trampoline_count - 1;
+    pending->at = making->at;
+    TRY(lead(build, window, making->at));
     return buffer_check(&set->bytes);
 }
 
@@ -278,21 +353,82 @@ static struct error *place(struct making *making, const char **ret_obstacle) {
     return making->is_far ? NULL : keep(making, arena);
 }
 
-static struct error *make_trampoline(struct build *build, const struct patch_window *window, size_t first,
-                                     size_t last) {
+/* Records [*ret_first, *ret_last) are in the window. */
+static void find_records(const struct build *build, const struct patch_window *window, size_t *ret_first,
+                         size_t *ret_last) {
+    uint64_t bias = build->module->bias;
+    size_t low = 0, high = build->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (build->records[middle]->where < window->low + bias)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *ret_first = low;
+    while (high < build->count && build->records[high]->where < window->high + bias)
+        high++;
+    *ret_last = high;
+}
+
+static struct error *make_trampoline(struct build *build, const struct patch_window *window) {
+    struct pending *pending = &build->pending[window - build->module->plan.windows];
     struct making *making = calloc(1, sizeof(*making));
     if (!making)
         return &error_no_memory;
-    *making = (struct making){.build = build, .window = window, .first = first, .last = last};
-    const char *obstacle = check_window(build, window);
-    struct error *err = obstacle ? NULL : place(making, &obstacle);
+    *making = (struct making){.build = build, .window = window};
+    find_records(build, window, &making->first, &making->last);
+    struct error *err = pending->obstacle ? NULL : place(making, &pending->obstacle);
+    for (size_t i = making->first; !err && i < making->last; i++) {
+        build->records[i]->site.obstacle = pending->obstacle;
+        build->records[i]->site.is_built = !pending->obstacle;
+    }
     free(making->edges);
     free(making);
-    for (size_t i = first; !err && i < last; i++) {
-        build->records[i]->site.obstacle = obstacle;
-        build->records[i]->site.is_built = !obstacle;
-    }
     return err;
+}
+
+/* ---- what depends on what ---- */
+
+static const char *check_hole(struct build *build, const struct patch_window *window) {
+    const struct patch_plan *plan = &build->module->plan;
+    const struct patch_window *host = window->host ? patch_plan_find(plan, window->host) : NULL;
+    if (host)
+        return build->pending[host - plan->windows].obstacle;
+    return check_code(build, window->hole, window->hole + PATCH_JUMP);
+}
+
+/* Does the window that holds the instruction at vaddr, if any does, exist? */
+static const char *check_source(const struct build *build, uint64_t vaddr) {
+    const struct patch_plan *plan = &build->module->plan;
+    const struct patch_window *window = patch_plan_find(plan, vaddr);
+    return window ? build->pending[window - plan->windows].obstacle : NULL;
+}
+
+/* All ways to a block must lead to its copy. */
+static const char *check_sources(struct build *build, const struct patch_window *window) {
+    const struct patch_plan *plan = &build->module->plan;
+    size_t first, count = patch_code_branches_to(plan->code, window->low, &first);
+    const char *obstacle = check_source(build, patch_code_before(plan->code, window->low));
+    for (size_t i = 0; i < count && !obstacle; i++)
+        obstacle = check_source(build, plan->code->low + plan->code->branches[first + i].source);
+    count = patch_plan_redirects(plan, window->low, &first);
+    for (size_t i = first; i < first + count && !obstacle; i++)
+        obstacle = check_code(build, plan->redirects[i].source, plan->redirects[i].place + sizeof(int32_t));
+    return obstacle;
+}
+
+static void check_windows(struct build *build) {
+    const struct patch_plan *plan = &build->module->plan;
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->windows[i].is_new)
+            build->pending[i].obstacle = check_code(build, plan->windows[i].low, plan->windows[i].high);
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->windows[i].is_new && plan->windows[i].shape == PATCH_SHORT && !build->pending[i].obstacle)
+            build->pending[i].obstacle = check_hole(build, &plan->windows[i]);
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->windows[i].is_new && plan->windows[i].shape == PATCH_COPY && !build->pending[i].obstacle)
+            build->pending[i].obstacle = check_sources(build, &plan->windows[i]);
 }
 
 /* ---- all of a module ---- */
@@ -325,20 +461,34 @@ static struct error *collect(struct build *build, uint32_t module) {
     return NULL;
 }
 
+/* What others jump to first: copies; then hosts of holes. */
 static struct error *make_trampolines(struct build *build) {
-    struct error *err = NULL;
-    for (size_t i = 0, next; !err && i < build->count; i = next) {
-        const struct patch_window *window = patch_plan_find(&build->module->plan, build->wishes[i].vaddr);
-        next = i + 1;
-        if (build->wishes[i].obstacle || !window) {
-            build->records[i]->site.obstacle = build->wishes[i].obstacle;
-            continue;
+    static const enum patch_shape order[] = {PATCH_COPY, PATCH_LONG, PATCH_SHORT};
+    const struct patch_plan *plan = &build->module->plan;
+    for (size_t i = 0; i < build->count; i++)
+        build->records[i]->site.obstacle = build->wishes[i].obstacle;
+    for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++)
+        for (size_t i = 0; i < plan->count; i++) {
+            const struct patch_window *window = &plan->windows[i];
+            if (!window->is_new || window->shape != order[k])
+                continue;
+            if (window->shape == PATCH_SHORT && !build->pending[i].obstacle)
+                build->pending[i].obstacle = check_hole(build, window);
+            TRY(make_trampoline(build, window));
         }
-        while (next < build->count && !build->wishes[next].obstacle &&
-               build->wishes[next].vaddr < window->high)
-            next++;
-        err = make_trampoline(build, window, i, next);
-    }
+    return NULL;
+}
+
+static struct error *build_windows(struct build *build) {
+    struct patch_plan *plan = &build->module->plan;
+    TRY(patch_plan_add(plan, build->wishes, build->count));
+    build->pending = calloc(plan->count + 1, sizeof(*build->pending));
+    if (!build->pending)
+        return &error_no_memory;
+    check_windows(build);
+    struct error *err = make_trampolines(build);
+    free(build->pending);
+    build->pending = NULL;
     return err;
 }
 
@@ -346,9 +496,7 @@ static struct error *build_module(struct build *build, uint32_t index) {
     build->module = &build->set->modules[index];
     struct error *err = collect(build, index);
     if (!err && build->count)
-        err = patch_plan_add(&build->module->plan, build->wishes, build->count);
-    if (!err && build->count)
-        err = make_trampolines(build);
+        err = build_windows(build);
     free(build->records);
     free(build->wishes);
     build->records = NULL;

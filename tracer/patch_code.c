@@ -38,10 +38,15 @@ bool patch_code_has_target(const struct patch_code *code, uint64_t low, uint64_t
     return false;
 }
 
+bool patch_code_is_block(const struct patch_code *code, uint64_t vaddr) {
+    return patch_code_is_target(code, vaddr) && !bit(code->entered, vaddr - code->low);
+}
+
 bool patch_code_mark(struct patch_code *code, uint64_t vaddr) {
     if (!covers(code, vaddr))
         return false;
     set_bit(code->targets, vaddr - code->low);
+    set_bit(code->entered, vaddr - code->low);
     return true;
 }
 
@@ -210,8 +215,9 @@ static struct error *find_functions(struct patch_code *code, const struct unwind
 /* ---- decoding ---- */
 
 static struct error *add_branch(struct patch_code *code, uint64_t source, uint64_t target) {
-    if (!patch_code_mark(code, target))
+    if (!covers(code, target))
         return NULL;
+    set_bit(code->targets, target - code->low);
     if (code->branch_count == code->branch_room) {
         size_t room = code->branch_room ? code->branch_room * 2 : 1024;
         struct patch_branch *grown = realloc(code->branches, room * sizeof(*grown));
@@ -380,7 +386,7 @@ static struct error *walk_all(struct patch_code *code, const struct unwind_table
 static void mark_all(struct patch_code *code, const struct patch_function *function) {
     for (uint32_t at = function->low; at < function->high; at++)
         if (bit(code->starts, at))
-            set_bit(code->targets, at);
+            patch_code_mark(code, code->low + at);
 }
 
 static void judge(struct patch_code *code, struct patch_function *function) {
@@ -412,7 +418,8 @@ static struct error *analyse(struct patch_code *code, const struct unwind_table 
     size_t words = (code->high - code->low) / 64 + 1;
     code->starts = calloc(words, sizeof(uint64_t));
     code->targets = calloc(words, sizeof(uint64_t));
-    if (!code->starts || !code->targets)
+    code->entered = calloc(words, sizeof(uint64_t));
+    if (!code->starts || !code->targets || !code->entered)
         return &error_no_memory;
     TRY(find_functions(code, unwind));
     TRY(walk_all(code, unwind));
@@ -444,6 +451,7 @@ void patch_code_destroy(struct patch_code *code) {
     free(code->ranges);
     free(code->starts);
     free(code->targets);
+    free(code->entered);
     free(code->branches);
     free(code->functions);
     free(code);

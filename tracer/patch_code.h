@@ -48,7 +48,8 @@ struct patch_code {
     uint64_t low, high;            /* all code lies in [low, high) */
     struct elf_range *ranges;      /* of it, in the file */
     size_t range_count;
-    uint64_t *starts, *targets; /* a bit a byte, from low */
+    /* A bit a byte, from low: an instruction begins there; control may enter there; not by direct jumps alone. */
+    uint64_t *starts, *targets, *entered;
     struct patch_branch *branches; /* by target, then source */
     size_t branch_count, branch_room;
     struct patch_function *functions; /* by address, disjoint */
@@ -64,6 +65,8 @@ void patch_code_destroy(struct patch_code *code); /* NULL is fine */
 const uint8_t *patch_code_bytes(const struct patch_code *code, uint64_t vaddr, size_t *ret_size);
 bool patch_code_is_start(const struct patch_code *code, uint64_t vaddr);
 bool patch_code_is_target(const struct patch_code *code, uint64_t vaddr);
+/* Is it a target, and of direct jumps alone (`branches` has them all)? */
+bool patch_code_is_block(const struct patch_code *code, uint64_t vaddr);
 /* Is one of [low, high) a target? */
 bool patch_code_has_target(const struct patch_code *code, uint64_t low, uint64_t high);
 /* The instruction that ends where the one at vaddr begins, if it is of the same function; 0: none. */

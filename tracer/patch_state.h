@@ -48,10 +48,13 @@ struct patch_trampoline {
     bool is_blocked;  /* may not be armed for now */
 };
 
-/* Bytes of the program's code. */
+#define PATCH_NO_HOST UINT32_MAX
+
+/* Bytes of the program's code. Those of one trampoline are written all or none. */
 struct patch_write {
     uint64_t address;
     uint32_t trampoline;
+    uint32_t host; /* the trampoline of the window that this lies in, or PATCH_NO_HOST */
     uint8_t length;
     bool is_armed;
     uint8_t original[PATCH_JUMP], patched[PATCH_JUMP];

@@ -2,17 +2,18 @@
  *
  * A signal frame must not hold an address of ours: the handler may look at it, unwind through it, and the program may
  * keep it. So a thread that a signal finds in a trampoline is let out first. Where everything that is left can be
- * done on its registers, that is done; else the signal is taken from it, it runs on for some microseconds, and gets the
- * signal again (tkill, with the original siginfo put in when it arrives). There is no single step and no breakpoint in
+ * done on its registers, that is done; else the signal is taken from it, it runs on for some microseconds until it is out,
+ * and gets the signal again (tkill, with the original siginfo put in when it arrives). There is no single step and no breakpoint in
  * this: should the tracer die meanwhile, the thread just runs on. (The one signal that is then in the tracer's hands is
  * lost.) */
+#include "base/clock.h"
 #include "tracer/await.h"
 #include "tracer/patch_copy.h"
 #include "tracer/patch_state.h"
-#include "tracer/process.h"
 #include "tracer/trap_state.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -21,10 +22,10 @@
 #define BIT(signo) (1ull << ((signo)-1))
 #define FAULTS     (BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGSYS))
 
-#define FIRST_NAP_NS 20000   /* to run on; doubled from time to time */
-#define LAST_NAP_NS  5000000
-#define SIGNAL_MS    100     /* for a signal to arrive that was sent; it may have become blocked */
-#define TRIES        2000
+#define FIRST_RUN_NS  20000ull /* for it to run on; doubled from time to time */
+#define SIGNAL_MS     100      /* for a signal to arrive that was sent; it may have become blocked */
+#define HEARING_TRIES 24
+#define TRIES         2000
 
 /* ---- where ---- */
 
@@ -169,95 +170,141 @@ static struct error *give_back(struct patch_set *set, struct task *task, siginfo
 
 /* ---- out of it by running ---- */
 
-static void nap(unsigned attempt) {
-    long nanoseconds = FIRST_NAP_NS << (attempt / 8 < 8 ? attempt / 8 : 8);
-    nanoseconds = nanoseconds > LAST_NAP_NS ? LAST_NAP_NS : nanoseconds;
-    nanosleep(&(struct timespec){.tv_nsec = nanoseconds}, NULL);
+/* Wait for it to stop by itself, as long as it may run in this attempt. Not asleep at first: the next signal of a fast
+ * timer must not find the task stopped for the last one each time. */
+static struct error *wait_a_little(struct task *task, unsigned attempt, bool *ret_stopped, int *ret) {
+    uint64_t time = FIRST_RUN_NS << (attempt / 8 < 8 ? attempt / 8 : 8), end = clock_now() + time;
+    do {
+        TRY(await_peek(task, ret_stopped, ret));
+        if (time > 8 * FIRST_RUN_NS)
+            nanosleep(&(struct timespec){.tv_nsec = (long)time / 8}, NULL);
+        else
+            sched_yield();
+    } while (!*ret_stopped && clock_now() < end);
+    return NULL;
 }
 
-static struct error *interrupt(struct task *task, int *status) {
-    TRY(trace_interrupt(task->tid));
-    return await_stop(task, -1, status);
+/* Let it run a little. When it has stopped by itself meanwhile it must not be interrupted, too: the interruption of a
+ * task that is stopped is kept for its next resume, and that goes on for ever without a step. */
+static struct error *run_a_little(struct stop *stop, unsigned attempt) {
+    int status;
+    bool has_stopped;
+    TRY(task_resume(stop->task, RESUME_CONT, 0));
+    TRY(wait_a_little(stop->task, attempt, &has_stopped, &status));
+    if (!has_stopped) {
+        TRY(trace_interrupt(stop->task->tid));
+        TRY(await_stop(stop->task, -1, &status));
+    }
+    *stop = stop_classify(stop->task, status);
+    return NULL;
 }
 
-/* Let it run a little, and stop it by signo (0: by no signal). */
-static struct error *run_a_little(struct stop *stop, int signo, unsigned attempt) {
+/* The same with signals blocked: they come faster than it can be let go on. (Only then, since a tracer that died now
+ * would leave them blocked.) */
+static struct error *run_deaf(struct stop *stop, unsigned attempt) {
+    uint64_t mask;
+    pid_t tid = stop->task->tid;
+    TRY(trace_get_sigmask(tid, &mask));
+    TRY(trace_set_sigmask(tid, ~FAULTS | mask));
+    struct error *err = run_a_little(stop, attempt);
+    if (!err && stop->task->stopped)
+        err = trace_set_sigmask(tid, mask);
+    return err;
+}
+
+/* Send what was held back again; a kind that does not queue once. It cannot be lost: what is pending already will come.
+ * A full queue loses it, as the kernel would. */
+static bool send_again(const struct patch_set *set, pid_t tid) {
+    uint64_t sent = 0;
+    for (size_t i = 0; i < set->held_count; i++) {
+        int signo = set->held[i].info.si_signo;
+        if (set->held[i].tid != tid || (signo < 32 && sent & BIT(signo)))
+            continue;
+        sent |= BIT(signo);
+        syscall(SYS_tkill, tid, signo);
+    }
+    return sent != 0;
+}
+
+/* It is out, in the stop of an interruption: go to the stop of a signal that was held back, without a step between. */
+static struct error *go_to_signal(struct patch_set *set, struct stop *stop) {
     struct task *task = stop->task;
+    siginfo_t info;
     int status;
     TRY(task_resume(task, RESUME_CONT, 0));
-    nap(attempt);
-    struct error *err = NULL;
-    if (signo && !syscall(SYS_tkill, task->tid, signo))
-        err = await_stop(task, SIGNAL_MS, &status);
-    else
-        err = interrupt(task, &status);
-    if (error_is(err, ERROR_LIMIT)) {
+    struct error *err = await_stop(task, SIGNAL_MS, &status);
+    if (error_is(err, ERROR_LIMIT)) { /* it is blocked now */
         error_free(err);
-        err = interrupt(task, &status);
+        TRY(trace_interrupt(task->tid));
+        err = await_stop(task, -1, &status);
     }
-    if (!err)
-        *stop = stop_classify(task, status);
-    return err;
+    if (err)
+        return err;
+    *stop = stop_classify(task, status);
+    if (stop->kind != STOP_SIGNAL)
+        return NULL;
+    TRY(trace_get_siginfo(task->tid, &info));
+    return give_back(set, task, &info);
+}
+
+/* Is a signal of a kind that does not queue held back already? */
+static bool is_held(const struct patch_set *set, pid_t tid, int signo) {
+    for (size_t i = 0; i < set->held_count; i++)
+        if (set->held[i].tid == tid && set->held[i].info.si_signo == signo)
+            return signo < 32;
+    return false;
+}
+
+/* What to do about a task that stands at a stop in a trampoline. */
+static struct error *look(struct patch_set *set, struct stop *stop, bool *ret_out) {
+    struct user_regs_struct regs;
+    siginfo_t info;
+    pid_t tid = stop->task->tid;
+    *ret_out = true;
+    TRY(trace_get_registers(tid, &regs));
+    if (stop->kind == STOP_SIGNAL)
+        TRY(trace_get_siginfo(tid, &info));
+    if (!patch_is_trampoline(set, regs.rip))
+        return NULL;
+    if (stop->kind == STOP_SIGNAL && is_fault(&info))
+        return on_fault(set, stop, &info, &regs);
+    if (settle(set, stop->task, &regs))
+        return trace_set_registers(tid, &regs);
+    *ret_out = false;
+    if (stop->kind == STOP_SIGNAL && !is_held(set, tid, info.si_signo))
+        return hold(set, tid, &info);
+    return NULL;
 }
 
 /* Out of trampolines; *stop may become another one. */
 static struct error *let_out(struct patch_set *set, struct stop *stop) {
-    struct user_regs_struct regs;
-    siginfo_t info;
     for (unsigned attempt = 0; attempt < TRIES; attempt++) {
-        bool is_signal = stop->kind == STOP_SIGNAL;
+        bool is_out;
         if (!stop->task->stopped)
             return NULL;
-        if (is_signal) {
-            TRY(trace_get_siginfo(stop->task->tid, &info));
-            TRY(give_back(set, stop->task, &info));
+        TRY(look(set, stop, &is_out));
+        if (!is_out) {
+            TRY(attempt < HEARING_TRIES ? run_a_little(stop, attempt) : run_deaf(stop, attempt));
+            continue;
         }
-        TRY(trace_get_registers(stop->task->tid, &regs));
-        if (!patch_is_trampoline(set, regs.rip))
-            return NULL;
-        if (is_signal && is_fault(&info))
-            return on_fault(set, stop, &info, &regs);
-        if (settle(set, stop->task, &regs))
-            return trace_set_registers(stop->task->tid, &regs);
-        if (is_signal)
-            TRY(hold(set, stop->task->tid, &info));
-        TRY(run_a_little(stop, is_signal ? info.si_signo : 0, attempt));
+        bool is_sent = send_again(set, stop->task->tid);
+        return is_sent && stop->kind == STOP_BORN ? go_to_signal(set, stop) : NULL;
     }
     return error_new(ERROR_OTHER, "jump probes: task %d does not come out of the code of a probe",
                      stop->task->tid);
 }
 
-/* What ends the process sees the original place. */
-static struct error *on_fatal(struct patch_set *set, struct task *task, struct user_regs_struct *regs) {
-    uint64_t original = patch_original_address(set, regs->rip);
-    if (original == regs->rip)
-        return NULL;
-    regs->rip = original;
-    return trace_set_registers(task->tid, regs);
-}
-
 struct error *patch_handle(struct patch_set *set, struct stop *stop) {
     struct user_regs_struct regs;
-    struct process_status status;
     siginfo_t info;
     if (stop->kind != STOP_SIGNAL)
         return NULL;
-    TRY(trace_get_siginfo(stop->task->tid, &info));
-    TRY(give_back(set, stop->task, &info));
-    TRY(trace_get_registers(stop->task->tid, &regs));
-    if (!patch_is_trampoline(set, regs.rip))
-        return NULL;
-    if (is_fault(&info))
-        return on_fault(set, stop, &info, &regs);
-    TRY(process_status(stop->task->tid, &status));
-    switch (process_disposition(&status, stop->signo)) {
-    case DISPOSITION_HANDLED:
-        return let_out(set, stop);
-    case DISPOSITION_FATAL:
-        return on_fatal(set, stop->task, &regs);
-    default:
-        return NULL;
+    if (set->held_count) {
+        TRY(trace_get_siginfo(stop->task->tid, &info));
+        TRY(give_back(set, stop->task, &info));
     }
+    TRY(trace_get_registers(stop->task->tid, &regs));
+    return patch_is_trampoline(set, regs.rip) ? let_out(set, stop) : NULL;
 }
 
 struct error *patch_vacate(struct patch_set *set, struct stop *stop) {

@@ -1,21 +1,21 @@
-#include "tracer/patch_window.h"
-
-#include "tracer/displaced.h"
 #include "tracer/patch_copy.h"
+#include "tracer/patch_window_state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define INT3 0xcc
+#define INT3       0xcc
+#define PAGE_BYTES 4096ull
 
 void patch_plan_deinit(struct patch_plan *plan) {
     free(plan->windows);
-    plan->windows = NULL;
-    plan->count = plan->room = 0;
+    free(plan->redirects);
+    free(plan->taken);
+    *plan = (struct patch_plan){.code = plan->code};
 }
 
 /* Index of the first window that ends behind vaddr. */
-static size_t index_of(const struct patch_plan *plan, uint64_t vaddr) {
+size_t patch_plan_index(const struct patch_plan *plan, uint64_t vaddr) {
     size_t low = 0, high = plan->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -27,21 +27,14 @@ static size_t index_of(const struct patch_plan *plan, uint64_t vaddr) {
     return low;
 }
 
-const struct patch_window *patch_plan_find(const struct patch_plan *plan, uint64_t vaddr) {
-    size_t index = index_of(plan, vaddr);
+struct patch_window *patch_plan_find(const struct patch_plan *plan, uint64_t vaddr) {
+    size_t index = patch_plan_index(plan, vaddr);
     return index < plan->count && plan->windows[index].low <= vaddr ? &plan->windows[index] : NULL;
 }
 
 /* ---- is it a window? ---- */
 
-/* What a stretch of instructions is like. */
-struct stretch {
-    uint64_t high;      /* behind its last instruction */
-    const char *obstacle; /* what stands in the way of more */
-};
-
-/* Decode the instruction at vaddr; its length, or 0 with the reason why it cannot be moved. */
-static size_t decode(const struct patch_code *code, uint64_t vaddr, struct displaced *ret,
+size_t patch_decode(const struct patch_code *code, uint64_t vaddr, struct displaced *ret,
                      const char **ret_obstacle) {
     size_t size;
     const uint8_t *bytes = patch_code_bytes(code, vaddr, &size);
@@ -56,20 +49,18 @@ static size_t decode(const struct patch_code *code, uint64_t vaddr, struct displ
     return *ret_obstacle ? 0 : ret->length;
 }
 
-/* How many bytes of padding there are at vaddr: one instruction, or 0. */
-static size_t padding(const struct patch_code *code, uint64_t vaddr) {
+size_t patch_padding(const struct patch_code *code, uint64_t vaddr) {
     struct displaced displaced;
     const char *obstacle;
     size_t size;
     const uint8_t *bytes = patch_code_bytes(code, vaddr, &size);
     if (bytes && *bytes == INT3)
         return 1;
-    size = decode(code, vaddr, &displaced, &obstacle);
+    size = patch_decode(code, vaddr, &displaced, &obstacle);
     return size && displaced.operation == DISPLACED_NOP ? size : 0;
 }
 
-/* Can instructions from low on be moved, up to `least` at least? *ret_high is the end of the last one. */
-static const char *stretch(const struct patch_code *code, uint64_t low, uint64_t least, uint64_t *ret_high) {
+const char *patch_stretch(const struct patch_code *code, uint64_t low, uint64_t least, uint64_t *ret_high) {
     bool ends = false, is_call = false;
     uint64_t at = low;
     while (at < least) {
@@ -79,7 +70,7 @@ static const char *stretch(const struct patch_code *code, uint64_t low, uint64_t
             return "a call returns into it";
         if (at > low && patch_code_is_target(code, at))
             return "a jump may lead into it";
-        size_t size = ends ? padding(code, at) : decode(code, at, &displaced, &obstacle);
+        size_t size = ends ? patch_padding(code, at) : patch_decode(code, at, &displaced, &obstacle);
         if (!size)
             return ends ? "other code follows" : obstacle;
         if (patch_code_has_target(code, at + 1, at + size))
@@ -96,7 +87,7 @@ static const char *stretch(const struct patch_code *code, uint64_t low, uint64_t
 
 /* ---- choosing ---- */
 
-static struct error *insert(struct patch_plan *plan, uint64_t low, uint64_t high) {
+struct error *patch_plan_insert(struct patch_plan *plan, const struct patch_window *window) {
     if (plan->count == plan->room) {
         size_t room = plan->room ? plan->room * 2 : 256;
         struct patch_window *grown = realloc(plan->windows, room * sizeof(*grown));
@@ -105,11 +96,36 @@ static struct error *insert(struct patch_plan *plan, uint64_t low, uint64_t high
         plan->windows = grown;
         plan->room = room;
     }
-    size_t index = index_of(plan, low);
+    size_t index = patch_plan_index(plan, window->low);
     memmove(&plan->windows[index + 1], &plan->windows[index], (plan->count - index) * sizeof(*plan->windows));
-    plan->windows[index] = (struct patch_window){low, high};
+    plan->windows[index] = *window;
+    plan->windows[index].is_new = true;
     plan->count++;
     return NULL;
+}
+
+bool patch_plan_is_free(const struct patch_plan *plan, uint64_t low, uint64_t high) {
+    for (uint64_t at = low; plan->taken && at < high; at++) {
+        uint64_t offset = at - plan->code->low;
+        if (at >= plan->code->low && at < plan->code->high && plan->taken[offset / 64] >> (offset % 64) & 1)
+            return false;
+    }
+    return true;
+}
+
+struct error *patch_plan_take(struct patch_plan *plan, uint64_t low, uint64_t high) {
+    if (!plan->taken)
+        plan->taken = calloc((plan->code->high - plan->code->low) / 64 + 1, sizeof(uint64_t));
+    if (!plan->taken)
+        return &error_no_memory;
+    for (uint64_t at = low - plan->code->low; at < high - plan->code->low; at++)
+        plan->taken[at / 64] |= 1ull << (at % 64);
+    return NULL;
+}
+
+void patch_plan_give(struct patch_plan *plan, uint64_t low, uint64_t high) {
+    for (uint64_t at = low - plan->code->low; at < high - plan->code->low; at++)
+        plan->taken[at / 64] &= ~(1ull << (at % 64));
 }
 
 /* One wish that is being granted. */
@@ -118,7 +134,7 @@ struct search {
     uint64_t vaddr;
     uint64_t end;         /* behind its instruction */
     uint64_t limit;       /* where the next window begins that was there before */
-    uint64_t free_from;   /* behind the window before */
+    uint64_t free_from;   /* behind the window before, */
     struct patch_window *before; /* which may be made longer; NULL: none may */
     const char *obstacle; /* the first one met */
 };
@@ -127,24 +143,31 @@ static uint64_t larger(uint64_t one, uint64_t other) {
     return one > other ? one : other;
 }
 
+/* Two writes are needed for that, and the tracer may die between them. */
+static bool crosses_pages(uint64_t low, uint64_t size) {
+    return low / PAGE_BYTES != (low + size - 1) / PAGE_BYTES;
+}
+
 /* A window from low on; *ret_done. */
 static struct error *try_from(struct search *search, uint64_t low, bool *ret_done) {
     uint64_t high;
     const char *obstacle =
-        stretch(search->plan->code, low, larger(low + PATCH_JUMP, search->end), &high);
-    if (!obstacle && high > search->limit)
+        patch_stretch(search->plan->code, low, larger(low + PATCH_JUMP, search->end), &high);
+    if (!obstacle && (high > search->limit || !patch_plan_is_free(search->plan, low, high)))
         obstacle = "another window is in the way";
+    if (!obstacle && crosses_pages(low, PATCH_JUMP))
+        obstacle = "the jump would lie across two pages";
     if (!search->obstacle)
         search->obstacle = obstacle;
     *ret_done = !obstacle;
-    return obstacle ? NULL : insert(search->plan, low, high);
+    return obstacle ? NULL : patch_plan_insert(search->plan, &(struct patch_window){.low = low, .high = high});
 }
 
 /* Make the window in front longer, so that it reaches the wish. */
 static bool try_merge(struct search *search) {
     uint64_t high;
-    if (!search->before || stretch(search->plan->code, search->before->low, search->end, &high) ||
-        high > search->limit)
+    if (!search->before || patch_stretch(search->plan->code, search->before->low, search->end, &high) ||
+        high > search->limit || !patch_plan_is_free(search->plan, search->before->high, high))
         return false;
     search->before->high = high;
     return true;
@@ -171,58 +194,85 @@ static struct error *grant(struct search *search, bool *ret_done) {
     return NULL;
 }
 
-static const char *check(const struct patch_plan *plan, uint64_t vaddr) {
+const char *patch_plan_check(const struct patch_plan *plan, uint64_t vaddr) {
     const struct patch_function *function = patch_code_function(plan->code, vaddr);
     if (!patch_code_is_start(plan->code, vaddr))
         return "no instruction begins there, as far as is known";
     return function ? function->obstacle : "no function is known there";
 }
 
-/* Windows from index `fresh` on, in order of address, were made for these wishes; those of `old` before. */
-static struct error *grant_one(struct patch_plan *plan, struct patch_wish *wish, const struct patch_plan *old) {
-    if (patch_plan_find(old, wish->vaddr)) {
-        wish->obstacle = "a window that was made before covers it";
+struct error *patch_plan_grant(struct patch_plan *plan, uint64_t vaddr, const char **ret_obstacle) {
+    const struct patch_window *there = patch_plan_find(plan, vaddr);
+    *ret_obstacle = there && !there->is_new ? "a window that was made before covers it" : NULL;
+    if (there)
         return NULL;
-    }
-    wish->obstacle = check(plan, wish->vaddr);
-    if (wish->obstacle || patch_plan_find(plan, wish->vaddr))
+    *ret_obstacle = patch_plan_check(plan, vaddr);
+    if (*ret_obstacle)
         return NULL;
-    struct search search = {.plan = plan, .vaddr = wish->vaddr, .limit = UINT64_MAX, .free_from = 0};
+    struct search search = {.plan = plan, .vaddr = vaddr, .limit = UINT64_MAX};
     struct displaced displaced;
-    search.end = wish->vaddr + decode(plan->code, wish->vaddr, &displaced, &wish->obstacle);
-    if (wish->obstacle)
+    search.end = vaddr + patch_decode(plan->code, vaddr, &displaced, ret_obstacle);
+    if (*ret_obstacle)
         return NULL;
-    size_t index = index_of(plan, wish->vaddr);
+    size_t index = patch_plan_index(plan, vaddr);
     if (index < plan->count)
         search.limit = plan->windows[index].low;
     if (index) {
         struct patch_window *before = &plan->windows[index - 1];
         search.free_from = before->high;
-        search.before = patch_plan_find(old, before->low) ? NULL : before;
+        search.before = before->is_new && before->shape == PATCH_LONG ? before : NULL;
     }
     bool done;
     TRY(grant(&search, &done));
     if (!done)
-        wish->obstacle = search.obstacle;
+        *ret_obstacle = search.obstacle;
     return NULL;
 }
 
-static struct error *copy(const struct patch_plan *plan, struct patch_plan *ret) {
-    *ret = (struct patch_plan){.code = plan->code, .count = plan->count, .room = plan->count};
-    ret->windows = malloc((plan->count ? plan->count : 1) * sizeof(*ret->windows));
-    if (!ret->windows)
-        return &error_no_memory;
-    if (plan->count)
-        memcpy(ret->windows, plan->windows, plan->count * sizeof(*ret->windows));
+/* ---- all ---- */
+
+static int compare_redirects(const void *a, const void *b) {
+    const struct patch_redirect *left = a, *right = b;
+    if (left->target != right->target)
+        return left->target < right->target ? -1 : 1;
+    return (left->source > right->source) - (left->source < right->source);
+}
+
+size_t patch_plan_redirects(const struct patch_plan *plan, uint64_t target, size_t *ret_first) {
+    size_t low = 0, high = plan->redirect_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (plan->redirects[middle].target < target)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *ret_first = low;
+    while (high < plan->redirect_count && plan->redirects[high].target == target)
+        high++;
+    return high - low;
+}
+
+/* Long windows first: they cost least, and hold most of the holes. */
+static struct error *add_function(struct patch_plan *plan, struct patch_wish *wishes, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        TRY(patch_plan_grant(plan, wishes[i].vaddr, &wishes[i].obstacle));
+    for (size_t i = 0; i < count; i++)
+        if (wishes[i].obstacle && !patch_plan_check(plan, wishes[i].vaddr))
+            TRY(patch_plan_reach(plan, wishes[i].vaddr, &wishes[i].obstacle));
     return NULL;
 }
 
 struct error *patch_plan_add(struct patch_plan *plan, struct patch_wish *wishes, size_t count) {
-    struct patch_plan old;
-    struct error *err = NULL;
-    TRY(copy(plan, &old));
-    for (size_t i = 0; !err && i < count; i++)
-        err = grant_one(plan, &wishes[i], &old);
-    patch_plan_deinit(&old);
-    return err;
+    for (size_t i = 0; i < plan->count; i++)
+        plan->windows[i].is_new = false;
+    for (size_t i = 0, next; i < count; i = next) {
+        const struct patch_function *function = patch_code_function(plan->code, wishes[i].vaddr);
+        for (next = i + 1; next < count && patch_code_function(plan->code, wishes[next].vaddr) == function;)
+            next++;
+        TRY(add_function(plan, &wishes[i], next - i));
+    }
+    if (plan->redirect_count)
+        qsort(plan->redirects, plan->redirect_count, sizeof(*plan->redirects), compare_redirects);
+    return NULL;
 }
