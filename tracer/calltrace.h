@@ -87,7 +87,7 @@ struct error *calltrace_call(struct calltrace *calltrace, pid_t tid, const struc
 struct error *calltrace_drain(struct calltrace *calltrace, unsigned most, bool *ret_more);
 /* After an attach: halt has the stops of all threads of the processes that were begun. */
 struct error *calltrace_arm(struct calltrace *calltrace, struct halt *halt);
-/* To be called with each STOP_SIGNAL first. The task may be made to run on a little: *stop may be another one
+/* To be called with each STOP_SIGNAL first. calltrace_drain() may be running: the task may wait for it. The task may be made to run on a little: *stop may be another one
  * afterwards, of any kind. */
 struct error *calltrace_settle(struct calltrace *calltrace, struct stop *stop);
 /* Take the jump probes out of a process whose threads all stand still, as halt says; stops may be others afterwards, as

@@ -334,14 +334,21 @@ static struct error *on_stop(struct livetrace *live, struct stop *stop) {
  * tracer's own must not harm the program. */
 static struct error *handle_stop(struct livetrace *live, struct stop *stop) {
     pid_t tid = stop->task->tid;
-    struct error *err = stop->kind == STOP_SIGNAL ? calltrace_settle(live->calltrace, stop) : NULL;
-    if (!err && stop->kind != STOP_NONE)
-        err = on_stop(live, stop);
+    struct error *err = on_stop(live, stop);
     if (error_is(err, ERROR_TASK_GONE) || (err && process_is_ended(tid))) {
         error_free(err);
         return NULL;
     }
     return err;
+}
+
+/* Out of the code of probes, before a signal is delivered. */
+static struct error *settle(const struct livetrace *live, struct stop *stop) {
+    struct error *err = stop->kind == STOP_SIGNAL ? calltrace_settle(live->calltrace, stop) : NULL;
+    if (!error_is(err, ERROR_TASK_GONE))
+        return err;
+    error_free(err);
+    return NULL;
 }
 
 /* ---- leaving ---- */
@@ -404,8 +411,10 @@ static bool has_vfork(const struct halt *halt) {
 static struct error *leave_later(struct livetrace *live, struct halt *halt) {
     struct error *kept = NULL;
     for (size_t i = 0; i < halt->count; i++)
-        if (halt->stops[i].task->stopped && !is_waiting(live, halt->stops[i].task->tid))
+        if (halt->stops[i].task->stopped && !is_waiting(live, halt->stops[i].task->tid)) {
+            keep_first(&kept, settle(live, &halt->stops[i]));
             keep_first(&kept, handle_stop(live, &halt->stops[i]));
+        }
     halt_deinit(halt);
     return kept ? kept : error_new(ERROR_OTHER, "a process waits in the kernel and cannot be left now");
 }
@@ -537,7 +546,9 @@ static struct error *loop(struct livetrace *live) {
             keep_first(&reason, err);
             return reason;
         }
+        err = settle(live, &stop);
         drainer_lock(live->drainer);
+        keep_first(&reason, err);
         keep_first(&reason, drainer_error(live->drainer));
         keep_first(&reason,
                    stop.kind == STOP_TICK ? calltrace_flush(live->calltrace) : handle_stop(live, &stop));
@@ -638,8 +649,8 @@ static void report(const struct livetrace *live) {
     if (totals.lost)
         say("%llu records of jump probes were lost: reel could not keep up (--lossless lets the program wait)",
             (unsigned long long)totals.lost);
-    if (totals.dropped)
-        say("%llu events were dropped: the trace has reached its limit", (unsigned long long)totals.dropped);
+    if (totals.dropped > totals.lost)
+        say("%llu events were dropped: the trace has reached its limit", (unsigned long long)(totals.dropped - totals.lost));
 }
 
 struct error *livetrace_run(const struct livetrace_options *options, int *ret_status) {

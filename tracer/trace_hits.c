@@ -112,10 +112,6 @@ struct error *calltrace_settle(struct calltrace *calltrace, struct stop *stop) {
     struct traced_thread *thread = calltrace_find_thread(calltrace, stop->task->tid);
     if (!thread || !thread->process->jumps || stop->kind != STOP_SIGNAL)
         return NULL;
-    struct user_regs_struct regs;
-    TRY(trace_get_registers(stop->task->tid, &regs));
-    if (patch_is_trampoline(thread->process->jumps->patches, regs.rip)) /* it may be waiting for room */
-        TRY(trace_rings_drain(calltrace, NULL));
     return patch_handle(thread->process->jumps->patches, stop);
 }
 
