@@ -23,6 +23,7 @@ struct traced_process {
     struct trap_set *traps; /* NULL after an error; a vfork child's is its parent's */
     struct jump_probes *jumps; /* NULL: none. Shared with a vfork child */
     bool traps_borrowed;
+    bool no_traps; /* only jump probes are wanted */
     struct loaded_module *planted; /* modules whose sites are planted */
     size_t planted_count;
     struct trace_writer *writer;
@@ -203,8 +204,9 @@ struct error *trace_needs(struct traced_thread *thread, const struct emission *e
 
 /* ---- trace_jumps.c: planting jump probes ---- */
 
-/* The process gets jump probes, if they are wanted and it can have them: its first task stands still. */
-struct error *trace_jumps_begin(struct traced_process *process, struct task *task);
+/* The process gets jump probes, if they are wanted and it can have them: its first task stands still. An attached one
+ * gets no traps beside them, which it would die of when its tracer is killed. */
+struct error *trace_jumps_begin(struct traced_process *process, struct task *task, bool is_attached);
 /* Of a fork child. */
 struct error *trace_jumps_clone(const struct traced_process *parent, struct traced_process *child);
 /* All is gone (exec), or belongs to the parent (a vfork child). */

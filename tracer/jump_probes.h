@@ -13,7 +13,7 @@
 
 struct site;
 
-/* One piece of code that was emitted: a record's id is its index plus 1. */
+/* One piece of code that was emitted. */
 struct emission {
     struct site *site;
     unsigned kinds; /* enum site_kind: what is looked at by it */
@@ -34,6 +34,7 @@ struct emission_ids {
 struct emissions {
     struct emission **items;
     size_t count, room;
+    uint32_t base; /* a record's id is this, and its emission's index, and 1 */
     struct emission_ids **sites; /* what patch_site.user points to */
     size_t site_count, site_room;
     unsigned users;

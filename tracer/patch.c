@@ -1,6 +1,7 @@
 #include "tracer/patch.h"
 
 #include "tracer/patch_state.h"
+#include "tracer/patch_window_state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,12 @@ struct error *patch_add(struct patch_set *set, const struct patch_code *code, ui
     if (ret)
         *ret = &record->site;
     return NULL;
+}
+
+struct error *patch_avoid(struct patch_set *set, const struct patch_code *code, uint64_t bias, uint64_t vaddr) {
+    uint32_t module;
+    TRY(find_module(set, code, bias, &module));
+    return patch_plan_take(&set->modules[module].plan, vaddr, vaddr + 1);
 }
 
 /* ---- forgetting ---- */

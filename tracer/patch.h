@@ -94,6 +94,9 @@ struct error *patch_set_clone(const struct patch_set *set, struct patch_set **re
 struct error *patch_add(struct patch_set *set, const struct patch_code *code, uint64_t bias, uint64_t vaddr,
                         unsigned kinds, void *user, struct patch_site **ret);
 
+/* No window that is built from now on may hold the instruction at vaddr: it is going to have an int3. */
+struct error *patch_avoid(struct patch_set *set, const struct patch_code *code, uint64_t bias, uint64_t vaddr);
+
 /* Do what can be done for all sites that were added since the last time. The task is in a stop where calls can be
  * injected (inject.h). Other threads may run. After an error the program is as it was, but for mapped memory. */
 struct error *patch_build(struct patch_set *set, struct task *task, patch_emit *emit, void *context);

@@ -1,11 +1,16 @@
-/* trace_jumps: jump probes for what was selected. A function has them at all its sites, or, where one of these needs a
- * stopped task, traps at all of them; a site that code cannot be patched for is left to a trap by itself. */
+/* trace_jumps: jump probes for what was selected, site by site. What needs a stopped task, and what code cannot be patched
+ * for, is left to traps. Where these are not wanted (an attached process would not survive the death of its tracer), less
+ * is noted: an argument that only a stopped task shows is unreadable, a statement is left out. */
 #include "tracer/calltrace_state.h"
+
+#include "base/say.h"
 #include "tracer/emit_record.h"
 #include "tracer/inject.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #define KINDS_BEFORE (SITE_ENTRY | SITE_STATEMENT | SITE_EXIT)
 #define KINDS_EDGE   (SITE_BRANCH | SITE_JUMP)
@@ -58,10 +63,14 @@ static struct error *create(struct traced_process *process, struct task *task, s
     if (!jumps->emissions)
         return &error_no_memory;
     jumps->emissions->users = 1;
+    /* what code of a tracer before may still write has other numbers */
+    if (getrandom(&jumps->emissions->base, sizeof(jumps->emissions->base), 0) < 0)
+        jumps->emissions->base = (uint32_t)getpid() << 8;
+    jumps->emissions->base &= 0x7fff0000u;
     return NULL;
 }
 
-struct error *trace_jumps_begin(struct traced_process *process, struct task *task) {
+struct error *trace_jumps_begin(struct traced_process *process, struct task *task, bool is_attached) {
     const struct calltrace *calltrace = process->calltrace;
     if (calltrace->options->probe_kind == PROBES_TRAP || calltrace->host.instruction || process->jumps)
         return NULL;
@@ -71,6 +80,7 @@ struct error *trace_jumps_begin(struct traced_process *process, struct task *tas
     struct error *err = create(process, task, jumps);
     if (!err) {
         process->jumps = jumps;
+        process->no_traps = calltrace->options->probe_kind == PROBES_JUMP || is_attached;
         return NULL;
     }
     if (jumps->agent)
@@ -91,6 +101,7 @@ struct error *trace_jumps_clone(const struct traced_process *parent, struct trac
     if (!jumps)
         return &error_no_memory;
     child->jumps = jumps;
+    child->no_traps = parent->no_traps;
     jumps->is_active = from->is_active;
     jumps->emissions = from->emissions;
     jumps->emissions->users++;
@@ -123,6 +134,31 @@ static unsigned kinds_at_edge(const struct site *site, uint64_t destination) {
     return stays ? kinds & ~(unsigned)SITE_JUMP : kinds;
 }
 
+/* All that a call brings along in registers: values that lead further are missing. */
+#define ALL_GENERAL    UINT64_C(0xffff)
+#define VECTOR_RESULTS (UINT64_C(0xff) << LAYOUT_FIRST_VECTOR)
+
+/* As much as can be noted of what is needed; nothing of other sites. */
+static bool make_do(struct emission *emission) {
+    unsigned kinds = emission->kinds & (SITE_ENTRY | SITE_EXIT | SITE_JUMP);
+    if (!kinds || (kinds & SITE_JUMP && !emission->has_destination))
+        return false;
+    emission->kinds = kinds;
+    record_layout_deinit(&emission->layout);
+    emission->layout.registers = ALL_GENERAL | VECTOR_RESULTS;
+    return true;
+}
+
+static struct error *lay_out(struct traced_process *process, struct traced_thread *thread, struct emission *emission) {
+    struct error *err = trace_needs(thread, emission, &emission->layout);
+    if (error_is(err, ERROR_UNSUPPORTED) && process->no_traps && make_do(emission)) {
+        error_free(err);
+        err = NULL;
+    }
+    TRY(err);
+    return record_layout_place(&emission->layout, (enum record_time)process->calltrace->options->timestamps);
+}
+
 /* The emission for one edge of a site; *ret_id stays 0 when nothing is looked at there. */
 static struct error *add_emission(struct traced_process *process, struct traced_thread *thread,
                                   const struct emission *wanted, uint32_t *ret_id) {
@@ -134,16 +170,14 @@ static struct error *add_emission(struct traced_process *process, struct traced_
     if (!emission)
         return &error_no_memory;
     *emission = *wanted;
-    struct error *err = trace_needs(thread, emission, &emission->layout);
-    if (!err)
-        err = record_layout_place(&emission->layout, (enum record_time)process->calltrace->options->timestamps);
+    struct error *err = lay_out(process, thread, emission);
     if (err) {
         record_layout_deinit(&emission->layout);
         free(emission);
         return err;
     }
     emissions->items[emissions->count++] = emission;
-    *ret_id = (uint32_t)emissions->count;
+    *ret_id = emissions->base + (uint32_t)emissions->count;
     return NULL;
 }
 
@@ -193,25 +227,37 @@ static unsigned patch_kinds(const struct site *site, const struct displaced *dis
     return kinds;
 }
 
-/* What a site is to become. */
-struct wish {
-    struct emission_ids *ids;
-    unsigned kinds;
-};
-
 static struct error *prepare_site(struct traced_process *process, struct traced_thread *thread,
-                                  const struct patch_code *code, struct site *site, uint64_t bias, struct wish *ret) {
+                                  const struct patch_code *code, struct site *site, uint64_t bias,
+                                  struct emission_ids **ret_ids, unsigned *ret_kinds) {
     struct emission emission = {.site = site, .bias = bias, .has_displaced = true};
     size_t size;
     const uint8_t *bytes = patch_code_bytes(code, site->vaddr, &size);
     if (site->kinds & (SITE_PLACE | SITE_SPECIAL))
         return error_new(ERROR_UNSUPPORTED, "more than a record is wanted there");
+    if (site->kinds & SITE_ENTRY && site->function->condition_count)
+        return error_new(ERROR_UNSUPPORTED, "it has a condition");
     if (!bytes)
         return error_new(ERROR_UNSUPPORTED, "its code is not in the file");
     TRY(displaced_decode(bytes, size, site->vaddr + bias, &emission.displaced));
-    TRY(site_ids(process, &ret->ids));
-    ret->kinds = patch_kinds(site, &emission.displaced);
-    return add_edges(process, thread, &emission, ret->ids);
+    TRY(site_ids(process, ret_ids));
+    *ret_kinds = patch_kinds(site, &emission.displaced);
+    return add_edges(process, thread, &emission, *ret_ids);
+}
+
+static struct error *add_site(struct traced_process *process, struct traced_thread *thread,
+                              const struct patch_code *code, struct site *site, uint64_t bias) {
+    struct emission_ids *ids;
+    unsigned kinds;
+    struct error *err = prepare_site(process, thread, code, site, bias, &ids, &kinds);
+    if (!err)
+        return patch_add(process->jumps->patches, code, bias, site->vaddr, kinds, ids, NULL);
+    if (error_is(err, ERROR_NO_MEMORY) || error_is(err, ERROR_TASK_GONE))
+        return err;
+    say_verbose("%s: 0x%llx: no jump: %s", site->function->function->display, (unsigned long long)site->vaddr,
+                err->message);
+    error_free(err);
+    return process->no_traps ? NULL : patch_avoid(process->jumps->patches, code, bias, site->vaddr);
 }
 
 /* ---- functions ---- */
@@ -233,40 +279,24 @@ static struct error *code_of(struct traced_module *module, const struct patch_co
     return NULL;
 }
 
-/* A place of --at in the midst of it will be a trap. */
-static bool has_extra(const struct traced_function *function) {
+/* Places of --at in the midst of it will be traps. */
+static struct error *avoid_extras(struct traced_process *process, const struct patch_code *code,
+                                  const struct traced_function *function, uint64_t bias) {
     const struct module_sites *sites = function->module->user;
     for (size_t i = 0; i < sites->extra_count; i++)
         if (ranges_contain(function->function->ranges, function->function->range_count, sites->extras[i]->vaddr))
-            return true;
-    return false;
-}
-
-static struct error *prepare_sites(struct traced_process *process, struct traced_thread *thread,
-                                   const struct patch_code *code, struct traced_function *function, uint64_t bias,
-                                   struct wish *wishes) {
-    for (size_t i = 0; i < function->site_count; i++)
-        TRY(prepare_site(process, thread, code, &function->sites[i], bias, &wishes[i]));
-    for (size_t i = 0; i < function->site_count; i++)
-        TRY(patch_add(process->jumps->patches, code, bias, function->sites[i].vaddr, wishes[i].kinds, wishes[i].ids,
-                      NULL));
+            TRY(patch_avoid(process->jumps->patches, code, bias, sites->extras[i]->vaddr));
     return NULL;
 }
 
 static struct error *add_function(struct traced_process *process, struct traced_thread *thread,
                                   struct traced_function *function, uint64_t bias) {
     const struct patch_code *code = NULL;
-    if (function->condition_count)
-        return error_new(ERROR_UNSUPPORTED, "a condition");
-    if (has_extra(function))
-        return error_new(ERROR_UNSUPPORTED, "a place of --at in it");
     TRY(code_of(function->module, &code));
-    struct wish *wishes = calloc(function->site_count + 1, sizeof(*wishes));
-    if (!wishes)
-        return &error_no_memory;
-    struct error *err = prepare_sites(process, thread, code, function, bias, wishes);
-    free(wishes);
-    return err;
+    TRY(avoid_extras(process, code, function, bias));
+    for (size_t i = 0; i < function->site_count; i++)
+        TRY(add_site(process, thread, code, &function->sites[i], bias));
+    return NULL;
 }
 
 struct error *trace_jumps_add(struct traced_process *process, struct traced_thread *thread,
@@ -290,7 +320,7 @@ static struct error *emit(void *context, const struct patch_place *place, uint64
                                    .red_zone_is_dead = place->red_zone_is_dead};
     (void)at;
     if (id)
-        emit_record(&emissions->items[id - 1]->layout, id, &how, code);
+        emit_record(&emissions->items[id - emissions->base - 1]->layout, id, &how, code);
     return NULL;
 }
 

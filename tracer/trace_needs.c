@@ -176,19 +176,42 @@ static const char *look_at_arguments(struct hit_context *context) {
     return NULL;
 }
 
-static bool has_asking_step(const struct plan *plan) {
-    for (size_t i = 0; i < plan->count; i++)
-        if (plan->steps[i].operation == PLAN_ASK)
+/* What the caller has passed depends on the caller's own registers. (A false alarm does no harm.) */
+static bool has_entry_value(const struct variable *variable, uint64_t vaddr) {
+    enum { OP_ENTRY_VALUE = 0xa3, OP_GNU_ENTRY_VALUE = 0xf3 };
+    const struct variable_location *location = variable_location_at(variable, vaddr);
+    for (size_t i = 0; location && i < location->size; i++)
+        if (location->expression[i] == OP_ENTRY_VALUE || location->expression[i] == OP_GNU_ENTRY_VALUE)
             return true;
     return false;
+}
+
+static bool asks_too_much(const struct site *site) {
+    const struct traced_function *function = site->function;
+    for (size_t i = 0; i < site->plan.count; i++) {
+        const struct plan_step *step = &site->plan.steps[i];
+        if (step->operation == PLAN_ASK &&
+            (traced_variable_is_counted(function, step->item) ||
+             has_entry_value(&function->variables.variables[step->item], site->vaddr)))
+            return true;
+    }
+    return false;
+}
+
+static enum plan_state ask(void *context, uint32_t item, void *ret, size_t size) {
+    struct hit_context *hit = context;
+    return trace_variable_bytes(hit, hit->site->function, item, hit->site->vaddr, ret, size);
 }
 
 static const char *look_at_variables(struct hit_context *context) {
     const struct traced_function *function = context->site->function;
     struct plan_notes *notes = &context->calltrace->notes;
-    const struct plan_target target = {
-        .registers = &context->registers, .memory = &context->memory, .bias = context->bias};
-    if (has_asking_step(&context->site->plan))
+    const struct plan_target target = {.registers = &context->registers,
+                                       .memory = &context->memory,
+                                       .bias = context->bias,
+                                       .ask = ask,
+                                       .context = context};
+    if (asks_too_much(context->site))
         return "a variable that only a stopped program shows";
     for (size_t i = 0; i < context->site->plan.count; i++)
         if (context->site->plan.steps[i].operation != PLAN_END &&

@@ -306,23 +306,16 @@ static struct error *plant_function(struct traced_process *process, struct task 
 
 /* ---- jumps ---- */
 
-/* A function cannot have traps, which were not asked for. */
-static struct error *leave_out(struct traced_process *process, const struct traced_function *function,
-                               const char *why) {
-    return calltrace_note(process->calltrace, process, "%s: not traced: %s", function->function->display, why);
+/* It cannot be traced as was asked. */
+static struct error *leave_out(struct traced_process *process, struct traced_function *function, const char *why) {
+    function->is_left_out = true;
+    return calltrace_note(process->calltrace, process, "%s: not traced: %s (--probes trap does without jumps)",
+                          function->function->display, why);
 }
 
-/* Before they are armed: as if its sites had never been added. */
-static void take_back(struct traced_process *process, const struct traced_function *function, uint64_t bias) {
-    for (size_t i = 0; i < function->function->range_count; i++)
-        patch_forget_range(process->jumps->patches, function->function->ranges[i].low + bias,
-                           function->function->ranges[i].high + bias);
-}
-
-/* Sites that have no jump get a trap each; where that is not possible, the function has traps only. */
+/* Sites that have no jump get a trap each, if that is wanted. */
 static struct error *plant_rest(struct traced_process *process, struct task *task, struct traced_function *function,
                                 uint64_t bias) {
-    bool traps = process->calltrace->options->probe_kind != PROBES_JUMP;
     for (size_t i = 0; i < function->site_count; i++) {
         struct site *site = &function->sites[i];
         struct trap *trap;
@@ -330,7 +323,7 @@ static struct error *plant_rest(struct traced_process *process, struct task *tas
         if (!obstacle)
             continue;
         say_verbose("%s: 0x%llx: no jump: %s", function->function->display, (unsigned long long)site->vaddr, obstacle);
-        if (traps && !patch_covers(process->jumps->patches, site->vaddr + bias)) {
+        if (!process->no_traps && !patch_covers(process->jumps->patches, site->vaddr + bias)) {
             struct error *err = plant(process, task, site, bias, &trap);
             if (!err)
                 continue;
@@ -338,11 +331,8 @@ static struct error *plant_rest(struct traced_process *process, struct task *tas
                 return err;
             error_free(err);
         }
-        if (!is_needed(site))
-            continue;
-        unplant(process, task, function, i, bias);
-        take_back(process, function, bias);
-        return traps ? plant_function(process, task, function, bias) : leave_out(process, function, obstacle);
+        if (is_needed(site))
+            return leave_out(process, function, obstacle);
     }
     return NULL;
 }
@@ -350,7 +340,6 @@ static struct error *plant_rest(struct traced_process *process, struct task *tas
 static struct error *plant_by_jumps(struct traced_process *process, struct task *task,
                                     const struct module_sites *sites, uint64_t bias, char **obstacles) {
     struct traced_thread *thread = calltrace_find_thread(process->calltrace, task->tid);
-    bool traps = process->calltrace->options->probe_kind != PROBES_JUMP;
     if (!thread)
         return error_new(ERROR_OTHER, "thread %d: not known", task->tid);
     for (size_t i = 0; i < sites->function_count; i++)
@@ -362,7 +351,7 @@ static struct error *plant_by_jumps(struct traced_process *process, struct task 
             say_verbose("%s: no jumps: %s", function->function->display, obstacles[i]);
         if (!obstacles[i])
             TRY(plant_rest(process, task, function, bias));
-        else if (traps)
+        else if (!process->no_traps)
             TRY(plant_function(process, task, function, bias));
         else
             TRY(leave_out(process, function, obstacles[i]));
@@ -405,7 +394,7 @@ static struct error *plant_module(struct traced_process *process, struct task *t
     grown[process->planted_count++] = *loaded;
     TRY(sites_of(process, loaded->module, &sites));
     TRY(plant_functions(process, task, sites, loaded->bias));
-    for (size_t i = 0; i < sites->extra_count; i++) {
+    for (size_t i = 0; i < sites->extra_count && !process->no_traps; i++) {
         struct trap *trap;
         struct error *err = plant(process, task, sites->extras[i], loaded->bias, &trap);
         if (error_is(err, ERROR_UNSUPPORTED) || error_is(err, ERROR_NOT_FOUND)) {

@@ -103,6 +103,11 @@ static void forget_gap(struct traced_thread *thread) {
         thread->has_gap = false;
 }
 
+static struct emission *emission_of(const struct emissions *emissions, uint32_t id) {
+    uint32_t index = id - emissions->base - 1;
+    return index < emissions->count ? emissions->items[index] : NULL;
+}
+
 /* The first record, when it is of before `until`. */
 static const uint8_t *look(struct traced_thread *thread, bool is_stopped, uint64_t until, uint64_t *ret_time) {
     struct emissions *emissions = thread->process->jumps ? thread->process->jumps->emissions : NULL;
@@ -117,7 +122,8 @@ static const uint8_t *look(struct traced_thread *thread, bool is_stopped, uint64
     uint32_t id;
     memcpy(&id, record, sizeof(id));
     *ret_time = 0;
-    if (id <= emissions->count && emissions->items[id - 1]->layout.time)
+    const struct emission *emission = emission_of(emissions, id);
+    if (emission && emission->layout.time)
         memcpy(ret_time, record + AGENT_RECORD_TIME, sizeof(*ret_time));
     return *ret_time <= until || is_stopped ? record : NULL;
 }
@@ -128,13 +134,13 @@ static struct error *take(struct traced_thread *thread, const uint8_t *record) {
     struct emissions *emissions = process->jumps->emissions;
     uint32_t id;
     memcpy(&id, record, sizeof(id));
-    if (id > emissions->count) {
+    struct emission *emission = emission_of(emissions, id);
+    if (!emission) {
         ring_reset(&thread->ring);
         return calltrace_note(process->calltrace, process, "the records of thread %d were overwritten: some are lost",
                               (int)thread->shown_tid);
     }
-    struct emission *emission = emissions->items[id - 1];
-    struct error *err = observe(thread, emission, record);
+    struct error *err = emission->site->function->is_left_out ? NULL : observe(thread, emission, record);
     ring_take(&thread->ring, emission->layout.size);
     forget_gap(thread);
     return err;
