@@ -93,7 +93,8 @@ victim() {
     [ "$STATUS" = "$alone" ] || fail "by jumps: status $STATUS, without reel $alone: $(first_line jumps.err)"
     [ -z "$(words jumps.err)" ] || fail "by jumps: $(words jumps.err)"
     compare "by jumps" jumps.out "$optimisation" jumps*.json
-    [ "$(header "$source" recording)" = apart ] || [ "$(header "$source" recording)" = no ] ||
+    # what optimised code finds in a slot before it writes there depends on who was on the stack before
+    [ "$optimisation" != 0 ] || [ "$(header "$source" recording)" = apart ] || [ "$(header "$source" recording)" = no ] ||
         compare "by traps and by jumps" --same live.json jumps.json
     [ "$(header "$source" recording)" != no ] || return 0
 

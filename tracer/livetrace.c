@@ -1,6 +1,7 @@
 #include "tracer/livetrace.h"
 
 #include "base/say.h"
+#include "tracer/agent_cure.h"
 #include "tracer/attach.h"
 #include "tracer/calltrace.h"
 #include "tracer/drainer.h"
@@ -612,12 +613,24 @@ static struct error *begin_threads(struct livetrace *live, struct halt *halt, st
     return calltrace_arm(live->calltrace, halt);
 }
 
+/* Of what another reel has left in it. */
+static struct error *cure(struct livetrace *live, struct halt *halt) {
+    size_t restored = 0;
+    struct error *err = agent_cure(&live->engine, live->pid, halt, &restored);
+    if (!err && restored)
+        say("process %d: a reel that was killed had left %zu probes in it: they have been taken out", live->pid, restored);
+    if (err)
+        error_free(detach(&live->engine, live->pid, NULL, halt, NULL));
+    return err;
+}
+
 static struct error *begin_attached(struct livetrace *live) {
     struct halt halt = {0};
     struct task *first = NULL;
     live->pid = live->options->pid;
     prepare_signals(live);
     TRY(attach(&live->engine, live->pid, &halt));
+    TRY(cure(live, &halt));
     for (size_t i = 0; i < halt.count; i++)
         if (halt.stops[i].task->tid == live->pid || !first)
             first = halt.stops[i].task;

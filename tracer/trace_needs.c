@@ -154,6 +154,7 @@ static void begin(struct needs *needs, uint64_t salt, uint8_t filling) {
     frame_set_register(&needs->context.registers, FRAME_RIP,
                        needs->context.site->vaddr + needs->context.bias);
     needs->context.rsp = register_value(needs, FRAME_RSP);
+    needs->context.fs_base = UINT64_C(1) << 52; /* what is read there is nothing that is known */
 }
 
 static const char *look_at_arguments(struct hit_context *context) {
