@@ -82,6 +82,10 @@ const struct option_row option_rows[] = {
              "about a millisecond; none has the time at which reel saw the event. Events of one thread are in order in "
              "any case; those of several by their timestamps."},
 
+    {FIELD(list_probes), .name = "list-probes", .type = OPTION_BOOL, .fallback = false,
+     .help = "Trace nothing, but say for each function that would be traced what kinds of probes it gets, and why one "
+             "could not be a jump. A program that was to be launched is not run."},
+
     {FIELD(output), .name = "output", .letter = 'o', .type = OPTION_STRING, .value = "FILE",
      .heading = "The trace", .help = "Where the trace goes: by default trace.json, or trace.jsonl."},
     {FIELD(format), .name = "format", .type = OPTION_ENUM, .fallback = FORMAT_JSON, .words = format_words,

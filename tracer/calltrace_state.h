@@ -221,6 +221,12 @@ struct error *trace_jumps_arm(struct traced_process *process, struct halt *halt)
 /* Why there is no jump probe at this process address; NULL: there is one. */
 const char *trace_jumps_obstacle(const struct traced_process *process, uint64_t address);
 
+/* ---- trace_list.c ---- */
+
+/* Print which probes a function has got; obstacle: why it has no jumps at all, or NULL. */
+void trace_list_function(const struct traced_process *process, const struct traced_function *function, uint64_t bias,
+                         const char *obstacle);
+
 /* ---- trace_rings.c ---- */
 
 /* A ring for a thread that stands still. */

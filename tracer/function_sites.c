@@ -21,6 +21,7 @@ void traced_function_destroy(struct traced_function *function) {
     for (size_t i = 0; i < function->site_count; i++) {
         plan_deinit(&function->sites[i].plan);
         free(function->sites[i].stored);
+        free(function->sites[i].obstacle);
         site_forget_places(&function->sites[i]);
     }
     free(function->sites);

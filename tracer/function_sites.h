@@ -53,6 +53,7 @@ struct site {
     size_t stored_count;
     const struct branch *branch;
     struct place_probe *places;
+    char *obstacle; /* why it cannot be a jump probe, as far as that is not a matter of the code; owned */
 };
 
 struct traced_function {

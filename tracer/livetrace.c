@@ -580,6 +580,10 @@ static struct error *begin_launched(struct livetrace *live) {
         kill(task->tid, SIGKILL); /* it has not run an instruction */
         return err;
     }
+    if (live->options->trace->list_probes) {
+        kill(task->tid, SIGKILL);
+        return NULL;
+    }
     TRY(engine_set_tick(TICK));
     err = resume(live, task, 0);
     if (!error_is(err, ERROR_TASK_GONE))
@@ -644,6 +648,8 @@ static struct error *begin_attached(struct livetrace *live) {
         return err;
     }
     TRY(engine_set_tick(TICK));
+    if (live->options->trace->list_probes) /* and out again */
+        stop_asked = SIGINT;
     if (how_to_resume(live) == RESUME_CONT)
         return attach_resume(&halt);
     for (size_t i = 0; !err && i < halt.count; i++)
@@ -656,7 +662,7 @@ static struct error *begin_attached(struct livetrace *live) {
 
 static void report(const struct livetrace *live) {
     struct calltrace_totals totals = calltrace_totals(live->calltrace);
-    if (totals.path)
+    if (totals.path && !live->options->trace->list_probes)
         say("%llu functions traced; %llu events in %s%s", (unsigned long long)totals.functions,
             (unsigned long long)totals.events, totals.path, totals.files > 1 ? " and others" : "");
     if (totals.lost)
@@ -687,7 +693,7 @@ struct error *livetrace_run(const struct livetrace_options *options, int *ret_st
     struct error *finish_err = calltrace_finish(live.calltrace);
     if (!err && !finish_err) {
         report(&live);
-        *ret_status = live.status;
+        *ret_status = options->trace->list_probes ? 0 : live.status;
     }
     calltrace_destroy(live.calltrace);
     engine_deinit(&live.engine);

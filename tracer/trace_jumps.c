@@ -254,8 +254,8 @@ static struct error *add_site(struct traced_process *process, struct traced_thre
         return patch_add(process->jumps->patches, code, bias, site->vaddr, kinds, ids, NULL);
     if (error_is(err, ERROR_NO_MEMORY) || error_is(err, ERROR_TASK_GONE))
         return err;
-    say_verbose("%s: 0x%llx: no jump: %s", site->function->function->display, (unsigned long long)site->vaddr,
-                err->message);
+    free(site->obstacle);
+    site->obstacle = strdup(err->message);
     error_free(err);
     return process->no_traps ? NULL : patch_avoid(process->jumps->patches, code, bias, site->vaddr);
 }

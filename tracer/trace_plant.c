@@ -322,7 +322,7 @@ static struct error *plant_rest(struct traced_process *process, struct task *tas
         const char *obstacle = trace_jumps_obstacle(process, site->vaddr + bias);
         if (!obstacle)
             continue;
-        say_verbose("%s: 0x%llx: no jump: %s", function->function->display, (unsigned long long)site->vaddr, obstacle);
+        obstacle = site->obstacle ? site->obstacle : obstacle;
         if (!process->no_traps && !patch_covers(process->jumps->patches, site->vaddr + bias)) {
             struct error *err = plant(process, task, site, bias, &trap);
             if (!err)
@@ -347,14 +347,14 @@ static struct error *plant_by_jumps(struct traced_process *process, struct task 
     TRY(trace_jumps_build(process, task));
     for (size_t i = 0; i < sites->function_count; i++) {
         struct traced_function *function = sites->functions[i];
-        if (obstacles[i])
-            say_verbose("%s: no jumps: %s", function->function->display, obstacles[i]);
         if (!obstacles[i])
             TRY(plant_rest(process, task, function, bias));
         else if (!process->no_traps)
             TRY(plant_function(process, task, function, bias));
         else
             TRY(leave_out(process, function, obstacles[i]));
+        if (process->calltrace->options->list_probes)
+            trace_list_function(process, function, bias, obstacles[i]);
     }
     return NULL;
 }
@@ -362,8 +362,11 @@ static struct error *plant_by_jumps(struct traced_process *process, struct task 
 static struct error *plant_functions(struct traced_process *process, struct task *task,
                                      const struct module_sites *sites, uint64_t bias) {
     if (!process->jumps) {
-        for (size_t i = 0; i < sites->function_count; i++)
+        for (size_t i = 0; i < sites->function_count; i++) {
             TRY(plant_function(process, task, sites->functions[i], bias));
+            if (process->calltrace->options->list_probes)
+                trace_list_function(process, sites->functions[i], bias, "jumps are not used");
+        }
         return NULL;
     }
     char **obstacles = calloc(sites->function_count + 1, sizeof(char *));
