@@ -58,6 +58,10 @@ struct patch_site {
     const char *obstacle; /* built in vain: why; static storage */
 };
 
+/* The obstacle of a site that was built, and whose window was given up: a moved instruction has faulted, and the program
+ * may return to its original place. To be probed by other means from now on. */
+extern const char PATCH_RETIRED[];
+
 enum patch_edge {
     PATCH_BEFORE,    /* about to execute the site's instruction; rip is the site's (behind endbr64 at an entry) */
     PATCH_TAKEN,     /* PATCH_BRANCH: it was taken, and nothing else has been executed */
@@ -122,7 +126,7 @@ void patch_forget_range(struct patch_set *set, uint64_t start, uint64_t end);
 
 /* Before a STOP_SIGNAL is delivered. The task may be made to run on for some microseconds: *stop may be another one
  * afterwards, of any kind, which is to be dealt with as if it had come by itself; signals that were held back come
- * again. */
+ * again. stop->signo 0: there is nothing to deliver. */
 struct error *patch_handle(struct patch_set *set, struct stop *stop);
 
 /* The original address for a rip that may be in a trampoline, or in code that was emitted. */

@@ -1,6 +1,5 @@
 #include "tracer/patch_state.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -540,6 +540,8 @@ static struct error *run(struct build *build) {
         if (set->modules[i].code)
             TRY(build_module(build, i));
     TRY(flush(build));
+    if (build->fresh_count)
+        qsort(build->fresh, build->fresh_count, sizeof(*build->fresh), compare_writes);
     if (!set->is_puppet && build->fresh_count)
         TRY(patch_ledger_write(set, build->task, build->fresh, build->fresh_count));
     return take_writes(build);

@@ -10,6 +10,7 @@
 #include "tracer/await.h"
 #include "tracer/patch_copy.h"
 #include "tracer/patch_state.h"
+#include "tracer/process.h"
 #include "tracer/trap_state.h"
 
 #include <errno.h>
@@ -116,6 +117,18 @@ static bool is_fault(const siginfo_t *info) {
     return info->si_signo < 32 && (FAULTS & BIT(info->si_signo)) && info->si_code > 0;
 }
 
+/* A handler may go on at `original`: not in the middle of a jump of ours. */
+static struct error *clear_way(struct patch_set *set, struct task *task, int signo, uint64_t original) {
+    struct process_status status;
+    const struct patch_write *write = patch_write_at(set, original);
+    if (!write || !write->is_armed || (original == write->address && write->host == PATCH_NO_HOST))
+        return NULL;
+    TRY(process_status(task->tid, &status));
+    if (process_disposition(&status, signo) != DISPOSITION_HANDLED)
+        return NULL;
+    return patch_retire(set, task, write->host == PATCH_NO_HOST ? write->trampoline : write->host);
+}
+
 /* A moved instruction has raised it: as if it stood in its own place. */
 static struct error *on_fault(struct patch_set *set, struct stop *stop, siginfo_t *info,
                               struct user_regs_struct *regs) {
@@ -132,7 +145,8 @@ static struct error *on_fault(struct patch_set *set, struct stop *stop, siginfo_
         info->si_addr = (void *)(uintptr_t)step->original;
     regs->rip = step->original;
     TRY(trace_set_registers(stop->task->tid, regs));
-    return trace_set_siginfo(stop->task->tid, info);
+    TRY(trace_set_siginfo(stop->task->tid, info));
+    return clear_way(set, stop->task, info->si_signo, regs->rip);
 }
 
 /* ---- signals that were held back ---- */
@@ -294,6 +308,18 @@ static struct error *let_out(struct patch_set *set, struct stop *stop) {
                      stop->task->tid);
 }
 
+/* The int3 of a window that was being given up. */
+static struct error *after_int3(struct patch_set *set, struct stop *stop, struct user_regs_struct *regs) {
+    siginfo_t info;
+    TRY(trace_get_siginfo(stop->task->tid, &info));
+    const struct patch_trampoline *trampoline = patch_retired_at(set, regs->rip - 1);
+    if (info.si_code != SI_KERNEL || !trampoline)
+        return NULL;
+    regs->rip = trampoline->at;
+    stop->signo = 0;
+    return trace_set_registers(stop->task->tid, regs);
+}
+
 struct error *patch_handle(struct patch_set *set, struct stop *stop) {
     struct user_regs_struct regs;
     siginfo_t info;
@@ -304,7 +330,9 @@ struct error *patch_handle(struct patch_set *set, struct stop *stop) {
         TRY(give_back(set, stop->task, &info));
     }
     TRY(trace_get_registers(stop->task->tid, &regs));
-    return patch_is_trampoline(set, regs.rip) ? let_out(set, stop) : NULL;
+    if (stop->signo == SIGTRAP)
+        TRY(after_int3(set, stop, &regs));
+    return stop->signo && patch_is_trampoline(set, regs.rip) ? let_out(set, stop) : NULL;
 }
 
 struct error *patch_vacate(struct patch_set *set, struct stop *stop) {
