@@ -12,10 +12,10 @@
 #define MAGIC       "reel patches\0\0\0\1" /* the last byte is the version of the format */
 #define MAGIC_SIZE  16
 #define HEADER_SIZE (MAGIC_SIZE + 8) /* the magic, and the number of entries (u64) */
-#define ENTRY_SIZE  24 /* address (u64), length (u8), original and patched bytes (7 each, `length` are used), 0 */
+#define ENTRY_SIZE  24 /* address (u64), length (u8), original and patched bytes (7 each, `length` are used), kind (u8): 1 for a hole */
 #define ENTRY_BYTES 7
 
-static void put_entry(struct buffer *ledger, const struct patch_write *write) {
+static void put_entry(struct buffer *ledger, const struct patch_write *write, bool is_hole) {
     uint8_t bytes[ENTRY_BYTES] = {0};
     buffer_put_u64(ledger, write->address);
     buffer_put_u8(ledger, write->length);
@@ -23,7 +23,7 @@ static void put_entry(struct buffer *ledger, const struct patch_write *write) {
     buffer_put(ledger, bytes, ENTRY_BYTES);
     memcpy(bytes, write->patched, write->length);
     buffer_put(ledger, bytes, ENTRY_BYTES);
-    buffer_put_u8(ledger, 0);
+    buffer_put_u8(ledger, is_hole);
 }
 
 static uint64_t round_up(uint64_t size) {
@@ -46,7 +46,8 @@ struct error *patch_ledger_write(struct patch_set *set, struct task *task, const
     buffer_put(&ledger, MAGIC, MAGIC_SIZE);
     buffer_put_u64(&ledger, count);
     for (size_t i = 0; i < count; i++)
-        put_entry(&ledger, &writes[i]);
+        put_entry(&ledger, &writes[i],
+                  writes[i].length == PATCH_JUMP && writes[i].address != set->trampolines[writes[i].trampoline].low);
     struct error *err = buffer_check(&ledger);
     if (!err)
         err = find_room(set, task, round_up(ledger.size), &at);
@@ -61,6 +62,7 @@ struct error *patch_ledger_write(struct patch_set *set, struct task *task, const
 /* One page of the task at a time: entries are in order of address. */
 struct page {
     struct task *task;
+    const struct halt *halt;
     uint64_t start;
     size_t size;
     bool is_changed;
@@ -83,18 +85,38 @@ static struct error *go_to_page(struct page *page, uint64_t address) {
     return NULL;
 }
 
+/* A thread between the two jumps of a short window goes on to where the second leads. */
+static struct error *leave_hole(const struct halt *halt, uint64_t hole, const uint8_t *jump) {
+    struct user_regs_struct regs;
+    int32_t distance;
+    memcpy(&distance, jump + 1, sizeof(distance));
+    for (size_t i = 0; i < halt->count; i++) {
+        const struct task *task = halt->stops[i].task;
+        if (!task->stopped)
+            continue;
+        TRY(trace_get_registers(task->tid, &regs));
+        if (regs.rip != hole)
+            continue;
+        regs.rip = hole + PATCH_JUMP + (uint64_t)(int64_t)distance;
+        TRY(trace_set_registers(task->tid, &regs));
+    }
+    return NULL;
+}
+
 static struct error *restore_all(struct page *page, struct cursor *cursor, uint64_t count, size_t *restored) {
     for (uint64_t i = 0; i < count; i++) {
         uint64_t address = cursor_u64(cursor);
         uint8_t length = cursor_u8(cursor);
         const uint8_t *original = cursor_bytes(cursor, ENTRY_BYTES);
         const uint8_t *patched = cursor_bytes(cursor, ENTRY_BYTES);
-        cursor_u8(cursor);
+        bool is_hole = cursor_u8(cursor) == 1;
         TRY(cursor_check(cursor));
         TRY(go_to_page(page, address));
         uint64_t at = address - page->start;
         if (length > ENTRY_BYTES || at + length > page->size || memcmp(page->bytes + at, patched, length))
             continue;
+        if (is_hole && length == PATCH_JUMP)
+            TRY(leave_hole(page->halt, address, patched));
         memcpy(page->bytes + at, original, length);
         page->is_changed = true;
         ++*restored;
@@ -103,7 +125,8 @@ static struct error *restore_all(struct page *page, struct cursor *cursor, uint6
 }
 
 /* The ledger at `at`, which has `room` bytes at most. */
-static struct error *read_ledger(struct task *task, uint64_t at, uint64_t room, size_t *restored) {
+static struct error *read_ledger(struct task *task, const struct halt *halt, uint64_t at, uint64_t room,
+                                 size_t *restored) {
     struct buffer ledger = {0};
     struct cursor cursor;
     uint64_t count = 0;
@@ -115,7 +138,7 @@ static struct error *read_ledger(struct task *task, uint64_t at, uint64_t room, 
     uint8_t *bytes = buffer_reserve(&ledger, size ? size : 1);
     struct error *err = bytes ? task_read_exact(task, at + HEADER_SIZE, bytes, size) : &error_no_memory;
     cursor_init(&cursor, bytes, size, "the memory that says what was patched");
-    struct page page = {.task = task, .start = UINT64_MAX};
+    struct page page = {.task = task, .halt = halt, .start = UINT64_MAX};
     if (!err)
         err = restore_all(&page, &cursor, count, restored);
     buffer_deinit(&ledger);
@@ -127,23 +150,29 @@ static bool may_hold_ledgers(const struct mapping *mapping) {
            !mapping->name[0];
 }
 
-static struct error *read_mapping(struct task *task, const struct mapping *mapping, size_t *restored) {
+static struct error *read_mapping(struct task *task, const struct halt *halt, const struct mapping *mapping,
+                                  size_t *restored) {
     for (uint64_t at = mapping->start; at < mapping->end; at += PATCH_PAGE) {
         uint8_t magic[MAGIC_SIZE];
         if (task_read(task, at, magic, sizeof(magic)) == sizeof(magic) && !memcmp(magic, MAGIC, sizeof(magic)))
-            TRY(read_ledger(task, at, mapping->end - at, restored));
+            TRY(read_ledger(task, halt, at, mapping->end - at, restored));
     }
     return NULL;
 }
 
-struct error *patch_recover(struct task *task, size_t *ret) {
+struct error *patch_recover(const struct halt *halt, size_t *ret) {
     struct maps maps;
+    struct task *task = NULL;
     size_t restored = 0;
+    for (size_t i = 0; i < halt->count && !task; i++)
+        task = halt->stops[i].task->stopped ? halt->stops[i].task : NULL;
+    if (!task)
+        return NULL;
     TRY(maps_read(task->tid, &maps));
     struct error *err = NULL;
     for (size_t i = 0; !err && i < maps.count; i++)
         if (may_hold_ledgers(&maps.mappings[i]))
-            err = read_mapping(task, &maps.mappings[i], &restored);
+            err = read_mapping(task, halt, &maps.mappings[i], &restored);
     maps_deinit(&maps);
     if (!err && ret)
         *ret = restored;

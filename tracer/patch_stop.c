@@ -38,7 +38,7 @@ static bool is_other(const struct patch_set *set, uint64_t rip) {
 }
 
 bool patch_is_trampoline(const struct patch_set *set, uint64_t rip) {
-    return patch_trampoline_at(set, rip) || is_other(set, rip);
+    return patch_trampoline_at(set, rip) || patch_hole_at(set, rip) || is_other(set, rip);
 }
 
 /* The part that rip is in. */
@@ -58,7 +58,10 @@ static bool is_moved(const struct patch_set *set, const struct patch_trampoline 
 
 uint64_t patch_original_address(const struct patch_set *set, uint64_t rip) {
     const struct patch_trampoline *trampoline = patch_trampoline_at(set, rip);
-    return trampoline ? step_at(set, trampoline, rip)->original : rip;
+    if (trampoline)
+        return step_at(set, trampoline, rip)->original;
+    trampoline = patch_hole_at(set, rip);
+    return trampoline ? trampoline->low : rip;
 }
 
 /* The instruction that a step is the copy of. */
@@ -85,9 +88,12 @@ static bool do_step(const struct patch_set *set, struct task *task, const struct
 /* Make regs what they are when the thread has come out; false when it has to run for that. */
 static bool settle(const struct patch_set *set, struct task *task, struct user_regs_struct *regs) {
     const struct patch_trampoline *trampoline = patch_trampoline_at(set, regs->rip);
+    const struct patch_trampoline *ahead = patch_hole_at(set, regs->rip);
     struct user_regs_struct now = *regs;
+    if (ahead)
+        regs->rip = ahead->low;
     if (!trampoline)
-        return false;
+        return ahead != NULL;
     if (now.rip == trampoline->at) { /* it has only just come */
         regs->rip = trampoline->low;
         return true;
@@ -96,7 +102,7 @@ static bool settle(const struct patch_set *set, struct task *task, struct user_r
     if (now.rip != trampoline->at + step->copy)
         return false;
     for (; is_moved(set, trampoline, step); step++) {
-        if (!do_step(set, task, trampoline, step, &now))
+        if (step->leads || !do_step(set, task, trampoline, step, &now))
             return false;
         bool is_last = step + 1 == &set->steps[trampoline->first_step + trampoline->step_count];
         if (is_last || now.rip != step[1].original) { /* it has left the window */
@@ -107,8 +113,9 @@ static bool settle(const struct patch_set *set, struct task *task, struct user_r
             return false;
     }
     now.rip = step->original;
-    *regs = now;
-    return true;
+    if (!step->leads)
+        *regs = now;
+    return !step->leads;
 }
 
 /* ---- faults ---- */
@@ -120,8 +127,8 @@ static bool is_fault(const siginfo_t *info) {
 /* A handler may go on at `original`: not in the middle of a jump of ours. */
 static struct error *clear_way(struct patch_set *set, struct task *task, int signo, uint64_t original) {
     struct process_status status;
-    const struct patch_write *write = patch_write_at(set, original);
-    if (!write || !write->is_armed || (original == write->address && write->host == PATCH_NO_HOST))
+    const struct patch_write *write = patch_in_the_way(set, original, true);
+    if (!write)
         return NULL;
     TRY(process_status(task->tid, &status));
     if (process_disposition(&status, signo) != DISPOSITION_HANDLED)

@@ -203,7 +203,7 @@ static void start_attached(void) {
     must(inject_prepare(first));
     if (options.recover) {
         size_t restored;
-        must(patch_recover(first->task, &restored));
+        must(patch_recover(&halt, &restored));
         fprintf(stderr, "patch_all: %zu places restored\n", restored);
     }
     patch_process(first->task, set, &halt);
@@ -295,7 +295,7 @@ static void leave(void) {
     double start = now();
     must(halt_process(&engine, main_pid, &halt));
     struct task *task = halt.stops[0].task;
-    must(patch_disarm(set, task, &away));
+    must(patch_disarm(set, &halt, &away));
     for (size_t i = 0; i < halt.count; i++)
         ignore_gone(patch_vacate(set, &halt.stops[i]));
     size_t changed = count_changed(task);
@@ -317,9 +317,8 @@ static void toggle(void) {
     struct error *err = halt_process(&engine, main_pid, &halt);
     size_t count = 0, away = 0;
     if (!err && halt.count) {
-        struct task *task = halt.stops[0].task;
         if (patch_is_armed(process->set))
-            err = patch_disarm(process->set, task, &away);
+            err = patch_disarm(process->set, &halt, &away);
         else
             err = patch_arm(process->set, &halt, &count);
         waited += count;

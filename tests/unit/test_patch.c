@@ -168,7 +168,7 @@ static void change(struct patch_set *set, struct stop *stop, bool do_arm) {
     if (do_arm)
         CHECK_OK(patch_arm(set, &halt, &count));
     else
-        CHECK_OK(patch_disarm(set, task, &count));
+        CHECK_OK(patch_disarm(set, &halt, &count));
     shared->result = count;
     for (size_t i = 0; i < halt.count; i++) {
         struct stop *other = &halt.stops[i];
@@ -194,7 +194,7 @@ static void on_request(struct stop *stop) {
         change(member->set, stop, shared->request == ASK_ARM);
         break;
     case ASK_RECOVER:
-        CHECK_OK(patch_recover(stop->task, &restored));
+        CHECK_OK(patch_recover(&(struct halt){.stops = stop, .count = 1}, &restored));
         shared->result = restored;
         break;
     case ASK_STATE: {
