@@ -111,6 +111,7 @@ struct hit_context {
     bool has_destination;
     uint64_t destination;
     struct frame_stack *stack;
+    const struct entry_registers *entry; /* without a stack: of the function */
     struct counted_types *counted; /* types that were made for this hit (trace_counted.c) */
 };
 

@@ -8,6 +8,8 @@
 
 #define LEAST_ROOM 256
 
+const char PATCH_RETIRED[] = "an instruction that was moved has faulted";
+
 struct error *patch_grow(void *array, size_t count, size_t *room, size_t size) {
     void **place = array, *grown;
     if (count < *room)

@@ -32,7 +32,7 @@
  *
  * Refused: shared mappings of code, shadow stacks (CET), code that differs from its file, __restore_rt.
  * Not hidden: a program that reads its own code finds the jumps (patch_memory_reader() does not).
- * Bytes behind a window's jump that belong to no whole instruction are int3; nothing leads there. */
+ * The bytes of a window behind its jump stay as they were; nothing leads there. */
 #ifndef REEL_TRACER_PATCH_H
 #define REEL_TRACER_PATCH_H
 
@@ -57,6 +57,10 @@ struct patch_site {
     bool is_built;        /* it has a trampoline */
     const char *obstacle; /* built in vain: why; static storage */
 };
+
+/* The obstacle of a site that was built, and whose window was given up: a moved instruction has faulted, and the program
+ * may return to its original place. To be probed by other means from now on. */
+extern const char PATCH_RETIRED[];
 
 enum patch_edge {
     PATCH_BEFORE,    /* about to execute the site's instruction; rip is the site's (behind endbr64 at an entry) */
@@ -113,11 +117,11 @@ bool patch_covers(const struct patch_set *set, uint64_t address);
 /* Write the jumps. halt holds the stops of all threads of the address space (attach.h). A thread in the middle of a
  * window goes on in the trampoline. Windows are left out where a suspended signal handler would return into the
  * middle (*ret_waiting, may be NULL, counts them: try again later), and where the code has changed since. */
-struct error *patch_arm(struct patch_set *set, struct halt *halt, size_t *ret_waiting);
+struct error *patch_arm(struct patch_set *set, const struct halt *halt, size_t *ret_waiting);
 /* Write the original bytes. Threads may be in trampolines afterwards; they come out by themselves. When other bytes
  * than the patch are found somewhere, the program has changed the code: they are left, and counted
  * (*ret_patched_away, may be NULL). */
-struct error *patch_disarm(struct patch_set *set, struct task *task, size_t *ret_patched_away);
+struct error *patch_disarm(struct patch_set *set, const struct halt *halt, size_t *ret_patched_away);
 bool patch_is_armed(const struct patch_set *set);
 
 /* The code in [start, end) is gone: forget its windows and sites, touch nothing. */
@@ -125,7 +129,7 @@ void patch_forget_range(struct patch_set *set, uint64_t start, uint64_t end);
 
 /* Before a STOP_SIGNAL is delivered. The task may be made to run on for some microseconds: *stop may be another one
  * afterwards, of any kind, which is to be dealt with as if it had come by itself; signals that were held back come
- * again. */
+ * again. stop->signo 0: there is nothing to deliver. */
 struct error *patch_handle(struct patch_set *set, struct stop *stop);
 
 /* The original address for a rip that may be in a trampoline, or in code that was emitted. */
@@ -147,6 +151,6 @@ struct memory_reader patch_memory_reader(struct patch_memory *context);
 
 /* Take back what a tracer that has died left in the memory of a process: all threads are stopped. *ret (may be NULL):
  * how many places were restored. */
-struct error *patch_recover(struct task *task, size_t *ret);
+struct error *patch_recover(const struct halt *halt, size_t *ret);
 
 #endif

@@ -1,6 +1,5 @@
 #include "tracer/patch_state.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +15,14 @@ struct patch_write *patch_write_at(const struct patch_set *set, uint64_t address
     return low < set->write_count && set->writes[low].address <= address ? &set->writes[low] : NULL;
 }
 
+const struct patch_trampoline *patch_hole_at(const struct patch_set *set, uint64_t rip) {
+    const struct patch_write *write = patch_write_at(set, rip);
+    if (!write || !write->is_armed || write->address != rip || write->length != PATCH_JUMP)
+        return NULL;
+    const struct patch_trampoline *trampoline = &set->trampolines[write->trampoline];
+    return trampoline->low != rip ? trampoline : NULL;
+}
+
 bool patch_covers(const struct patch_set *set, uint64_t address) {
     return patch_write_at(set, address) != NULL;
 }
@@ -26,14 +33,34 @@ bool patch_is_armed(const struct patch_set *set) {
 
 /* ---- who stands in the way ---- */
 
-/* Behind the first byte of what is not armed yet; or in a hole, which belongs to the middle of a window. */
-static struct patch_write *write_around(const struct patch_set *set, uint64_t rip) {
-    struct patch_write *write = patch_write_at(set, rip);
-    return write && !write->is_armed && (rip > write->address || write->host != PATCH_NO_HOST) ? write : NULL;
+struct patch_write *patch_in_the_way(const struct patch_set *set, uint64_t rip, bool is_armed) {
+    size_t low = 0, high = set->write_count;
+    while (low < high) { /* the first one that ends behind rip */
+        size_t middle = low + (high - low) / 2;
+        if (set->writes[middle].address + set->writes[middle].length <= rip)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < set->write_count && set->writes[low].address < rip + PATCH_WINDOW_MAX; low++) {
+        struct patch_write *write = &set->writes[low];
+        bool is_inside = write->address < rip && write->host == PATCH_NO_HOST;
+        bool is_ahead = write->host != PATCH_NO_HOST && set->trampolines[write->host].low < rip;
+        if (write->is_armed == is_armed && (is_inside || is_ahead))
+            return write;
+    }
+    return NULL;
 }
 
+static struct patch_write *write_around(const struct patch_set *set, uint64_t rip) {
+    return patch_in_the_way(set, rip, false);
+}
+
+/* With the window that it lies in: another hole of that would be as much in the way. */
 static void block(struct patch_set *set, const struct patch_write *write) {
     set->trampolines[write->trampoline].is_blocked = true;
+    if (write->host != PATCH_NO_HOST)
+        set->trampolines[write->host].is_blocked = true;
 }
 
 /* The trampoline of the window that the write lies in. */
@@ -41,11 +68,11 @@ static const struct patch_trampoline *home(const struct patch_set *set, const st
     return &set->trampolines[write->host == PATCH_NO_HOST ? write->trampoline : write->host];
 }
 
-/* A hole may be used only when the window that it lies in itself is armed. */
+/* A hole may be used only when the window that it lies in is armed itself. */
 static void block_guests(struct patch_set *set) {
     for (size_t i = 0; i < set->write_count; i++)
         if (set->writes[i].host != PATCH_NO_HOST && set->trampolines[set->writes[i].host].is_blocked)
-            block(set, &set->writes[i]);
+            set->trampolines[set->writes[i].trampoline].is_blocked = true;
 }
 
 /* Where an instruction of the window goes on in the trampoline; 0: no instruction begins there. */
@@ -108,7 +135,7 @@ static struct error *scan_stack(struct patch_set *set, struct task *task, uint8_
     struct user_regs_struct regs;
     TRY(trace_get_registers(task->tid, &regs));
     const struct mapping *stack = maps_find(&set->maps, regs.rsp);
-    uint64_t at = regs.rsp & ~7ull;
+    uint64_t at = (regs.rsp - 8) & ~7ull; /* rt_sigreturn finds the frame 8 below */
     uint64_t end = stack ? stack->end : at;
     end = end - at > STACK_MOST ? at + STACK_MOST : end;
     while (at < end) {
@@ -130,6 +157,7 @@ static struct error *move_tasks(struct patch_set *set, const struct halt *halt) 
     for (size_t i = 0; i < halt->count; i++)
         if (halt->stops[i].kind != STOP_SIGNAL)
             TRY(move_task(set, &halt->stops[i]));
+    block_guests(set);
     return NULL;
 }
 
@@ -204,12 +232,17 @@ static struct error *change_all(struct patch_set *set, struct task *task, struct
     return NULL;
 }
 
-struct error *patch_arm(struct patch_set *set, struct halt *halt, size_t *ret_waiting) {
+static struct task *first_stopped(const struct halt *halt) {
+    for (size_t i = 0; i < halt->count; i++)
+        if (halt->stops[i].task->stopped)
+            return halt->stops[i].task;
+    return NULL;
+}
+
+struct error *patch_arm(struct patch_set *set, const struct halt *halt, size_t *ret_waiting) {
     struct change look = {.arm = true, .dry = true}, how = {.arm = true};
-    struct task *task = NULL;
+    struct task *task = first_stopped(halt);
     size_t waiting = 0;
-    for (size_t i = 0; i < halt->count && !task; i++)
-        task = halt->stops[i].task->stopped ? halt->stops[i].task : NULL;
     if (!task || !set->write_count)
         return NULL;
     for (size_t i = 0; i < set->trampoline_count; i++)
@@ -226,9 +259,25 @@ struct error *patch_arm(struct patch_set *set, struct halt *halt, size_t *ret_wa
     return NULL;
 }
 
-struct error *patch_disarm(struct patch_set *set, struct task *task, size_t *ret_patched_away) {
+/* A thread between the two jumps of a short window: its code is not there any more then. */
+static struct error *leave_hole(const struct patch_set *set, struct task *task) {
+    struct user_regs_struct regs;
+    TRY(trace_get_registers(task->tid, &regs));
+    const struct patch_trampoline *trampoline = patch_hole_at(set, regs.rip);
+    if (!trampoline)
+        return NULL;
+    regs.rip = trampoline->low;
+    return trace_set_registers(task->tid, &regs);
+}
+
+struct error *patch_disarm(struct patch_set *set, const struct halt *halt, size_t *ret_patched_away) {
     struct change how = {.arm = false};
-    TRY(change_all(set, task, &how));
+    struct task *task = first_stopped(halt);
+    for (size_t i = 0; i < halt->count; i++)
+        if (halt->stops[i].task->stopped)
+            TRY(leave_hole(set, halt->stops[i].task));
+    if (task)
+        TRY(change_all(set, task, &how));
     if (ret_patched_away)
         *ret_patched_away = how.failed;
     return NULL;

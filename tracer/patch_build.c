@@ -165,11 +165,13 @@ static struct error *put_instruction(struct making *making, const struct displac
             TRY(emit(making, record, PATCH_BEFORE));
     }
     step->copy = (uint32_t)build->code.size;
+    step->leads = true;
     if (branch)
         return put_branch(making, branch, displaced);
     struct displaced led = *displaced;
     if (led.operation == DISPLACED_JUMP || is_branch(&led))
         led.target = resolve(making, led.target);
+    step->leads = led.target != displaced->target;
     if (!patch_copy_put(&led, making->at, &build->code))
         making->is_far = true;
     return NULL;
@@ -184,6 +186,7 @@ static struct error *put_edges(struct making *making) {
         struct patch_step *step = add_step(making, edge->target);
         TRY(emit(making, edge->record, PATCH_TAKEN));
         step->copy = (uint32_t)code->size;
+        step->leads = resolve(making, edge->target) != edge->target;
         if (!patch_copy_put_jump(resolve(making, edge->target), making->at, code))
             making->is_far = true;
     }
@@ -208,10 +211,10 @@ static struct error *write_code(struct making *making, uint64_t at) {
         vaddr += displaced.length;
     }
     making->moved = making->step_count;
+    uint64_t behind = making->window->high + bias;
     if (!making->ended)
-        add_step(making, making->window->high + bias);
-    if (!making->ended &&
-        !patch_copy_put_jump(resolve(making, making->window->high + bias), at, &build->code))
+        add_step(making, behind)->leads = resolve(making, behind) != behind;
+    if (!making->ended && !patch_copy_put_jump(resolve(making, behind), at, &build->code))
         making->is_far = true;
     TRY(put_edges(making));
     return buffer_check(&build->code);
@@ -540,6 +543,8 @@ static struct error *run(struct build *build) {
         if (set->modules[i].code)
             TRY(build_module(build, i));
     TRY(flush(build));
+    if (build->fresh_count)
+        qsort(build->fresh, build->fresh_count, sizeof(*build->fresh), compare_writes);
     if (!set->is_puppet && build->fresh_count)
         TRY(patch_ledger_write(set, build->task, build->fresh, build->fresh_count));
     return take_writes(build);

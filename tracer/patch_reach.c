@@ -246,16 +246,16 @@ static struct error *lead_all(struct patch_plan *plan, uint64_t low, uint64_t be
     *ret_obstacle = count > SOURCES_MAX ? "too many jumps lead there" : NULL;
     if (*ret_obstacle)
         return NULL;
+    size_t jump = before ? 1 : 0; /* index of the first jump: what goes on into it needs a window, and has no choice */
+    sources[0] = before;
     for (size_t i = 0; i < count; i++)
-        sources[i] = plan->code->low + plan->code->branches[first + i].source;
-    if (before)
-        sources[count++] = before;
-    for (size_t i = 0; i < count && !*ret_obstacle; i++) {
+        sources[jump + i] = plan->code->low + plan->code->branches[first + i].source;
+    for (size_t i = 0; i < jump + count && !*ret_obstacle; i++) {
         size_t windows = plan->count;
         const struct patch_window *own = patch_plan_find(plan, sources[i]);
         if (own && own->low == low) /* it jumps to itself */
             continue;
-        TRY(lead(plan, sources[i], low, sources[i] != before || i + 1 < count, ret_obstacle));
+        TRY(lead(plan, sources[i], low, i >= jump, ret_obstacle));
         if (plan->count > windows)
             made[made_count++] = sources[i];
     }

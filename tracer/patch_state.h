@@ -5,6 +5,7 @@
  *   patch_arena.c   memory in the task that holds trampolines
  *   patch_arm.c     writing and restoring the program's code; threads that stand in the way
  *   patch_stop.c    threads in trampolines, signals
+ *   patch_retire.c  windows that are given up while the program runs
  *   patch_ledger.c  what a later tracer needs to take patches back */
 #ifndef REEL_TRACER_PATCH_STATE_H
 #define REEL_TRACER_PATCH_STATE_H
@@ -35,6 +36,7 @@ struct patch_record {
 struct patch_step {
     uint32_t emitted, copy; /* offsets in the trampoline of the two */
     uint64_t original;      /* the address that the copy stands for */
+    bool leads;             /* it jumps to other code of ours */
 };
 
 struct patch_trampoline {
@@ -122,6 +124,18 @@ const struct patch_trampoline *patch_trampoline_at(const struct patch_set *set, 
 
 /* The write that covers address, or NULL. */
 struct patch_write *patch_write_at(const struct patch_set *set, uint64_t address);
+/* The trampoline that a hole at rip, which is armed, leads to: a thread is on its way there. Or NULL. */
+const struct patch_trampoline *patch_hole_at(const struct patch_set *set, uint64_t rip);
+/* A write (one that is armed, or one that is not) that keeps a thread at rip from executing the original code: rip is
+ * behind its first byte, or in a window with a hole that it would run into. NULL: none does. */
+struct patch_write *patch_in_the_way(const struct patch_set *set, uint64_t rip, bool is_armed);
+
+/* patch_retire.c */
+
+/* Give up the window of this trampoline: any task of the address space, which must not be in the window's code. */
+struct error *patch_retire(struct patch_set *set, struct task *task, uint32_t index);
+/* The trampoline of a window that began at address and was given up, or NULL. */
+const struct patch_trampoline *patch_retired_at(const struct patch_set *set, uint64_t address);
 
 /* patch_ledger.c */
 

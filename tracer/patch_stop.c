@@ -10,6 +10,7 @@
 #include "tracer/await.h"
 #include "tracer/patch_copy.h"
 #include "tracer/patch_state.h"
+#include "tracer/process.h"
 #include "tracer/trap_state.h"
 
 #include <errno.h>
@@ -37,7 +38,7 @@ static bool is_other(const struct patch_set *set, uint64_t rip) {
 }
 
 bool patch_is_trampoline(const struct patch_set *set, uint64_t rip) {
-    return patch_trampoline_at(set, rip) || is_other(set, rip);
+    return patch_trampoline_at(set, rip) || patch_hole_at(set, rip) || is_other(set, rip);
 }
 
 /* The part that rip is in. */
@@ -57,7 +58,10 @@ static bool is_moved(const struct patch_set *set, const struct patch_trampoline 
 
 uint64_t patch_original_address(const struct patch_set *set, uint64_t rip) {
     const struct patch_trampoline *trampoline = patch_trampoline_at(set, rip);
-    return trampoline ? step_at(set, trampoline, rip)->original : rip;
+    if (trampoline)
+        return step_at(set, trampoline, rip)->original;
+    trampoline = patch_hole_at(set, rip);
+    return trampoline ? trampoline->low : rip;
 }
 
 /* The instruction that a step is the copy of. */
@@ -84,9 +88,12 @@ static bool do_step(const struct patch_set *set, struct task *task, const struct
 /* Make regs what they are when the thread has come out; false when it has to run for that. */
 static bool settle(const struct patch_set *set, struct task *task, struct user_regs_struct *regs) {
     const struct patch_trampoline *trampoline = patch_trampoline_at(set, regs->rip);
+    const struct patch_trampoline *ahead = patch_hole_at(set, regs->rip);
     struct user_regs_struct now = *regs;
+    if (ahead)
+        regs->rip = ahead->low;
     if (!trampoline)
-        return false;
+        return ahead != NULL;
     if (now.rip == trampoline->at) { /* it has only just come */
         regs->rip = trampoline->low;
         return true;
@@ -95,7 +102,7 @@ static bool settle(const struct patch_set *set, struct task *task, struct user_r
     if (now.rip != trampoline->at + step->copy)
         return false;
     for (; is_moved(set, trampoline, step); step++) {
-        if (!do_step(set, task, trampoline, step, &now))
+        if (step->leads || !do_step(set, task, trampoline, step, &now))
             return false;
         bool is_last = step + 1 == &set->steps[trampoline->first_step + trampoline->step_count];
         if (is_last || now.rip != step[1].original) { /* it has left the window */
@@ -106,14 +113,27 @@ static bool settle(const struct patch_set *set, struct task *task, struct user_r
             return false;
     }
     now.rip = step->original;
-    *regs = now;
-    return true;
+    if (!step->leads)
+        *regs = now;
+    return !step->leads;
 }
 
 /* ---- faults ---- */
 
 static bool is_fault(const siginfo_t *info) {
     return info->si_signo < 32 && (FAULTS & BIT(info->si_signo)) && info->si_code > 0;
+}
+
+/* A handler may go on at `original`: not in the middle of a jump of ours. */
+static struct error *clear_way(struct patch_set *set, struct task *task, int signo, uint64_t original) {
+    struct process_status status;
+    const struct patch_write *write = patch_in_the_way(set, original, true);
+    if (!write)
+        return NULL;
+    TRY(process_status(task->tid, &status));
+    if (process_disposition(&status, signo) != DISPOSITION_HANDLED)
+        return NULL;
+    return patch_retire(set, task, write->host == PATCH_NO_HOST ? write->trampoline : write->host);
 }
 
 /* A moved instruction has raised it: as if it stood in its own place. */
@@ -132,7 +152,8 @@ static struct error *on_fault(struct patch_set *set, struct stop *stop, siginfo_
         info->si_addr = (void *)(uintptr_t)step->original;
     regs->rip = step->original;
     TRY(trace_set_registers(stop->task->tid, regs));
-    return trace_set_siginfo(stop->task->tid, info);
+    TRY(trace_set_siginfo(stop->task->tid, info));
+    return clear_way(set, stop->task, info->si_signo, regs->rip);
 }
 
 /* ---- signals that were held back ---- */
@@ -294,6 +315,18 @@ static struct error *let_out(struct patch_set *set, struct stop *stop) {
                      stop->task->tid);
 }
 
+/* The int3 of a window that was being given up. */
+static struct error *after_int3(struct patch_set *set, struct stop *stop, struct user_regs_struct *regs) {
+    siginfo_t info;
+    TRY(trace_get_siginfo(stop->task->tid, &info));
+    const struct patch_trampoline *trampoline = patch_retired_at(set, regs->rip - 1);
+    if (info.si_code != SI_KERNEL || !trampoline)
+        return NULL;
+    regs->rip = trampoline->at;
+    stop->signo = 0;
+    return trace_set_registers(stop->task->tid, regs);
+}
+
 struct error *patch_handle(struct patch_set *set, struct stop *stop) {
     struct user_regs_struct regs;
     siginfo_t info;
@@ -304,7 +337,9 @@ struct error *patch_handle(struct patch_set *set, struct stop *stop) {
         TRY(give_back(set, stop->task, &info));
     }
     TRY(trace_get_registers(stop->task->tid, &regs));
-    return patch_is_trampoline(set, regs.rip) ? let_out(set, stop) : NULL;
+    if (stop->signo == SIGTRAP)
+        TRY(after_int3(set, stop, &regs));
+    return stop->signo && patch_is_trampoline(set, regs.rip) ? let_out(set, stop) : NULL;
 }
 
 struct error *patch_vacate(struct patch_set *set, struct stop *stop) {

@@ -125,6 +125,18 @@ static void decide(struct hit_context *context, struct frame *frame, bool muted,
         frame->silent = frame->subtree_silent = true;
 }
 
+/* What the debug information of some variables asks for later. Only what a record holds is there. */
+static struct error *keep_entry(const struct hit_context *context, struct frame *frame) {
+    if (!frame->function->asks_for_entry || !context->registers.known)
+        return NULL;
+    frame->entry = malloc(sizeof(*frame->entry));
+    if (!frame->entry)
+        return &error_no_memory;
+    frame->entry->known = context->registers.known & 0xffff;
+    memcpy(frame->entry->value, context->registers.value, sizeof(frame->entry->value));
+    return NULL;
+}
+
 struct error *trace_entry(struct hit_context *context) {
     struct calltrace *calltrace = context->calltrace;
     struct traced_function *function = context->site->function;
@@ -137,6 +149,7 @@ struct error *trace_entry(struct hit_context *context) {
     frame->function = function;
     frame->entered_ns = context->now;
     frame->depth = depth;
+    TRY(keep_entry(context, frame));
     decide(context, frame, muted, sampled);
     if (frame->silent)
         return NULL;

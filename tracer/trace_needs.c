@@ -25,6 +25,9 @@
 #define WORD_BASE      (UINT64_C(1) << 56)
 #define WORD_SHIFT     32
 
+/* The registers of arguments, which are kept from the entry on; other entry values depend on the caller's registers. */
+#define ENTRY_REGISTERS (1u << 1 | 1u << 2 | 1u << 4 | 1u << 5 | 1u << 8 | 1u << 9)
+
 struct read {
     enum layout_base base;
     unsigned reg;   /* LAYOUT_REGISTER */
@@ -46,6 +49,7 @@ struct needs {
     struct traced_thread thread;
     struct frame_log log;
     uint8_t xstate[512];
+    struct entry_registers entry;
     uint64_t salt;
     uint8_t filling; /* what is behind pointers */
     struct read reads[READS_MOST];
@@ -154,11 +158,19 @@ static void begin(struct needs *needs, uint64_t salt, uint8_t filling) {
     frame_set_register(&needs->context.registers, FRAME_RIP,
                        needs->context.site->vaddr + needs->context.bias);
     needs->context.rsp = register_value(needs, FRAME_RSP);
+    needs->entry = (struct entry_registers){.known = ENTRY_REGISTERS};
+    for (unsigned reg = 0; reg < 16; reg++) /* what is behind these pointers is nothing that is known */
+        needs->entry.value[reg] = (UINT64_C(1) << 53) + ((uint64_t)reg << 32) + salt * 0x10000;
     needs->context.fs_base = UINT64_C(1) << 52; /* what is read there is nothing that is known */
 }
 
 static const char *look_at_arguments(struct hit_context *context) {
     const struct traced_function *function = context->site->function;
+    for (unsigned reg = 0; function->asks_for_entry && reg < 16; reg++) {
+        uint64_t value;
+        if (ENTRY_REGISTERS >> reg & 1)
+            frame_register(&context->registers, reg, &value);
+    }
     for (size_t i = 0; i < function->variables.count; i++) {
         const struct variable *variable = &function->variables.variables[i];
         uint32_t size = traced_look_size(function, i);
@@ -177,13 +189,19 @@ static const char *look_at_arguments(struct hit_context *context) {
     return NULL;
 }
 
-/* What the caller has passed depends on the caller's own registers. (A false alarm does no harm.) */
+/* Entry values other than those. (A false alarm does no harm.) */
 static bool has_entry_value(const struct variable *variable, uint64_t vaddr) {
-    enum { OP_ENTRY_VALUE = 0xa3, OP_GNU_ENTRY_VALUE = 0xf3 };
+    enum { OP_REG0 = 0x50, OP_ENTRY_VALUE = 0xa3, OP_GNU_ENTRY_VALUE = 0xf3 };
     const struct variable_location *location = variable_location_at(variable, vaddr);
-    for (size_t i = 0; location && i < location->size; i++)
-        if (location->expression[i] == OP_ENTRY_VALUE || location->expression[i] == OP_GNU_ENTRY_VALUE)
+    for (size_t i = 0; location && i < location->size; i++) {
+        const uint8_t *op = location->expression + i;
+        if (*op != OP_ENTRY_VALUE && *op != OP_GNU_ENTRY_VALUE)
+            continue;
+        bool is_kept = location->size - i >= 3 && op[1] == 1 && op[2] >= OP_REG0 && op[2] < OP_REG0 + 16 &&
+                       ENTRY_REGISTERS >> (op[2] - OP_REG0) & 1;
+        if (!is_kept)
             return true;
+    }
     return false;
 }
 
@@ -400,6 +418,7 @@ struct error *trace_needs(struct traced_thread *thread, const struct emission *e
                                           .kinds = emission->kinds,
                                           .memory = {.read = read_answer, .context = needs},
                                           .bias = emission->bias,
+                                          .entry = &needs->entry,
                                           .displaced = emission->has_displaced ? &emission->displaced : NULL,
                                           .has_destination = emission->has_destination,
                                           .destination = emission->destination};

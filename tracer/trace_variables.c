@@ -15,7 +15,9 @@
 
 struct locate_request trace_locate_request(struct hit_context *context, struct traced_module *module,
                                            const struct variable *variable, uint64_t vaddr) {
+    const struct frame *frame = context->stack ? trace_current_frame(context) : NULL;
     return (struct locate_request){
+        .entry = frame ? frame->entry : context->entry,
         .module = module,
         .variable = variable,
         .vaddr = vaddr,

@@ -1,9 +1,12 @@
 /* patch_all [OPTION]... PROGRAM [ARGUMENT]...: run a program with all functions of all its modules patched.
+ * patch_all [OPTION]... --attach PID: the same with a program that runs.
  *
  *   --entries --exits --branches   what is patched (default: all three)
  *   --only NAME       only in modules whose path contains NAME
  *   --count           at each site, count passages; else nothing is emitted there
  *   --toggle MS       disarm and arm again every MS milliseconds, all threads stopped
+ *   --recover         when attached, first take back what a killed patch_all has left
+ *   --detach MS       leave after so many milliseconds, and check that all code is that of its files again
  *   --first N --last N   only sites with these numbers (for finding a bad one)
  *
  * Modules that the program loads at its start are patched at its entry point; exits as the program does. */
@@ -32,6 +35,9 @@ struct options {
     bool count;
     unsigned toggle;
     size_t first, last;
+    pid_t attach;
+    bool recover;
+    unsigned detach;
 };
 
 struct process {
@@ -76,6 +82,12 @@ static struct error *emit(void *context, const struct patch_place *place, uint64
     return NULL;
 }
 
+static void ignore_gone(struct error *err) {
+    if (err && err->code != ERROR_TASK_GONE)
+        must(err);
+    error_free(err);
+}
+
 /* ---- processes ---- */
 
 static struct process *process_of(struct task *task) {
@@ -115,7 +127,7 @@ static void add_module(struct task *task, struct patch_set *set, const struct ma
     }
 }
 
-static void patch_process(struct task *task, struct patch_set *set) {
+static void patch_process(struct task *task, struct patch_set *set, struct halt *halt) {
     struct maps maps;
     double start = now();
     must(maps_read(task->tid, &maps));
@@ -146,9 +158,7 @@ static void patch_process(struct task *task, struct patch_set *set) {
     double built = now();
     for (size_t i = 0; i < patch_site_count(set); i++)
         sites_built += patch_site_at(set, i)->is_built;
-    struct stop stop = {.kind = STOP_BORN, .task = task};
-    struct halt halt = {.stops = &stop, .count = 1};
-    must(patch_arm(set, &halt, NULL));
+    must(patch_arm(set, halt, NULL));
     fprintf(stderr, "patch_all: %zu modules, %zu of %zu sites; listed in %.2f s, built in %.3f s, armed in %.1f ms\n",
             module_count, sites_built, sites_all, listed - start, built - listed, (now() - built) * 1000);
 }
@@ -174,17 +184,34 @@ static void start(char **argv) {
     must(step_until(task, entry_point(task->tid), &done));
     struct process *process = process_of(task);
     must(patch_set_create(&process->set));
-    patch_process(task, process->set);
+    struct stop stop = {.kind = STOP_BORN, .task = task};
+    struct halt halt = {.stops = &stop, .count = 1};
+    patch_process(task, process->set, &halt);
     must(task_resume(task, RESUME_CONT, 0));
 }
 
-/* ---- running ---- */
-
-static void ignore_gone(struct error *err) {
-    if (err && err->code != ERROR_TASK_GONE)
-        must(err);
-    error_free(err);
+static void start_attached(void) {
+    struct halt halt;
+    struct patch_set *set;
+    double start = now();
+    must(attach(&engine, options.attach, &halt));
+    main_pid = options.attach;
+    must(patch_set_create(&set));
+    for (size_t i = 0; i < halt.count; i++)
+        process_of(halt.stops[i].task)->set = set;
+    struct stop *first = &halt.stops[0];
+    must(inject_prepare(first));
+    if (options.recover) {
+        size_t restored;
+        must(patch_recover(&halt, &restored));
+        fprintf(stderr, "patch_all: %zu places restored\n", restored);
+    }
+    patch_process(first->task, set, &halt);
+    fprintf(stderr, "patch_all: attached, %.1f ms\n", (now() - start) * 1000);
+    ignore_gone(attach_resume(&halt));
 }
+
+/* ---- running ---- */
 
 static bool shares(pid_t one, pid_t other) {
     return trap_shares_memory(one, other);
@@ -237,6 +264,46 @@ static void on_stop(struct stop *stop) {
     ignore_gone(engine_pass(stop));
 }
 
+/* Bytes of code that are not those of their files. */
+static size_t count_changed(struct task *task) {
+    struct maps maps;
+    size_t changed = 0;
+    must(maps_read(task->tid, &maps));
+    for (size_t i = 0; i < maps.count; i++) {
+        const struct mapping *mapping = &maps.mappings[i];
+        size_t size = mapping->end - mapping->start;
+        if (!(mapping->protection & PROT_EXEC) || mapping->name[0] != '/')
+            continue;
+        int fd = mapping_open(task->tid, mapping);
+        uint8_t *file = calloc(1, size), *memory = calloc(1, size);
+        ssize_t got = pread(fd, file, size, (off_t)mapping->offset);
+        task_read(task, mapping->start, memory, size);
+        for (ssize_t k = 0; k < got; k++)
+            changed += file[k] != memory[k];
+        free(file);
+        free(memory);
+        close(fd);
+    }
+    maps_deinit(&maps);
+    return changed;
+}
+
+static void leave(void) {
+    struct halt halt = {0};
+    struct patch_set *set = processes[0].set;
+    size_t away;
+    double start = now();
+    must(halt_process(&engine, main_pid, &halt));
+    struct task *task = halt.stops[0].task;
+    must(patch_disarm(set, &halt, &away));
+    for (size_t i = 0; i < halt.count; i++)
+        ignore_gone(patch_vacate(set, &halt.stops[i]));
+    size_t changed = count_changed(task);
+    must(detach(&engine, main_pid, NULL, &halt, NULL));
+    fprintf(stderr, "patch_all: left in %.1f ms; %zu places patched away, %zu bytes changed\n", (now() - start) * 1000, away, changed);
+    exit(changed || away ? 1 : 0);
+}
+
 /* Stop all threads of the first process; disarm; let them run; and the other way. */
 static void toggle(void) {
     struct process *process = NULL;
@@ -250,9 +317,8 @@ static void toggle(void) {
     struct error *err = halt_process(&engine, main_pid, &halt);
     size_t count = 0, away = 0;
     if (!err && halt.count) {
-        struct task *task = halt.stops[0].task;
         if (patch_is_armed(process->set))
-            err = patch_disarm(process->set, task, &away);
+            err = patch_disarm(process->set, &halt, &away);
         else
             err = patch_arm(process->set, &halt, &count);
         waited += count;
@@ -278,7 +344,9 @@ static void loop(void) {
         must(engine_next(&engine, &stop));
         if (stop.kind == STOP_NONE)
             return;
-        if (stop.kind == STOP_TICK)
+        if (stop.kind == STOP_TICK && options.detach)
+            leave();
+        else if (stop.kind == STOP_TICK)
             toggle();
         else
             on_stop(&stop);
@@ -299,6 +367,12 @@ static char **read_options(char **argv) {
             options.only = *++argv;
         else if (!strcmp(*argv, "--toggle"))
             options.toggle = (unsigned)atoi(*++argv);
+        else if (!strcmp(*argv, "--attach"))
+            options.attach = atoi(*++argv);
+        else if (!strcmp(*argv, "--recover"))
+            options.recover = true;
+        else if (!strcmp(*argv, "--detach"))
+            options.detach = (unsigned)atoi(*++argv);
         else if (!strcmp(*argv, "--first"))
             options.first = strtoul(*++argv, NULL, 10);
         else if (!strcmp(*argv, "--last"))
@@ -313,9 +387,12 @@ int main(int argc, char **argv) {
     (void)argc;
     argv = read_options(argv + 1);
     engine_init(&engine);
-    start(argv);
-    if (options.toggle)
-        must(engine_set_tick(options.toggle));
+    if (options.attach)
+        start_attached();
+    else
+        start(argv);
+    if (options.toggle || options.detach)
+        must(engine_set_tick(options.detach ? options.detach : options.toggle));
     loop();
     if (toggles)
         fprintf(stderr, "patch_all: %zu times armed or disarmed, pause %.2f ms on average, %.2f ms at most; %zu windows waited\n",
