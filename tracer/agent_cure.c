@@ -122,7 +122,7 @@ struct error *agent_cure(struct engine *engine, pid_t pid, struct halt *halt, si
         task = halt->stops[i].task->stopped ? halt->stops[i].task : NULL;
     if (!task)
         return NULL;
-    TRY(ignore_gone(patch_recover(task, &restored)));
+    TRY(ignore_gone(patch_recover(halt, &restored)));
     for (size_t i = 0; i < halt->count; i++)
         if (find_block(halt->stops[i].task, &at, &block)) {
             found++;

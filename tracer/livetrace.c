@@ -299,6 +299,8 @@ static struct error *on_gone(struct livetrace *live, const struct stop *stop) {
 
 static struct error *on_signal(struct livetrace *live, struct stop *stop) {
     bool done;
+    if (!stop->signo) /* settle() has found that there is nothing to deliver */
+        return resume(live, stop->task, 0);
     struct error *err = calltrace_signal_stop(live->calltrace, stop, &done);
     return resume_all_the_same(live, stop->task, done ? 0 : stop->signo, err);
 }

@@ -401,7 +401,7 @@ struct error *calltrace_disarm(struct calltrace *calltrace, pid_t pid, struct ha
     if (!known || !known->process->jumps || known->process->traps_borrowed || !task)
         return NULL;
     struct traced_process *process = known->process;
-    TRY(ignore_gone(patch_disarm(process->jumps->patches, task, NULL)));
+    TRY(ignore_gone(patch_disarm(process->jumps->patches, halt, NULL)));
     TRY(withdraw(process, halt));
     TRY(unmap(process, halt));
     process->jumps->is_active = false;
