@@ -205,9 +205,8 @@ struct error *trace_needs(struct traced_thread *thread, const struct emission *e
 
 /* ---- trace_jumps.c: planting jump probes ---- */
 
-/* The process gets jump probes, if they are wanted and it can have them: its first task stands still. An attached one
- * gets no traps beside them, which it would die of when its tracer is killed. */
-struct error *trace_jumps_begin(struct traced_process *process, struct task *task, bool is_attached);
+/* The process gets jump probes, if they are wanted and it can have them: its first task stands still. */
+struct error *trace_jumps_begin(struct traced_process *process, struct task *task);
 /* Of a fork child. */
 struct error *trace_jumps_clone(const struct traced_process *parent, struct traced_process *child);
 /* All is gone (exec), or belongs to the parent (a vfork child). */

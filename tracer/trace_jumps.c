@@ -1,5 +1,5 @@
 /* trace_jumps: jump probes for what was selected, site by site. What needs a stopped task, and what code cannot be patched
- * for, is left to traps. Where these are not wanted (an attached process would not survive the death of its tracer), less
+ * for, is left to traps. Where these are not wanted (an attached process does not survive the death of its tracer), less
  * is noted: an argument that only a stopped task shows is unreadable, a statement is left out. */
 #include "tracer/calltrace_state.h"
 
@@ -70,7 +70,7 @@ static struct error *create(struct traced_process *process, struct task *task, s
     return NULL;
 }
 
-struct error *trace_jumps_begin(struct traced_process *process, struct task *task, bool is_attached) {
+struct error *trace_jumps_begin(struct traced_process *process, struct task *task) {
     const struct calltrace *calltrace = process->calltrace;
     if (calltrace->options->probe_kind == PROBES_TRAP || calltrace->host.instruction || process->jumps)
         return NULL;
@@ -80,7 +80,7 @@ struct error *trace_jumps_begin(struct traced_process *process, struct task *tas
     struct error *err = create(process, task, jumps);
     if (!err) {
         process->jumps = jumps;
-        process->no_traps = calltrace->options->probe_kind == PROBES_JUMP || is_attached;
+        process->no_traps = calltrace->options->probe_kind == PROBES_JUMP;
         return NULL;
     }
     if (jumps->agent)

@@ -154,7 +154,7 @@ struct error *calltrace_process(struct calltrace *calltrace, struct task *task, 
     TRY(process_event(thread, names[origin]));
     struct error *err = process_is_32_bit(task->tid)
                             ? error_new(ERROR_UNSUPPORTED, "process %d: a 32-bit program", task->tid)
-                            : trace_jumps_begin(process, task, origin == ORIGIN_ATTACH);
+                            : trace_jumps_begin(process, task);
     if (!err)
         err = trace_ring_begin(thread, task);
     if (!err)
