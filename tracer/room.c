@@ -98,8 +98,8 @@ static bool is_reserved(const struct room_reserved *reserved, uint64_t start, ui
     return false;
 }
 
-/* Where in the gap [start, end) below `above` it may lie: at its upper end, since what is below (the heap) grows
- * upwards. 0: nowhere. */
+/* Where in the gap [start, end) below `above` it may lie: at its upper end, since what is below (the heap)
+ * grows upwards. 0: nowhere. */
 static uint64_t place_in_gap(const struct room_reserved *reserved, uint64_t size, uint64_t start,
                              uint64_t end, const struct mapping *above) {
     uint64_t margin = !strcmp(above->name, "[stack]") ? STACK_MARGIN : MARGIN;
