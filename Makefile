@@ -35,7 +35,7 @@ LIBRARY_ROOMS := $(foreach room,$(filter-out cmd,$(ROOMS)),$(if $(call room_sour
 LIBRARIES := $(foreach room,$(LIBRARY_ROOMS),$(BUILD)/lib$(room).a)
 ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS)))
 ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS)))
-TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/patch/*.[ch] tests/bench/*.c tests/victims/*.c tests/victims/*.cc tests/tracing/*.c \
+TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/patch/*.[ch] tests/patch/programs/* tests/bench/*.c tests/victims/*.c tests/victims/*.cc tests/tracing/*.c \
           tests/tracing/*.cc)
 
 .PHONY: all setup setup-tests demo check bench soak layers lint format help install uninstall clean unit-tests fuzzers patchers
@@ -146,11 +146,11 @@ setup-tests:
 check: setup-tests
 	@$(MAKE) --no-print-directory check-built
 
-check-built: all unit-tests lint
+check-built: all unit-tests patchers lint
 	@$(MAKE) --no-print-directory ASAN=1 all fuzzers unit-tests
 	@tests/run.sh all
 
-soak: setup-tests all unit-tests
+soak: setup-tests all unit-tests patchers
 	@$(MAKE) --no-print-directory ASAN=1 all fuzzers unit-tests
 	@SOAK=1 tests/run.sh all
 

@@ -56,7 +56,7 @@ struct trace_options {
     int probe_kind; /* enum probe_choice */
     bool lossless;
     bool list_probes;
-    int timestamps; /* enum timestamp_choice */
+    int timestamps;  /* enum timestamp_choice */
     char *output;    /* NULL: trace.json, or trace.jsonl */
     int format;      /* enum output_format */
     char *debug_dir; /* NULL: none */

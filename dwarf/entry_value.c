@@ -119,8 +119,8 @@ static bool was_seen(const struct evaluation *evaluation, const uint8_t *express
                      struct location_value *ret) {
     const struct evaluation_callbacks *callbacks = evaluation->callbacks;
     uint64_t value;
-    if (evaluation->depth || size != 1 || expression[0] < DW_OP_reg0 || expression[0] > DW_OP_reg31 || !callbacks ||
-        !callbacks->entry_register ||
+    if (evaluation->depth || size != 1 || expression[0] < DW_OP_reg0 || expression[0] > DW_OP_reg31 ||
+        !callbacks || !callbacks->entry_register ||
         !callbacks->entry_register(callbacks->context, expression[0] - DW_OP_reg0, &value))
         return false;
     location_value_from_u64(value, ret);

@@ -32,7 +32,7 @@ struct frame_registers {
     /* The NT_X86_XSTATE (or NT_FPREGSET) area for xmm, ymm and st, or NULL; not owned. Only the innermost
      * frame has it: these registers do not outlive calls. */
     const void *xstate;
-    size_t xstate_size; /* bytes */
+    size_t xstate_size;    /* bytes */
     struct frame_log *log; /* or NULL; not owned */
 };
 

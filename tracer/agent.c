@@ -109,7 +109,8 @@ static struct error *make_file(struct agent *agent, struct task *task) {
     return err;
 }
 
-/* Memory that nobody takes away while the program runs: what the program's own file has that cannot be written. */
+/* Memory that nobody takes away while the program runs: what the program's own file has that cannot be
+ * written. */
 static void find_constants(struct agent *agent, pid_t pid, const struct maps *maps) {
     char path[64];
     struct stat file;
@@ -119,8 +120,8 @@ static void find_constants(struct agent *agent, pid_t pid, const struct maps *ma
         return;
     for (size_t i = 0; i < maps->count && count < AGENT_CONSTANT_MOST; i++) {
         const struct mapping *mapping = &maps->mappings[i];
-        if (mapping->inode == file.st_ino && mapping->device == file.st_dev && mapping->protection & PROT_READ &&
-            !(mapping->protection & PROT_WRITE)) {
+        if (mapping->inode == file.st_ino && mapping->device == file.st_dev &&
+            mapping->protection & PROT_READ && !(mapping->protection & PROT_WRITE)) {
             agent->constants[count].start = mapping->start;
             agent->constants[count++].end = mapping->end;
         }
@@ -141,7 +142,8 @@ static struct error *infect(struct agent *agent, struct task *task, bool lossles
     find_constants(agent, task->tid, &maps);
     maps_deinit(&maps);
     if (!agent->instruction)
-        return error_new(ERROR_UNSUPPORTED, "process %d: no syscall instruction to map memory with", task->tid);
+        return error_new(ERROR_UNSUPPORTED, "process %d: no syscall instruction to map memory with",
+                         task->tid);
     TRY(map_code(agent, task));
     agent->full = agent->code + (lossless ? image->wait : image->drop);
     agent->text = agent->code + image->text;
@@ -193,8 +195,8 @@ void agent_destroy(struct agent *agent) {
 /* Another view of the slot's part of the file, at address. */
 static struct error *map_view(struct agent *agent, struct task *by, unsigned slot, uint64_t address) {
     int64_t result;
-    CALL(agent, by, "mapping a ring", SYS_mremap, &result, agent->file + ring_offset(slot), 0, AGENT_RING_SIZE,
-         MREMAP_MAYMOVE | MREMAP_FIXED, address);
+    CALL(agent, by, "mapping a ring", SYS_mremap, &result, agent->file + ring_offset(slot), 0,
+         AGENT_RING_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, address);
     return NULL;
 }
 
@@ -208,15 +210,16 @@ static struct error *map_ring(struct agent *agent, struct task *by, unsigned slo
     TRY(map_view(agent, by, slot, address));
     TRY(map_view(agent, by, slot, address + AGENT_RING_SIZE));
     agent->rings[slot] = address;
-    return INJECT(by, agent->instruction, SYS_madvise, &result, address, 2ull * AGENT_RING_SIZE, MADV_DONTDUMP);
+    return INJECT(by, agent->instruction, SYS_madvise, &result, address, 2ull * AGENT_RING_SIZE,
+                  MADV_DONTDUMP);
 }
 
 static struct error *set_base(struct task *task, uint64_t base) {
     return trace_set_user_word(task->tid, offsetof(struct user, regs.gs_base), base);
 }
 
-/* What lies above rsp in its stack. A mapping may hold more than a stack, which may be unmapped apart from it: but for
- * the first thread's, no more than is above rsp now. */
+/* What lies above rsp in its stack. A mapping may hold more than a stack, which may be unmapped apart from
+ * it: but for the first thread's, no more than is above rsp now. */
 static void find_stack(struct task *task, struct agent_block *block) {
     struct user_regs_struct regs;
     struct maps maps;
@@ -282,7 +285,8 @@ struct error *agent_unmap(struct agent *agent, struct task *task) {
     int64_t result;
     for (unsigned slot = 0; slot < RING_SLOTS; slot++)
         if (agent->rings[slot]) {
-            TRY(INJECT(task, agent->instruction, SYS_munmap, &result, agent->rings[slot], 2ull * AGENT_RING_SIZE));
+            TRY(INJECT(task, agent->instruction, SYS_munmap, &result, agent->rings[slot],
+                       2ull * AGENT_RING_SIZE));
             agent->rings[slot] = 0;
         }
     if (agent->file)

@@ -82,16 +82,16 @@ struct error *calltrace_signal(struct calltrace *calltrace, pid_t tid, const sig
 struct error *calltrace_call(struct calltrace *calltrace, pid_t tid, const struct syscall_call *call,
                              const struct memory_reader *memory);
 
-/* Deal with what jump probes have noted; at most so many records, *ret_more: there may be more. Called again and again,
- * also from another thread when that has made sure that no other function here is running. */
+/* Deal with what jump probes have noted; at most so many records, *ret_more: there may be more. Called again
+ * and again, also from another thread when that has made sure that no other function here is running. */
 struct error *calltrace_drain(struct calltrace *calltrace, unsigned most, bool *ret_more);
 /* After an attach: halt has the stops of all threads of the processes that were begun. */
 struct error *calltrace_arm(struct calltrace *calltrace, struct halt *halt);
-/* To be called with each STOP_SIGNAL first. calltrace_drain() may be running: the task may wait for it. The task may be made to run on a little: *stop may be another one
- * afterwards, of any kind. */
+/* To be called with each STOP_SIGNAL first. calltrace_drain() may be running: the task may wait for it. The
+ * task may be made to run on a little: *stop may be another one afterwards, of any kind. */
 struct error *calltrace_settle(struct calltrace *calltrace, struct stop *stop);
-/* Take the jump probes out of a process whose threads all stand still, as halt says; stops may be others afterwards, as
- * with calltrace_settle(). For leaving it. */
+/* Take the jump probes out of a process whose threads all stand still, as halt says; stops may be others
+ * afterwards, as with calltrace_settle(). For leaving it. */
 struct error *calltrace_disarm(struct calltrace *calltrace, pid_t pid, struct halt *halt);
 
 /* New mappings may hold modules to be traced: look at them. */

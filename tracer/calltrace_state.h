@@ -20,10 +20,10 @@ struct traced_process {
     struct calltrace *calltrace;
     pid_t pid, shown_pid;
     struct process_modules modules;
-    struct trap_set *traps; /* NULL after an error; a vfork child's is its parent's */
+    struct trap_set *traps;    /* NULL after an error; a vfork child's is its parent's */
     struct jump_probes *jumps; /* NULL: none. Shared with a vfork child */
     bool traps_borrowed;
-    bool no_traps; /* only jump probes are wanted */
+    bool no_traps;                 /* only jump probes are wanted */
     struct loaded_module *planted; /* modules whose sites are planted */
     size_t planted_count;
     struct trace_writer *writer;
@@ -37,11 +37,11 @@ struct traced_thread {
     struct task *task; /* of the engine or the puppet; not owned */
     pid_t tid, shown_tid;
     struct thread_frames frames;
-    struct ring ring;     /* zeroed: none */
-    uint64_t last_ns;     /* of its last record */
-    uint64_t lost;        /* records that its ring had no room for */
-    bool has_gap;         /* some were lost: frames that are gone may have been left properly */
-    uint64_t gap_end;     /* up to this place in the ring */
+    struct ring ring; /* zeroed: none */
+    uint64_t last_ns; /* of its last record */
+    uint64_t lost;    /* records that its ring had no room for */
+    bool has_gap;     /* some were lost: frames that are gone may have been left properly */
+    uint64_t gap_end; /* up to this place in the ring */
 };
 
 /* A process's memory as it would be without probes of any kind. It must outlive the reader. */
@@ -93,26 +93,27 @@ struct calltrace {
     bool full, any_selected;
 };
 
-/* One passage of a site, as it is looked at: by a task that stands there, or by the record that it has left in its
- * ring (trace_rings.c). All that is looked at comes through registers and memory. */
+/* One passage of a site, as it is looked at: by a task that stands there, or by the record that it has left
+ * in its ring (trace_rings.c). All that is looked at comes through registers and memory. */
 struct hit_context {
     struct calltrace *calltrace;
     struct traced_thread *thread;
     struct site *site;
-    unsigned kinds;         /* of the site's (enum site_kind): what this passage is about */
+    unsigned kinds; /* of the site's (enum site_kind): what this passage is about */
     struct frame_registers registers;
     struct memory_reader memory;
-    uint64_t rsp, fs_base;  /* fs_base 0: not known */
+    uint64_t rsp, fs_base; /* fs_base 0: not known */
     uint64_t bias;
     uint64_t now;
-    /* Where the instruction goes: as it was decoded, with all registers when there are flags to look at; or known. */
+    /* Where the instruction goes: as it was decoded, with all registers when there are flags to look at; or
+     * known. */
     const struct displaced *displaced;
     const struct user_regs_struct *regs; /* NULL: those of `registers` must do */
     bool has_destination;
     uint64_t destination;
     struct frame_stack *stack;
     const struct entry_registers *entry; /* without a stack: of the function */
-    struct counted_types *counted; /* types that were made for this hit (trace_counted.c) */
+    struct counted_types *counted;       /* types that were made for this hit (trace_counted.c) */
 };
 
 /* ---- trace_hits.c ---- */
@@ -199,9 +200,10 @@ bool trace_destination(struct hit_context *context, uint64_t *ret);
 
 /* ---- trace_needs.c ---- */
 
-/* What looking at this emission will ask for; its layout is not placed yet. ERROR_UNSUPPORTED with the reason when only
- * a stopped task can answer. The thread is any of the process. */
-struct error *trace_needs(struct traced_thread *thread, const struct emission *emission, struct record_layout *ret);
+/* What looking at this emission will ask for; its layout is not placed yet. ERROR_UNSUPPORTED with the reason
+ * when only a stopped task can answer. The thread is any of the process. */
+struct error *trace_needs(struct traced_thread *thread, const struct emission *emission,
+                          struct record_layout *ret);
 
 /* ---- trace_jumps.c: planting jump probes ---- */
 
@@ -224,15 +226,15 @@ const char *trace_jumps_obstacle(const struct traced_process *process, uint64_t 
 /* ---- trace_list.c ---- */
 
 /* Print which probes a function has got; obstacle: why it has no jumps at all, or NULL. */
-void trace_list_function(const struct traced_process *process, const struct traced_function *function, uint64_t bias,
-                         const char *obstacle);
+void trace_list_function(const struct traced_process *process, const struct traced_function *function,
+                         uint64_t bias, const char *obstacle);
 
 /* ---- trace_rings.c ---- */
 
 /* A ring for a thread that stands still. */
 struct error *trace_ring_begin(struct traced_thread *thread, struct task *by);
-/* Take out and deal with all that the rings of all processes hold up to now. stopped: a thread that stands still, whose
- * ring is emptied whatever the time; NULL: none. */
+/* Take out and deal with all that the rings of all processes hold up to now. stopped: a thread that stands
+ * still, whose ring is emptied whatever the time; NULL: none. */
 struct error *trace_rings_drain(struct calltrace *calltrace, struct traced_thread *stopped);
 
 /* ---- trace_variables.c ---- */

@@ -1,7 +1,7 @@
 /* drainer: a thread of reel's that deals with what jump probes have noted, while the program runs.
  *
- * All of calltrace.h is used by one thread at a time: whoever holds the lock. The thread that deals with stops takes it
- * around each of them, and has precedence. */
+ * All of calltrace.h is used by one thread at a time: whoever holds the lock. The thread that deals with
+ * stops takes it around each of them, and has precedence. */
 #ifndef REEL_TRACER_DRAINER_H
 #define REEL_TRACER_DRAINER_H
 

@@ -12,7 +12,8 @@ enum { RAX = 0, RCX = 1, RDX = 2, RSP = 4, R11 = 11 };
 /* By DWARF number (System V ABI, figure 3.36). */
 static const uint8_t encodings[16] = {0, 2, 1, 3, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15};
 
-#define PUT(code, ...) buffer_put(code, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+#define PUT(code, ...)                                                                                       \
+    buffer_put(code, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 /* ---- instructions ---- */
 
@@ -29,7 +30,8 @@ static uint8_t rex(bool wide, unsigned reg, unsigned base) {
 }
 
 /* mov between reg and memory; size 1, 2, 4 or 8. */
-static void move(struct buffer *code, bool load, unsigned size, unsigned reg, unsigned base, int32_t displacement) {
+static void move(struct buffer *code, bool load, unsigned size, unsigned reg, unsigned base,
+                 int32_t displacement) {
     if (size == 2)
         buffer_put_u8(code, 0x66);
     buffer_put_u8(code, rex(size == 8, reg, base));
@@ -95,7 +97,8 @@ struct saved {
     int32_t skipped; /* bytes below the program's rsp that are left alone */
 };
 
-/* Below rsp lies the red zone, and at a `ret` what was the frame a moment ago: variables are looked at there, too. */
+/* Below rsp lies the red zone, and at a `ret` what was the frame a moment ago: variables are looked at there,
+ * too. */
 static int32_t kept_below(const struct record_layout *layout, const struct emit_place *place) {
     int64_t kept = place->red_zone_is_dead ? 0 : RED_ZONE;
     for (size_t i = 0; i < layout->memory_count; i++) {
@@ -106,7 +109,8 @@ static int32_t kept_below(const struct record_layout *layout, const struct emit_
     return (int32_t)((kept + 15) & ~INT64_C(15));
 }
 
-static struct saved save(struct buffer *code, const struct record_layout *layout, const struct emit_place *place) {
+static struct saved save(struct buffer *code, const struct record_layout *layout,
+                         const struct emit_place *place) {
     struct saved saved = {.r11 = 0, .skipped = kept_below(layout, place)};
     if (saved.skipped)
         lea(code, RSP, RSP, -saved.skipped);
@@ -137,7 +141,7 @@ static void reserve(struct buffer *code, uint32_t size, size_t ret[2]) {
     buffer_put_u32(code, AGENT_MAGIC);
     ret[0] = jump(code, CONDITION_NOT_ZERO);
     size_t again = code->size;
-    with_block(code, 0x8b, RAX, AGENT_HEAD); /* mov */
+    with_block(code, 0x8b, RAX, AGENT_HEAD);  /* mov */
     with_block(code, 0x3b, RAX, AGENT_LIMIT); /* cmp */
     size_t full = jump(code, CONDITION_ABOVE);
     PUT(code, 0xb8); /* mov eax, size */
@@ -161,7 +165,8 @@ static void reserve(struct buffer *code, uint32_t size, size_t ret[2]) {
         code->data[over - 1] = (uint8_t)(code->size - over);
 }
 
-static void note_registers(struct buffer *code, const struct record_layout *layout, const struct saved *saved) {
+static void note_registers(struct buffer *code, const struct record_layout *layout,
+                           const struct saved *saved) {
     for (unsigned reg = 0; reg < LAYOUT_REGISTERS; reg++) {
         int32_t at = layout->register_at[reg];
         if (!(layout->registers >> reg & 1))
@@ -193,7 +198,8 @@ static void copy(struct buffer *code, unsigned base, int32_t from, int32_t to, u
 }
 
 /* The same, at an address that rax must hold: anew for each word. */
-static void copy_behind_rax(struct buffer *code, const struct saved *saved, int32_t from, int32_t to, uint32_t size) {
+static void copy_behind_rax(struct buffer *code, const struct saved *saved, int32_t from, int32_t to,
+                            uint32_t size) {
     for (uint32_t done = 0; done < size;) {
         unsigned part = 8;
         while (part > size - done)

@@ -1,8 +1,8 @@
 /* jump_probes: the fast back end of the call tracer in one address space.
  *
- * What a stop at a site would look at is found out beforehand (trace_needs.c); code that notes just that in a ring is put
- * in front of the site's instruction (patch.h, emit_record.h); the records are taken out of the rings and looked at as if
- * they were stops (trace_rings.c). What cannot be done so is left to traps. */
+ * What a stop at a site would look at is found out beforehand (trace_needs.c); code that notes just that in a
+ * ring is put in front of the site's instruction (patch.h, emit_record.h); the records are taken out of the
+ * rings and looked at as if they were stops (trace_rings.c). What cannot be done so is left to traps. */
 #ifndef REEL_TRACER_JUMP_PROBES_H
 #define REEL_TRACER_JUMP_PROBES_H
 
@@ -34,7 +34,7 @@ struct emission_ids {
 struct emissions {
     struct emission **items;
     size_t count, room;
-    uint32_t base; /* a record's id is this, and its emission's index, and 1 */
+    uint32_t base;               /* a record's id is this, and its emission's index, and 1 */
     struct emission_ids **sites; /* what patch_site.user points to */
     size_t site_count, site_room;
     unsigned users;

@@ -624,7 +624,8 @@ static struct error *cure(struct livetrace *live, struct halt *halt) {
     size_t restored = 0;
     struct error *err = agent_cure(&live->engine, live->pid, halt, &restored);
     if (!err && restored)
-        say("process %d: a reel that was killed had left %zu probes in it: they have been taken out", live->pid, restored);
+        say("process %d: a reel that was killed had left %zu probes in it: they have been taken out",
+            live->pid, restored);
     if (err)
         error_free(detach(&live->engine, live->pid, NULL, halt, NULL));
     return err;
@@ -668,10 +669,12 @@ static void report(const struct livetrace *live) {
         say("%llu functions traced; %llu events in %s%s", (unsigned long long)totals.functions,
             (unsigned long long)totals.events, totals.path, totals.files > 1 ? " and others" : "");
     if (totals.lost)
-        say("%llu records of jump probes were lost: reel could not keep up (--lossless lets the program wait)",
+        say("%llu records of jump probes were lost: reel could not keep up (--lossless lets the program "
+            "wait)",
             (unsigned long long)totals.lost);
     if (totals.dropped > totals.lost)
-        say("%llu events were dropped: the trace has reached its limit", (unsigned long long)(totals.dropped - totals.lost));
+        say("%llu events were dropped: the trace has reached its limit",
+            (unsigned long long)(totals.dropped - totals.lost));
 }
 
 struct error *livetrace_run(const struct livetrace_options *options, int *ret_status) {

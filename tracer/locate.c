@@ -50,9 +50,10 @@ static bool entry_register(void *context, unsigned reg, uint64_t *ret) {
 static struct error *prepare(const struct locate_request *request, struct located *located) {
     located->request = request;
     located->unallocated = false;
-    located->callbacks = (struct evaluation_callbacks){
-        .context = located, .module_at = module_at, .tls_address = thread_local_address,
-        .entry_register = entry_register};
+    located->callbacks = (struct evaluation_callbacks){.context = located,
+                                                       .module_at = module_at,
+                                                       .tls_address = thread_local_address,
+                                                       .entry_register = entry_register};
     return evaluation_init(&located->evaluation, request->module->module, request->function, request->bias,
                            request->registers, request->memory, &located->callbacks);
 }

@@ -227,7 +227,8 @@ struct error *patch_add(struct patch_set *set, const struct patch_code *code, ui
     return NULL;
 }
 
-struct error *patch_avoid(struct patch_set *set, const struct patch_code *code, uint64_t bias, uint64_t vaddr) {
+struct error *patch_avoid(struct patch_set *set, const struct patch_code *code, uint64_t bias,
+                          uint64_t vaddr) {
     uint32_t module;
     TRY(find_module(set, code, bias, &module));
     return patch_plan_take(&set->modules[module].plan, vaddr, vaddr + 1);

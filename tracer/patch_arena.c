@@ -25,12 +25,22 @@ struct error *patch_find_instruction(struct patch_set *set, struct task *task) {
     return NULL;
 }
 
-static struct error *make(struct patch_set *set, struct task *task, uint64_t address, uint64_t size) {
+/* As large as wanted, or as there is room for. */
+static uint64_t find_place(const struct patch_set *set, uint64_t address, uint64_t least, uint64_t *size) {
+    uint64_t place;
+    while (!(place = room_near(&set->maps, &set->reserved, *size, address)) && *size / 2 >= least &&
+           *size > PATCH_PAGE)
+        *size = (*size / 2 + PATCH_PAGE - 1) & ~(PATCH_PAGE - 1);
+    return place;
+}
+
+static struct error *make(struct patch_set *set, struct task *task, uint64_t address, uint64_t least,
+                          uint64_t size) {
     TRY(patch_find_instruction(set, task));
     for (int attempt = 0; attempt < 2; attempt++) { /* another thread may take the place first */
         int64_t result;
         TRY(patch_read_maps(set, task));
-        uint64_t place = room_near(&set->maps, &set->reserved, size, address);
+        uint64_t place = find_place(set, address, least, &size);
         if (!place)
             return error_new(ERROR_UNSUPPORTED, "jump probes at 0x%llx: no room for memory near the code",
                              (unsigned long long)address);
@@ -60,7 +70,7 @@ struct error *patch_arena_get(struct patch_set *set, struct task *task, uint64_t
     if (!set->arena_count || !serves(&set->arenas[set->arena_count - 1], address, size)) {
         uint64_t whole = estimate < ARENA_LEAST ? ARENA_LEAST : estimate > ARENA_MOST ? ARENA_MOST : estimate;
         whole = whole < size ? size : whole;
-        TRY(make(set, task, address, (whole + PATCH_PAGE - 1) & ~(PATCH_PAGE - 1)));
+        TRY(make(set, task, address, size, (whole + PATCH_PAGE - 1) & ~(PATCH_PAGE - 1)));
     }
     *ret = &set->arenas[set->arena_count - 1];
     return NULL;

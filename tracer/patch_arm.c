@@ -86,8 +86,8 @@ static uint64_t moved_address(const struct patch_set *set, const struct patch_tr
     return 0;
 }
 
-/* A thread in the middle of a window goes on in the trampoline; unless it is about to be sent to a handler, to which
- * that must not show. */
+/* A thread in the middle of a window goes on in the trampoline; unless it is about to be sent to a handler,
+ * to which that must not show. */
 static struct error *move_task(struct patch_set *set, const struct stop *stop) {
     struct user_regs_struct regs;
     if (!stop->task->stopped)
@@ -112,9 +112,9 @@ static struct error *move_task(struct patch_set *set, const struct stop *stop) {
 
 /* In the frame of a signal handler, from its return address on: rip, and the word with cs. Source: struct
  * rt_sigframe, arch/x86/include/asm/sigframe.h. */
-#define FRAME_RIP_AT  (8 + 40 + 16 * 8)
-#define FRAME_CS_AT   (FRAME_RIP_AT + 16)
-#define FRAME_CS_64   0x33
+#define FRAME_RIP_AT (8 + 40 + 16 * 8)
+#define FRAME_CS_AT  (FRAME_RIP_AT + 16)
+#define FRAME_CS_64  0x33
 
 /* Whatever looks like a frame that returns into the middle of a window keeps that from being armed. */
 static void scan_bytes(struct patch_set *set, const uint8_t *bytes, size_t size) {
@@ -173,7 +173,6 @@ static struct error *scan_stacks(struct patch_set *set, const struct halt *halt)
 
 /* ---- writing ---- */
 
-
 /* How the writes are to become. */
 struct change {
     bool arm, dry; /* dry: look only, whether all is as expected */
@@ -201,8 +200,8 @@ static bool change(struct patch_set *set, struct patch_write *write, uint8_t *by
     return true;
 }
 
-/* All writes that begin in the page of the one at index `first`; none reaches into the next page. *ret_next is the first
- * one behind. */
+/* All writes that begin in the page of the one at index `first`; none reaches into the next page. *ret_next
+ * is the first one behind. */
 static struct error *change_page(struct patch_set *set, struct task *task, struct change *how, size_t first,
                                  size_t *ret_next) {
     uint8_t bytes[PATCH_PAGE];

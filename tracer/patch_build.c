@@ -24,12 +24,13 @@ struct build {
     struct task *task;
     patch_emit *emit;
     void *context;
+    struct patch_place place; /* of what is emitted now */
     struct patch_module *module;
     struct patch_record **records; /* pending ones of the module, by `where` */
     struct patch_wish *wishes;     /* of the same index */
     size_t count;
-    struct pending *pending;       /* of the windows of the module's plan */
-    struct buffer code;    /* of one trampoline */
+    struct pending *pending; /* of the windows of the module's plan */
+    struct buffer code;      /* of one trampoline */
     struct buffer unwritten; /* trampolines that the task has not got yet, */
     uint64_t unwritten_at;   /* which belong there */
     uint64_t page;           /* the page of the task that was read last, plus 1 */
@@ -110,7 +111,8 @@ static uint64_t resolve(const struct making *making, uint64_t target) {
     const struct build *build = making->build;
     const struct patch_plan *plan = &build->module->plan;
     const struct patch_window *window = patch_plan_find(plan, target - build->module->bias);
-    if (!window || window->shape != PATCH_COPY || !window->is_new || window->low != target - build->module->bias)
+    if (!window || window->shape != PATCH_COPY || !window->is_new ||
+        window->low != target - build->module->bias)
         return target;
     if (window == making->window)
         return making->at;
@@ -121,11 +123,9 @@ static uint64_t resolve(const struct making *making, uint64_t target) {
 static struct error *emit(struct making *making, const struct patch_record *record, enum patch_edge edge) {
     struct build *build = making->build;
     bool is_boundary = edge == PATCH_BEFORE && record->site.kinds & (PATCH_ENTRY | PATCH_EXIT);
-    struct patch_place place = {.site = &record->site,
-                                .edge = edge,
-                                .flags_are_dead = is_boundary,
-                                .red_zone_is_dead = is_boundary};
-    return build->emit(build->context, &place, making->at + build->code.size, &build->code);
+    build->place = (struct patch_place){
+        .site = &record->site, .edge = edge, .flags_are_dead = is_boundary, .red_zone_is_dead = is_boundary};
+    return build->emit(build->context, &build->place, making->at + build->code.size, &build->code);
 }
 
 static bool is_branch(const struct displaced *displaced) {

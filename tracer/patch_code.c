@@ -291,7 +291,8 @@ static struct error *on_instruction(struct patch_code_walk *walk, const ZydisDec
             walk->function->has_inner_jump = true;
     }
     if (is_relative)
-        return on_address(walk, instruction, at + instruction->length + (uint64_t)instruction->raw.disp.value);
+        return on_address(walk, instruction,
+                          at + instruction->length + (uint64_t)instruction->raw.disp.value);
     return NULL;
 }
 
@@ -308,7 +309,8 @@ static struct error *walk_function(struct patch_code_walk *walk) {
         end = at + left;
     if (!bytes)
         return NULL;
-    function->is_signal_return = memmem(bytes, end - at < 32 ? end - at : 32, signal_return, sizeof(signal_return));
+    function->is_signal_return =
+        memmem(bytes, end - at < 32 ? end - at : 32, signal_return, sizeof(signal_return));
     while (at < end) {
         ZydisDecodedInstruction instruction;
         if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&walk->decoder, NULL, bytes, end - at, &instruction))) {
@@ -369,8 +371,9 @@ static struct error *walk_all(struct patch_code *code, const struct unwind_table
     for (size_t i = 0; !err && i < code->function_count; i++) {
         walk.function = &code->functions[i];
         walk.decoded_to = code->low + walk.function->low;
-        sweep_ranges(code, known_to, walk.function->has_frame ? code->low + walk.function->low
-                                                              : code->low + walk.function->high);
+        sweep_ranges(code, known_to,
+                     walk.function->has_frame ? code->low + walk.function->low
+                                              : code->low + walk.function->high);
         err = walk_function(&walk);
         known_to = walk.decoded_to;
     }
@@ -394,7 +397,8 @@ static void judge(struct patch_code *code, struct patch_function *function) {
         function->obstacle = "the return from signal handlers";
     if (!function->has_jump)
         return;
-    if ((function->has_inner_jump && !function->has_table) || (function->has_label && !function->has_label_table))
+    if ((function->has_inner_jump && !function->has_table) ||
+        (function->has_label && !function->has_label_table))
         mark_all(code, function);
 }
 

@@ -2,13 +2,10 @@
 
 #include <string.h>
 
-#define GROUP_5_JUMP 4 /* of opcode ff */
-#define NUMBER_RSP   4
-#define PUSH_SIZE    5  /* push $low */
-#define CALL_SIZE    13 /* and movl $high,4(%rsp) */
-#define MODRM_MEMORY_8  1
+#define GROUP_5_JUMP    4 /* of opcode ff */
+#define NUMBER_RSP      4
+#define PUSH_SIZE       5 /* push $low */
 #define MODRM_MEMORY_32 2
-#define SIB 4
 
 bool patch_copy_is_call(const struct displaced *displaced) {
     return displaced->operation == DISPLACED_CALL || displaced->operation == DISPLACED_CALL_INDIRECT;
@@ -106,8 +103,7 @@ static bool put_indirect_call(const struct displaced *displaced, uint64_t base, 
         return true;
     }
     memcpy(bytes, displaced->bytes, displaced->length);
-    bytes[displaced->modrm_at] =
-        (uint8_t)((bytes[displaced->modrm_at] & ~(7 << 3)) | (GROUP_5_JUMP << 3));
+    bytes[displaced->modrm_at] = (uint8_t)((bytes[displaced->modrm_at] & ~(7 << 3)) | (GROUP_5_JUMP << 3));
     return put_as_is(displaced, bytes, base, code);
 }
 

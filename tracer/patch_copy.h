@@ -1,8 +1,8 @@
 /* patch_copy: instructions as they are written somewhere else, to be executed there by any number of threads.
  *
- * Like the copies of window.h, but without the word of memory that those use, and within 2 GiB of the code only.
- * Registers, flags and memory become what the original would make of them; a call pushes the original return address.
- * This file knows no process. Source: Intel SDM volume 2. */
+ * Like the copies of window.h, but without the word of memory that those use, and within 2 GiB of the code
+ * only. Registers, flags and memory become what the original would make of them; a call pushes the original
+ * return address. This file knows no process. Source: Intel SDM volume 2. */
 #ifndef REEL_TRACER_PATCH_COPY_H
 #define REEL_TRACER_PATCH_COPY_H
 
@@ -17,8 +17,8 @@ bool patch_copy_ends(const struct displaced *displaced);
 /* Could an exception or a return lead behind it: is it a call? */
 bool patch_copy_is_call(const struct displaced *displaced);
 
-/* Append its copy; the first byte of code lies at `base`. The targets of direct jumps are what displaced->target
- * says. False when something is out of reach (code is then spoilt). */
+/* Append its copy; the first byte of code lies at `base`. The targets of direct jumps are what
+ * displaced->target says. False when something is out of reach (code is then spoilt). */
 bool patch_copy_put(const struct displaced *displaced, uint64_t base, struct buffer *code);
 /* Append a jump. */
 bool patch_copy_put_jump(uint64_t target, uint64_t base, struct buffer *code);

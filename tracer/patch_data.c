@@ -101,7 +101,8 @@ static bool is_code_offset(const struct patch_code *code, uint64_t offset) {
     return false;
 }
 
-/* Words that could be addresses. Where the module can lie anywhere they may also be numbers; its relocations tell. */
+/* Words that could be addresses. Where the module can lie anywhere they may also be numbers; its relocations
+ * tell. */
 static void read_words(struct patch_code *code, const struct elf_segment *segment) {
     const uint8_t *bytes = elf_bytes(code->image, segment->offset, segment->filesz);
     uint64_t span = code->high - code->low;

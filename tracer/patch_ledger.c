@@ -1,8 +1,9 @@
 /* What the memory of a process says about its patches, so that whoever comes later can take them back.
  *
- * A ledger lies in an arena, at the beginning of a page: a header, and an entry for each place that may be overwritten, in
- * order of address. It is there before the first byte is overwritten. Numbers are little endian. All of it is untrusted: the program may
- * have written there, or may have made it up. Nothing is restored but where the bytes are the ledger's patched ones. */
+ * A ledger lies in an arena, at the beginning of a page: a header, and an entry for each place that may be
+ * overwritten, in order of address. It is there before the first byte is overwritten. Numbers are little
+ * endian. All of it is untrusted: the program may have written there, or may have made it up. Nothing is
+ * restored but where the bytes are the ledger's patched ones. */
 #include "base/cursor.h"
 #include "tracer/patch_state.h"
 
@@ -12,7 +13,9 @@
 #define MAGIC       "reel patches\0\0\0\1" /* the last byte is the version of the format */
 #define MAGIC_SIZE  16
 #define HEADER_SIZE (MAGIC_SIZE + 8) /* the magic, and the number of entries (u64) */
-#define ENTRY_SIZE  24 /* address (u64), length (u8), original and patched bytes (7 each, `length` are used), kind (u8): 1 for a hole */
+#define ENTRY_SIZE                                                                                           \
+    24 /* address (u64), length (u8), original and patched bytes (7 each, `length` are used), kind (u8): 1   \
+          for a hole */
 #define ENTRY_BYTES 7
 
 static void put_entry(struct buffer *ledger, const struct patch_write *write, bool is_hole) {
@@ -47,7 +50,8 @@ struct error *patch_ledger_write(struct patch_set *set, struct task *task, const
     buffer_put_u64(&ledger, count);
     for (size_t i = 0; i < count; i++)
         put_entry(&ledger, &writes[i],
-                  writes[i].length == PATCH_JUMP && writes[i].address != set->trampolines[writes[i].trampoline].low);
+                  writes[i].length == PATCH_JUMP &&
+                      writes[i].address != set->trampolines[writes[i].trampoline].low);
     struct error *err = buffer_check(&ledger);
     if (!err)
         err = find_room(set, task, round_up(ledger.size), &at);
@@ -132,8 +136,8 @@ static struct error *read_ledger(struct task *task, const struct halt *halt, uin
     uint64_t count = 0;
     TRY(task_read_exact(task, at + MAGIC_SIZE, &count, sizeof(count)));
     if (count > (room - HEADER_SIZE) / ENTRY_SIZE)
-        return error_new(ERROR_BAD_DATA, "jump probes: what an earlier reel has left in process %d is damaged",
-                         task->tid);
+        return error_new(ERROR_BAD_DATA,
+                         "jump probes: what an earlier reel has left in process %d is damaged", task->tid);
     size_t size = count * ENTRY_SIZE;
     uint8_t *bytes = buffer_reserve(&ledger, size ? size : 1);
     struct error *err = bytes ? task_read_exact(task, at + HEADER_SIZE, bytes, size) : &error_no_memory;
@@ -154,7 +158,8 @@ static struct error *read_mapping(struct task *task, const struct halt *halt, co
                                   size_t *restored) {
     for (uint64_t at = mapping->start; at < mapping->end; at += PATCH_PAGE) {
         uint8_t magic[MAGIC_SIZE];
-        if (task_read(task, at, magic, sizeof(magic)) == sizeof(magic) && !memcmp(magic, MAGIC, sizeof(magic)))
+        if (task_read(task, at, magic, sizeof(magic)) == sizeof(magic) &&
+            !memcmp(magic, MAGIC, sizeof(magic)))
             TRY(read_ledger(task, halt, at, mapping->end - at, restored));
     }
     return NULL;

@@ -74,7 +74,8 @@ static bool find_in_window(struct shortage *shortage, struct patch_window *windo
     uint64_t high = window->high;
     if (window->shape != PATCH_LONG || !window->is_new)
         return false;
-    for (uint64_t hole = window->low + PATCH_JUMP; hole < window->low + PATCH_WINDOW_MAX - PATCH_JUMP; hole++) {
+    for (uint64_t hole = window->low + PATCH_JUMP; hole < window->low + PATCH_WINDOW_MAX - PATCH_JUMP;
+         hole++) {
         if (hole + PATCH_JUMP > high) {
             if (!may_grow || patch_stretch(plan->code, window->low, hole + PATCH_JUMP, &high) ||
                 overlaps(window->low, high, shortage->low, shortage->high) ||
@@ -108,8 +109,9 @@ static struct error *make_host(struct shortage *shortage, bool *ret_done) {
     *ret_done = false;
     for (uint64_t at = shortage->low - SHORT_REACH; at < end && !*ret_done; at++) {
         uint64_t high;
-        if (!patch_code_is_start(code, at) || patch_plan_check(plan, at) || !is_empty(plan, at, at + HOST_BYTES) ||
-            !is_reached(shortage, at + PATCH_JUMP) || at / PAGE_BYTES != (at + PATCH_JUMP - 1) / PAGE_BYTES ||
+        if (!patch_code_is_start(code, at) || patch_plan_check(plan, at) ||
+            !is_empty(plan, at, at + HOST_BYTES) || !is_reached(shortage, at + PATCH_JUMP) ||
+            at / PAGE_BYTES != (at + PATCH_JUMP - 1) / PAGE_BYTES ||
             patch_stretch(code, at, at + HOST_BYTES, &high))
             continue;
         if (!is_empty(plan, at, high) || !patch_plan_is_free(plan, at, high) ||
@@ -172,8 +174,8 @@ static struct error *reach_short(struct patch_plan *plan, uint64_t vaddr, uint64
 
 /* ---- copied blocks ---- */
 
-/* Where the block around vaddr begins: an address that only direct jumps lead to, and the instruction in front of it,
- * *ret_before, when that goes on into it (else 0). 0: it is no such block. */
+/* Where the block around vaddr begins: an address that only direct jumps lead to, and the instruction in
+ * front of it, *ret_before, when that goes on into it (else 0). 0: it is no such block. */
 static uint64_t block_start(const struct patch_plan *plan, uint64_t vaddr, uint64_t *ret_before) {
     const struct patch_code *code = plan->code;
     struct displaced displaced;
@@ -201,7 +203,8 @@ static uint64_t displacement_place(const struct patch_code *code, uint64_t sourc
     return bytes && size > 1 && bytes[0] == 0x0f && (bytes[1] & 0xf0) == 0x80 ? source + 2 : 0;
 }
 
-static struct error *note_redirect(struct patch_plan *plan, uint64_t source, uint64_t place, uint64_t target) {
+static struct error *note_redirect(struct patch_plan *plan, uint64_t source, uint64_t place,
+                                   uint64_t target) {
     if (plan->redirect_count == plan->redirect_room) {
         size_t room = plan->redirect_room ? plan->redirect_room * 2 : 64;
         struct patch_redirect *grown = realloc(plan->redirects, room * sizeof(*grown));
@@ -215,7 +218,8 @@ static struct error *note_redirect(struct patch_plan *plan, uint64_t source, uin
     return patch_plan_take(plan, source, place + sizeof(int32_t));
 }
 
-/* Make sure that the jump at `source`, or the instruction there that goes on into the block, leads to the copy at low. */
+/* Make sure that the jump at `source`, or the instruction there that goes on into the block, leads to the
+ * copy at low. */
 static struct error *lead(struct patch_plan *plan, uint64_t source, uint64_t low, bool is_jump,
                           const char **ret_obstacle) {
     const struct patch_window *window = patch_plan_find(plan, source);
@@ -236,8 +240,8 @@ static void remove_window(struct patch_plan *plan, size_t index) {
     memmove(&plan->windows[index], &plan->windows[index + 1], (plan->count - index) * sizeof(*plan->windows));
 }
 
-/* Lead all ways to the block to its copy. What was made for that when it fails is of use to nobody: windows around the
- * sources that were not there before are taken away again (one that was made longer stays so). */
+/* Lead all ways to the block to its copy. What was made for that when it fails is of use to nobody: windows
+ * around the sources that were not there before are taken away again (one that was made longer stays so). */
 static struct error *lead_all(struct patch_plan *plan, uint64_t low, uint64_t before,
                               const char **ret_obstacle) {
     uint64_t sources[SOURCES_MAX + 1], made[SOURCES_MAX + 1];
@@ -246,7 +250,8 @@ static struct error *lead_all(struct patch_plan *plan, uint64_t low, uint64_t be
     *ret_obstacle = count > SOURCES_MAX ? "too many jumps lead there" : NULL;
     if (*ret_obstacle)
         return NULL;
-    size_t jump = before ? 1 : 0; /* index of the first jump: what goes on into it needs a window, and has no choice */
+    size_t jump =
+        before ? 1 : 0; /* index of the first jump: what goes on into it needs a window, and has no choice */
     sources[0] = before;
     for (size_t i = 0; i < count; i++)
         sources[jump + i] = plan->code->low + plan->code->branches[first + i].source;

@@ -1,9 +1,10 @@
 /* A window that is given up while the program runs.
  *
- * When a moved instruction faults and the program handles the signal, the handler may return to the original address of
- * that instruction, which lies in overwritten bytes. So the original bytes have to be there by then. Other threads run
- * meanwhile: the first byte becomes int3, then the others are restored, then the first (the way of text_poke_bp(),
- * arch/x86/kernel/alternative.c). Who meets the int3 goes on in the trampoline: patch_handle(). */
+ * When a moved instruction faults and the program handles the signal, the handler may return to the original
+ * address of that instruction, which lies in overwritten bytes. So the original bytes have to be there by
+ * then. Other threads run meanwhile: the first byte becomes int3, then the others are restored, then the
+ * first (the way of text_poke_bp(), arch/x86/kernel/alternative.c). Who meets the int3 goes on in the
+ * trampoline: patch_handle(). */
 #include "tracer/patch_state.h"
 
 #include <linux/membarrier.h>
@@ -23,7 +24,7 @@ static struct error *restore(struct task *task, const struct patch_write *write)
     uint8_t now[PATCH_JUMP];
     if (task_read(task, write->address, now, write->length) != write->length ||
         memcmp(now, write->patched, write->length))
-        return NULL; /* the program has changed it */
+        return NULL;                      /* the program has changed it */
     if (write->length == sizeof(int32_t)) /* a displacement: both are right at any time */
         return task_write(task, write->address, write->original, write->length);
     TRY(task_write(task, write->address, &int3, sizeof(int3)));

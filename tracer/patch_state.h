@@ -31,8 +31,8 @@ struct patch_record {
     uint64_t where;  /* process address of the instruction that the emitted code stands in front of */
 };
 
-/* A part of a trampoline: what was emitted in front of a moved instruction, and its copy; or what was emitted for an
- * edge, and the jump back to the program. */
+/* A part of a trampoline: what was emitted in front of a moved instruction, and its copy; or what was emitted
+ * for an edge, and the jump back to the program. */
 struct patch_step {
     uint32_t emitted, copy; /* offsets in the trampoline of the two */
     uint64_t original;      /* the address that the copy stands for */
@@ -42,12 +42,13 @@ struct patch_step {
 struct patch_trampoline {
     uint64_t at, low; /* of it, and of the window: process addresses */
     uint32_t size;
-    uint32_t first_step, step_count; /* by address; the first `moved` are instructions, the others jumps back */
+    uint32_t first_step,
+        step_count; /* by address; the first `moved` are instructions, the others jumps back */
     uint8_t moved;
-    uint32_t bytes;   /* of the window, in set->bytes */
-    uint8_t length;   /* of the window */
-    bool is_gone;     /* forgotten: its window is no more */
-    bool is_blocked;  /* may not be armed for now */
+    uint32_t bytes;  /* of the window, in set->bytes */
+    uint8_t length;  /* of the window */
+    bool is_gone;    /* forgotten: its window is no more */
+    bool is_blocked; /* may not be armed for now */
 };
 
 #define PATCH_NO_HOST UINT32_MAX
@@ -114,7 +115,8 @@ struct error *patch_find_instruction(struct patch_set *set, struct task *task);
 
 /* patch_arena.c */
 
-/* An arena near `address` with room for `size` bytes; made when there is none, of `estimate` bytes at least. */
+/* An arena near `address` with room for `size` bytes; made when there is none, of `estimate` bytes at least.
+ */
 struct error *patch_arena_get(struct patch_set *set, struct task *task, uint64_t address, uint64_t size,
                               uint64_t estimate, struct patch_arena **ret);
 /* The trampoline that rip is in, or NULL. */
@@ -126,13 +128,14 @@ const struct patch_trampoline *patch_trampoline_at(const struct patch_set *set, 
 struct patch_write *patch_write_at(const struct patch_set *set, uint64_t address);
 /* The trampoline that a hole at rip, which is armed, leads to: a thread is on its way there. Or NULL. */
 const struct patch_trampoline *patch_hole_at(const struct patch_set *set, uint64_t rip);
-/* A write (one that is armed, or one that is not) that keeps a thread at rip from executing the original code: rip is
- * behind its first byte, or in a window with a hole that it would run into. NULL: none does. */
+/* A write (one that is armed, or one that is not) that keeps a thread at rip from executing the original
+ * code: rip is behind its first byte, or in a window with a hole that it would run into. NULL: none does. */
 struct patch_write *patch_in_the_way(const struct patch_set *set, uint64_t rip, bool is_armed);
 
 /* patch_retire.c */
 
-/* Give up the window of this trampoline: any task of the address space, which must not be in the window's code. */
+/* Give up the window of this trampoline: any task of the address space, which must not be in the window's
+ * code. */
 struct error *patch_retire(struct patch_set *set, struct task *task, uint32_t index);
 /* The trampoline of a window that began at address and was given up, or NULL. */
 const struct patch_trampoline *patch_retired_at(const struct patch_set *set, uint64_t address);

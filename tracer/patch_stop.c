@@ -1,11 +1,11 @@
 /* Threads in trampolines, and the signals that find them there.
  *
- * A signal frame must not hold an address of ours: the handler may look at it, unwind through it, and the program may
- * keep it. So a thread that a signal finds in a trampoline is let out first. Where everything that is left can be
- * done on its registers, that is done; else the signal is taken from it, it runs on for some microseconds until it is out,
- * and gets the signal again (tkill, with the original siginfo put in when it arrives). There is no single step and no breakpoint in
- * this: should the tracer die meanwhile, the thread just runs on. (The one signal that is then in the tracer's hands is
- * lost.) */
+ * A signal frame must not hold an address of ours: the handler may look at it, unwind through it, and the
+ * program may keep it. So a thread that a signal finds in a trampoline is let out first. Where everything
+ * that is left can be done on its registers, that is done; else the signal is taken from it, it runs on for
+ * some microseconds until it is out, and gets the signal again (tkill, with the original siginfo put in when
+ * it arrives). There is no single step and no breakpoint in this: should the tracer die meanwhile, the thread
+ * just runs on. (The one signal that is then in the tracer's hands is lost.) */
 #include "base/clock.h"
 #include "tracer/await.h"
 #include "tracer/patch_copy.h"
@@ -146,8 +146,7 @@ static struct error *on_fault(struct patch_set *set, struct stop *stop, siginfo_
         return NULL;
     if (is_moved(set, trampoline, step) && decode_step(set, trampoline, step, &displaced))
         regs->rsp += patch_copy_pushed(&displaced, regs->rip - trampoline->at - step->copy);
-    bool has_address =
-        info->si_signo == SIGILL || info->si_signo == SIGFPE || info->si_signo == SIGTRAP;
+    bool has_address = info->si_signo == SIGILL || info->si_signo == SIGFPE || info->si_signo == SIGTRAP;
     if (has_address && (uint64_t)(uintptr_t)info->si_addr == regs->rip)
         info->si_addr = (void *)(uintptr_t)step->original;
     regs->rip = step->original;
@@ -173,11 +172,13 @@ static bool is_sent_again(const siginfo_t *info) {
     return info->si_code == SI_TKILL && (info->si_pid == getpid() || info->si_pid == 0);
 }
 
-/* The signal of the stop has been held back before, as it may be: give it the siginfo it had. Of a kind that queues,
- * another may come first: it then takes the place of the older one, and is told when that one's turn would be. */
+/* The signal of the stop has been held back before, as it may be: give it the siginfo it had. Of a kind that
+ * queues, another may come first: it then takes the place of the older one, and is told when that one's turn
+ * would be. */
 static struct error *give_back(struct patch_set *set, struct task *task, siginfo_t *info) {
     size_t i = 0;
-    while (i < set->held_count && (set->held[i].tid != task->tid || set->held[i].info.si_signo != info->si_signo))
+    while (i < set->held_count &&
+           (set->held[i].tid != task->tid || set->held[i].info.si_signo != info->si_signo))
         i++;
     if (i == set->held_count)
         return NULL;
@@ -191,8 +192,8 @@ static struct error *give_back(struct patch_set *set, struct task *task, siginfo
 
 /* ---- out of it by running ---- */
 
-/* Wait for it to stop by itself, as long as it may run in this attempt. Not asleep at first: the next signal of a fast
- * timer must not find the task stopped for the last one each time. */
+/* Wait for it to stop by itself, as long as it may run in this attempt. Not asleep at first: the next signal
+ * of a fast timer must not find the task stopped for the last one each time. */
 static struct error *wait_a_little(struct task *task, unsigned attempt, bool *ret_stopped, int *ret) {
     uint64_t time = FIRST_RUN_NS << (attempt / 8 < 8 ? attempt / 8 : 8), end = clock_now() + time;
     do {
@@ -205,8 +206,9 @@ static struct error *wait_a_little(struct task *task, unsigned attempt, bool *re
     return NULL;
 }
 
-/* Let it run a little. When it has stopped by itself meanwhile it must not be interrupted, too: the interruption of a
- * task that is stopped is kept for its next resume, and that goes on for ever without a step. */
+/* Let it run a little. When it has stopped by itself meanwhile it must not be interrupted, too: the
+ * interruption of a task that is stopped is kept for its next resume, and that goes on for ever without a
+ * step. */
 static struct error *run_a_little(struct stop *stop, unsigned attempt) {
     int status;
     bool has_stopped;
@@ -220,8 +222,8 @@ static struct error *run_a_little(struct stop *stop, unsigned attempt) {
     return NULL;
 }
 
-/* The same with signals blocked: they come faster than it can be let go on. (Only then, since a tracer that died now
- * would leave them blocked.) */
+/* The same with signals blocked: they come faster than it can be let go on. (Only then, since a tracer that
+ * died now would leave them blocked.) */
 static struct error *run_deaf(struct stop *stop, unsigned attempt) {
     uint64_t mask;
     pid_t tid = stop->task->tid;
@@ -233,8 +235,8 @@ static struct error *run_deaf(struct stop *stop, unsigned attempt) {
     return err;
 }
 
-/* Send what was held back again; a kind that does not queue once. It cannot be lost: what is pending already will come.
- * A full queue loses it, as the kernel would. */
+/* Send what was held back again; a kind that does not queue once. It cannot be lost: what is pending already
+ * will come. A full queue loses it, as the kernel would. */
 static bool send_again(const struct patch_set *set, pid_t tid) {
     uint64_t sent = 0;
     for (size_t i = 0; i < set->held_count; i++) {
@@ -247,7 +249,8 @@ static bool send_again(const struct patch_set *set, pid_t tid) {
     return sent != 0;
 }
 
-/* It is out, in the stop of an interruption: go to the stop of a signal that was held back, without a step between. */
+/* It is out, in the stop of an interruption: go to the stop of a signal that was held back, without a step
+ * between. */
 static struct error *go_to_signal(struct patch_set *set, struct stop *stop) {
     struct task *task = stop->task;
     siginfo_t info;

@@ -35,7 +35,7 @@ struct patch_window *patch_plan_find(const struct patch_plan *plan, uint64_t vad
 /* ---- is it a window? ---- */
 
 size_t patch_decode(const struct patch_code *code, uint64_t vaddr, struct displaced *ret,
-                     const char **ret_obstacle) {
+                    const char **ret_obstacle) {
     size_t size;
     const uint8_t *bytes = patch_code_bytes(code, vaddr, &size);
     *ret_obstacle = "the code ends";
@@ -132,11 +132,11 @@ void patch_plan_give(struct patch_plan *plan, uint64_t low, uint64_t high) {
 struct search {
     struct patch_plan *plan;
     uint64_t vaddr;
-    uint64_t end;         /* behind its instruction */
-    uint64_t limit;       /* where the next window begins that was there before */
-    uint64_t free_from;   /* behind the window before, */
+    uint64_t end;                /* behind its instruction */
+    uint64_t limit;              /* where the next window begins that was there before */
+    uint64_t free_from;          /* behind the window before, */
     struct patch_window *before; /* which may be made longer; NULL: none may */
-    const char *obstacle; /* the first one met */
+    const char *obstacle;        /* the first one met */
 };
 
 static uint64_t larger(uint64_t one, uint64_t other) {
@@ -160,7 +160,8 @@ static struct error *try_from(struct search *search, uint64_t low, bool *ret_don
     if (!search->obstacle)
         search->obstacle = obstacle;
     *ret_done = !obstacle;
-    return obstacle ? NULL : patch_plan_insert(search->plan, &(struct patch_window){.low = low, .high = high});
+    return obstacle ? NULL
+                    : patch_plan_insert(search->plan, &(struct patch_window){.low = low, .high = high});
 }
 
 /* Make the window in front longer, so that it reaches the wish. */

@@ -1,16 +1,17 @@
 /* patch_window: which bytes of a module are overwritten so that given places are passed through code of ours.
  *
  * A window is a stretch of whole instructions that are moved. It contains no address that control may enter
- * (patch_code.h) but its first, no call but as its last instruction, and nothing but padding behind an instruction that
- * never goes on. A place may stand anywhere in its window. Windows do not overlap. There are three shapes:
+ * (patch_code.h) but its first, no call but as its last instruction, and nothing but padding behind an
+ * instruction that never goes on. A place may stand anywhere in its window. Windows do not overlap. There are
+ * three shapes:
  *
  *   PATCH_LONG    its first five bytes become a jump
- *   PATCH_SHORT   it has two bytes that can be overwritten, not five: they become a short jump to a hole, five bytes
- *                 within 128 that hold the long jump. A hole lies in padding that is never executed, or behind the
+ *   PATCH_SHORT   it has two bytes that can be overwritten, not five: they become a short jump to a hole,
+ * five bytes within 128 that hold the long jump. A hole lies in padding that is never executed, or behind the
  *                 jump of a long window (its host), which may be there for that purpose alone
- *   PATCH_COPY    nothing of it is overwritten: all ways that lead to it are known, direct jumps and the instruction in
- *                 front of it, and these lead to the copy instead. Jumps with a 32-bit displacement get another one;
- *                 whatever else leads there has been moved by a window of its own
+ *   PATCH_COPY    nothing of it is overwritten: all ways that lead to it are known, direct jumps and the
+ * instruction in front of it, and these lead to the copy instead. Jumps with a 32-bit displacement get
+ * another one; whatever else leads there has been moved by a window of its own
  *
  * Addresses are as linked. This file knows no process. */
 #ifndef REEL_TRACER_PATCH_WINDOW_H
@@ -32,8 +33,8 @@ struct patch_window {
     uint64_t host; /* of a hole in a window: where that begins; else 0 */
 };
 
-/* A direct jump with a 32-bit displacement at `place`, which becomes one that leads to the copy of the window at
- * `target`. */
+/* A direct jump with a 32-bit displacement at `place`, which becomes one that leads to the copy of the window
+ * at `target`. */
 struct patch_redirect {
     uint64_t source, place, target;
 };
@@ -51,13 +52,14 @@ struct patch_plan {
     size_t count, room;
     struct patch_redirect *redirects; /* by target, once patch_plan_add() is done */
     size_t redirect_count, redirect_room;
-    uint64_t *taken; /* a bit a byte of the code: it is of a hole, or of a jump that is redirected; NULL: none is */
+    uint64_t *
+        taken; /* a bit a byte of the code: it is of a hole, or of a jump that is redirected; NULL: none is */
 };
 
 void patch_plan_deinit(struct patch_plan *plan);
 
-/* Add windows for wishes, sorted by address. Windows that are there already stay as they are; a wish inside of one of
- * those is refused. */
+/* Add windows for wishes, sorted by address. Windows that are there already stay as they are; a wish inside
+ * of one of those is refused. */
 struct error *patch_plan_add(struct patch_plan *plan, struct patch_wish *wishes, size_t count);
 
 /* Redirected jumps to the window at target: index of the first, and how many. */

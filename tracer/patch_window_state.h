@@ -10,8 +10,8 @@ size_t patch_decode(const struct patch_code *code, uint64_t vaddr, struct displa
                     const char **ret_obstacle);
 /* The length of one instruction of padding at vaddr, or 0. */
 size_t patch_padding(const struct patch_code *code, uint64_t vaddr);
-/* Can instructions from low on be moved, up to `least` at least? NULL: yes, and *ret_high is the end of the last one;
- * else why not. */
+/* Can instructions from low on be moved, up to `least` at least? NULL: yes, and *ret_high is the end of the
+ * last one; else why not. */
 const char *patch_stretch(const struct patch_code *code, uint64_t low, uint64_t least, uint64_t *ret_high);
 
 /* Index of the first window that ends behind vaddr. */

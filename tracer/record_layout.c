@@ -31,8 +31,8 @@ static struct error *append(struct record_layout *layout, const struct layout_me
     return NULL;
 }
 
-struct error *record_layout_add(struct record_layout *layout, enum layout_base base, unsigned reg, int64_t offset,
-                                uint32_t size) {
+struct error *record_layout_add(struct record_layout *layout, enum layout_base base, unsigned reg,
+                                int64_t offset, uint32_t size) {
     for (size_t i = 0; i < layout->memory_count; i++) {
         struct layout_memory *piece = &layout->memory[i];
         if (piece->base == base && piece->reg == reg && touches(piece, offset, size)) {
@@ -43,8 +43,8 @@ struct error *record_layout_add(struct record_layout *layout, enum layout_base b
     return append(layout, &(struct layout_memory){.base = base, .reg = reg, .offset = offset, .size = size});
 }
 
-struct error *record_layout_add_text(struct record_layout *layout, size_t piece, unsigned reg, uint32_t offset,
-                                     uint32_t size) {
+struct error *record_layout_add_text(struct record_layout *layout, size_t piece, unsigned reg,
+                                     uint32_t offset, uint32_t size) {
     if (piece == SIZE_MAX)
         layout->registers |= UINT64_C(1) << reg;
     return append(layout, &(struct layout_memory){.base = LAYOUT_TEXT,

@@ -1,8 +1,8 @@
 /* record_layout: what one record of a ring holds, and where in it.
  *
  * A layout is made for a site before anything is patched, out of what looking at that site would ask for
- * (tracer/trace_needs.h); machine code is made from it (tracer/emit_record.h), and by it reel reads the record again as
- * registers and memory (tracer/record_view.h). It knows no DWARF and no process. */
+ * (tracer/trace_needs.h); machine code is made from it (tracer/emit_record.h), and by it reel reads the
+ * record again as registers and memory (tracer/record_view.h). It knows no DWARF and no process. */
 #ifndef REEL_TRACER_RECORD_LAYOUT_H
 #define REEL_TRACER_RECORD_LAYOUT_H
 
@@ -28,7 +28,8 @@ enum record_time {
 enum layout_base {
     LAYOUT_REGISTER, /* at register + offset */
     LAYOUT_ABSOLUTE, /* at this process address: offset */
-    LAYOUT_TEXT,     /* a string of at most `size` bytes, whose address is noted: 8 bytes at `pointer` in the record */
+    LAYOUT_TEXT,     /* a string of at most `size` bytes, whose address is noted: 8 bytes at `pointer` in the
+                        record */
 };
 
 struct layout_memory {
@@ -53,12 +54,12 @@ struct record_layout {
 void record_layout_deinit(struct record_layout *layout);
 
 /* Note this stretch of memory, too; joined with what is there when they touch. */
-struct error *record_layout_add(struct record_layout *layout, enum layout_base base, unsigned reg, int64_t offset,
-                                uint32_t size);
-/* Note a string of at most size bytes, whose address is what stands at `offset` in memory piece `piece`, or, with
- * piece SIZE_MAX, in the general register reg. The pieces may not change any more. */
-struct error *record_layout_add_text(struct record_layout *layout, size_t piece, unsigned reg, uint32_t offset,
-                                     uint32_t size);
+struct error *record_layout_add(struct record_layout *layout, enum layout_base base, unsigned reg,
+                                int64_t offset, uint32_t size);
+/* Note a string of at most size bytes, whose address is what stands at `offset` in memory piece `piece`, or,
+ * with piece SIZE_MAX, in the general register reg. The pieces may not change any more. */
+struct error *record_layout_add_text(struct record_layout *layout, size_t piece, unsigned reg,
+                                     uint32_t offset, uint32_t size);
 
 /* Decide where everything is. ERROR_UNSUPPORTED when it is too much for a record. */
 struct error *record_layout_place(struct record_layout *layout, enum record_time time);

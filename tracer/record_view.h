@@ -1,7 +1,7 @@
 /* record_view: a record of a ring read as what a stopped task would show: registers and memory.
  *
- * Only what the record's layout noted is there. Whatever else is asked for is a mistake of who made the layout, and is
- * counted: such a record must not be taken for the truth. */
+ * Only what the record's layout noted is there. Whatever else is asked for is a mistake of who made the
+ * layout, and is counted: such a record must not be taken for the truth. */
 #ifndef REEL_TRACER_RECORD_VIEW_H
 #define REEL_TRACER_RECORD_VIEW_H
 

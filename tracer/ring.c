@@ -67,8 +67,8 @@ static struct error *map_twice(int fd, uint64_t offset, uint8_t **ret) {
     if (bytes == MAP_FAILED)
         return error_system(errno, "probes: mapping a ring");
     for (unsigned i = 0; i < 2; i++)
-        if (mmap(bytes + (size_t)i * AGENT_RING_SIZE, AGENT_RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                 fd, (off_t)offset) == MAP_FAILED) {
+        if (mmap(bytes + (size_t)i * AGENT_RING_SIZE, AGENT_RING_SIZE, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED) {
             int errnum = errno;
             munmap(bytes, 2ull * AGENT_RING_SIZE);
             return error_system(errnum, "probes: mapping a ring");
@@ -86,7 +86,8 @@ struct error *ring_open(struct ring_pool *pool, struct ring *ret) {
     struct ring ring = {.pool = pool, .slot = slot, .block = &pool->blocks[slot]};
     TRY(map_twice(pool->fd, ring_offset(slot), &ring.bytes));
     pool->used[slot] = true;
-    *ring.block = (struct agent_block){.limit = AGENT_RING_SIZE - AGENT_SLACK, .check = AGENT_MAGIC, .beat = 1};
+    *ring.block =
+        (struct agent_block){.limit = AGENT_RING_SIZE - AGENT_SLACK, .check = AGENT_MAGIC, .beat = 1};
     *ret = ring;
     return NULL;
 }

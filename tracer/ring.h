@@ -1,7 +1,7 @@
 /* ring: reel's end of the rings that traced tasks write records to; tracer/agent/agent_abi.h says how.
  *
- * All rings of a family (a process and its forked children) are in one memory file: first the blocks of all slots,
- * then their rings. Pages that nobody has touched cost nothing. */
+ * All rings of a family (a process and its forked children) are in one memory file: first the blocks of all
+ * slots, then their rings. Pages that nobody has touched cost nothing. */
 #ifndef REEL_TRACER_RING_H
 #define REEL_TRACER_RING_H
 
@@ -54,8 +54,8 @@ void ring_close(struct ring *ring);
 /* The first record that was written, or NULL: there is none, or it is not finished (*ret_begun). Valid until
  * ring_take(). */
 const uint8_t *ring_peek(struct ring *ring, bool *ret_begun);
-/* Done with a record of this size. Room is given back with ring_give_back(), or when a part of the ring has become
- * free. */
+/* Done with a record of this size. Room is given back with ring_give_back(), or when a part of the ring has
+ * become free. */
 void ring_take(struct ring *ring, uint32_t size);
 void ring_give_back(struct ring *ring);
 

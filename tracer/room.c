@@ -98,8 +98,8 @@ static bool is_reserved(const struct room_reserved *reserved, uint64_t start, ui
     return false;
 }
 
-/* Where in the gap [start, end) below `above` it may lie: at its upper end, since what is below (the heap) grows
- * upwards. 0: nowhere. */
+/* Where in the gap [start, end) below `above` it may lie: at its upper end, since what is below (the heap)
+ * grows upwards. 0: nowhere. */
 static uint64_t place_in_gap(const struct room_reserved *reserved, uint64_t size, uint64_t start,
                              uint64_t end, const struct mapping *above) {
     uint64_t margin = !strcmp(above->name, "[stack]") ? STACK_MARGIN : MARGIN;
@@ -120,7 +120,11 @@ uint64_t room_near(const struct maps *maps, const struct room_reserved *reserved
     uint64_t best = 0, end_below = LEAST_ADDRESS;
     for (size_t i = 0; i < maps->count; i++) {
         const struct mapping *mapping = &maps->mappings[i];
-        uint64_t place = place_in_gap(reserved, size, end_below, mapping->start, mapping);
+        uint64_t most = (address + ROOM_NEAR) & ~(PAGE_BYTES - 1), end = mapping->start;
+        if (end > most &&
+            end_below < most) /* a gap that goes on far above: what grows into it gets most of it */
+            end = most;
+        uint64_t place = place_in_gap(reserved, size, end_below, end, mapping);
         if (place && distance(place, address) < ROOM_NEAR &&
             (!best || distance(place, address) < distance(best, address)))
             best = place;

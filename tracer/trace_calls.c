@@ -228,7 +228,8 @@ static const uint8_t dwarf_numbers[16] = {0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 
 /* What an indirect jump takes its target from, and no more. */
 static bool registers_of_operand(struct hit_context *context, const struct displaced_operand *operand,
                                  struct user_regs_struct *ret) {
-    const int numbers[] = {operand->is_memory ? operand->base : operand->reg, operand->is_memory ? operand->index : -1};
+    const int numbers[] = {operand->is_memory ? operand->base : operand->reg,
+                           operand->is_memory ? operand->index : -1};
     if (operand->is_memory && operand->segment)
         return false;
     for (size_t i = 0; i < 2; i++) {

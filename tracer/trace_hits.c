@@ -50,7 +50,8 @@ static struct error *dispatch(struct hit_context *context) {
     if (context->kinds & SITE_ENTRY)
         TRY(trace_entry(context));
     else
-        TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->rsp, true, context->now));
+        TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->rsp, true,
+                          context->now));
     if (context->kinds & SITE_STATEMENT)
         TRY(on_statement(context));
     if (context->kinds & SITE_PLACE)

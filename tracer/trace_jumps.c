@@ -1,6 +1,7 @@
-/* trace_jumps: jump probes for what was selected, site by site. What needs a stopped task, and what code cannot be patched
- * for, is left to traps. Where these are not wanted (an attached process does not survive the death of its tracer), less
- * is noted: an argument that only a stopped task shows is unreadable, a statement is left out. */
+/* trace_jumps: jump probes for what was selected, site by site. What needs a stopped task, and what code
+ * cannot be patched for, is left to traps. Where these are not wanted (an attached process does not survive
+ * the death of its tracer), less is noted: an argument that only a stopped task shows is unreadable, a
+ * statement is left out. */
 #include "tracer/calltrace_state.h"
 
 #include "base/say.h"
@@ -86,9 +87,11 @@ struct error *trace_jumps_begin(struct traced_process *process, struct task *tas
     if (jumps->agent)
         error_free(agent_unmap(jumps->agent, task));
     destroy(jumps);
-    if (calltrace->options->probe_kind == PROBES_JUMP || error_is(err, ERROR_TASK_GONE) || error_is(err, ERROR_NO_MEMORY))
+    if (calltrace->options->probe_kind == PROBES_JUMP || error_is(err, ERROR_TASK_GONE) ||
+        error_is(err, ERROR_NO_MEMORY))
         return error_hint(err, "--probes trap does without");
-    struct error *note = calltrace_note(process->calltrace, process, "traced by traps, which is slower: %s", err->message);
+    struct error *note =
+        calltrace_note(process->calltrace, process, "traced by traps, which is slower: %s", err->message);
     error_free(err);
     return note;
 }
@@ -149,7 +152,8 @@ static bool make_do(struct emission *emission) {
     return true;
 }
 
-static struct error *lay_out(struct traced_process *process, struct traced_thread *thread, struct emission *emission) {
+static struct error *lay_out(struct traced_process *process, struct traced_thread *thread,
+                             struct emission *emission) {
     struct error *err = trace_needs(thread, emission, &emission->layout);
     if (error_is(err, ERROR_UNSUPPORTED) && process->no_traps && make_do(emission)) {
         error_free(err);
@@ -284,7 +288,8 @@ static struct error *avoid_extras(struct traced_process *process, const struct p
                                   const struct traced_function *function, uint64_t bias) {
     const struct module_sites *sites = function->module->user;
     for (size_t i = 0; i < sites->extra_count; i++)
-        if (ranges_contain(function->function->ranges, function->function->range_count, sites->extras[i]->vaddr))
+        if (ranges_contain(function->function->ranges, function->function->range_count,
+                           sites->extras[i]->vaddr))
             TRY(patch_avoid(process->jumps->patches, code, bias, sites->extras[i]->vaddr));
     return NULL;
 }
@@ -335,7 +340,8 @@ struct error *trace_jumps_arm(struct traced_process *process, struct halt *halt)
     if (!waiting)
         return NULL;
     return calltrace_note(process->calltrace, process,
-                          "%zu places are not traced: a signal handler that is running will return there", waiting);
+                          "%zu places are not traced: a signal handler that is running will return there",
+                          waiting);
 }
 
 const char *trace_jumps_obstacle(const struct traced_process *process, uint64_t address) {

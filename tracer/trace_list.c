@@ -1,4 +1,5 @@
-/* trace_list: --list-probes. A line for each function, and one for each site of it that is no jump, on stdout:
+/* trace_list: --list-probes. A line for each function, and one for each site of it that is no jump, on
+ * stdout:
  *
  *     parse_item: 7 jumps, 1 trap
  *         0x1234 statement: trap: a variable that only a stopped program shows
@@ -13,7 +14,7 @@ static const struct {
     unsigned kind;
     const char *name;
 } kind_names[] = {
-    {SITE_ENTRY, "entry"},         {SITE_EXIT, "exit"}, {SITE_JUMP, "jump"}, {SITE_BRANCH, "branch"},
+    {SITE_ENTRY, "entry"},         {SITE_EXIT, "exit"},  {SITE_JUMP, "jump"},         {SITE_BRANCH, "branch"},
     {SITE_STATEMENT, "statement"}, {SITE_PLACE, "--at"}, {SITE_SPECIAL, "exception"},
 };
 
@@ -30,11 +31,14 @@ static void list_site(const struct traced_process *process, const struct site *s
         if (site->kinds & kind_names[i].kind)
             name = kind_names[i].name;
     printf("    0x%llx %s: %s: %s\n", (unsigned long long)site->vaddr, name,
-           outcome == OUTCOME_TRAP ? "trap" : "not traced", site->obstacle ? site->obstacle : why ? why : "");
+           outcome == OUTCOME_TRAP ? "trap" : "not traced",
+           site->obstacle ? site->obstacle
+           : why          ? why
+                          : "");
 }
 
-void trace_list_function(const struct traced_process *process, const struct traced_function *function, uint64_t bias,
-                         const char *obstacle) {
+void trace_list_function(const struct traced_process *process, const struct traced_function *function,
+                         uint64_t bias, const char *obstacle) {
     size_t counts[3] = {0};
     for (size_t i = 0; i < function->site_count; i++)
         counts[outcome_of(process, &function->sites[i], bias)]++;

@@ -1,12 +1,13 @@
 /* trace_needs: what looking at a site will ask for, found out by looking at it before it is ever passed.
  *
- * All registers hold values of which no two are near each other, and memory answers with more of these. So each read
- * tells by its address what it is relative to: to rsp or rbp, to where a module lies, or to a pointer that came out of a
- * register or of memory, which is fine when a string is read there. Two passes with different values must ask for the
- * same; and only types whose rendering depends on nothing else are let through (value_is_plain()).
+ * All registers hold values of which no two are near each other, and memory answers with more of these. So
+ * each read tells by its address what it is relative to: to rsp or rbp, to where a module lies, or to a
+ * pointer that came out of a register or of memory, which is fine when a string is read there. Two passes
+ * with different values must ask for the same; and only types whose rendering depends on nothing else are let
+ * through (value_is_plain()).
  *
- * Memory is copied by machine code that nobody protects from faults. So relative to rbp is only allowed where the call
- * frame information says that rbp holds the frame. */
+ * Memory is copied by machine code that nobody protects from faults. So relative to rbp is only allowed where
+ * the call frame information says that rbp holds the frame. */
 #include "tracer/calltrace_state.h"
 
 #include "dwarf/cfi.h"
@@ -25,13 +26,14 @@
 #define WORD_BASE      (UINT64_C(1) << 56)
 #define WORD_SHIFT     32
 
-/* The registers of arguments, which are kept from the entry on; other entry values depend on the caller's registers. */
+/* The registers of arguments, which are kept from the entry on; other entry values depend on the caller's
+ * registers. */
 #define ENTRY_REGISTERS (1u << 1 | 1u << 2 | 1u << 4 | 1u << 5 | 1u << 8 | 1u << 9)
 
 struct read {
     enum layout_base base;
-    unsigned reg;   /* LAYOUT_REGISTER */
-    size_t word;    /* LAYOUT_TEXT: index of the word that holds the pointer, or SIZE_MAX: register reg does */
+    unsigned reg; /* LAYOUT_REGISTER */
+    size_t word;  /* LAYOUT_TEXT: index of the word that holds the pointer, or SIZE_MAX: register reg does */
     int64_t offset; /* from the register, absolute, or from the pointer */
     uint64_t size;
 };
@@ -56,7 +58,7 @@ struct needs {
     size_t read_count;
     struct word words[READS_MOST];
     size_t word_count;
-    bool is_stranger; /* something was read that is none of these */
+    bool is_stranger;          /* something was read that is none of these */
     bool has_result_in_memory; /* rax leads to where the caller has made room for it */
 };
 
@@ -84,7 +86,8 @@ static struct read *add_read(struct needs *needs, const struct read *read) {
 static void answer(struct needs *needs, const struct read *read, uint8_t *ret, size_t size) {
     memset(ret, (int)(0x11 + needs->salt), size);
     for (size_t at = 0; at + 8 <= size && needs->word_count < READS_MOST; at += 8) {
-        uint64_t word = WORD_BASE + ((uint64_t)needs->word_count << WORD_SHIFT) + 0x1000000 + needs->salt * 0x10000 + ODD;
+        uint64_t word =
+            WORD_BASE + ((uint64_t)needs->word_count << WORD_SHIFT) + 0x1000000 + needs->salt * 0x10000 + ODD;
         needs->words[needs->word_count++] =
             (struct word){.base = read->base, .reg = read->reg, .offset = read->offset + (int64_t)at};
         memcpy(ret + at, &word, sizeof(word));
@@ -252,7 +255,8 @@ static const char *look_at_result(struct hit_context *context) {
     const struct traced_function *function = context->site->function;
     const struct abi_place *place = &function->abi.result;
     const struct type *type = function->return_type;
-    if (!type || type_strip(type)->kind == TYPE_VOID || function->is_private || !function->has_abi || !place->known)
+    if (!type || type_strip(type)->kind == TYPE_VOID || function->is_private || !function->has_abi ||
+        !place->known)
         return NULL;
     if (!value_is_plain(type))
         return "a return value that leads further";
@@ -286,8 +290,8 @@ static const char *look(struct needs *needs) {
 
 static bool same_reads(const struct read *a, const struct read *b, size_t count) {
     for (size_t i = 0; i < count; i++)
-        if (a[i].base != b[i].base || a[i].reg != b[i].reg || a[i].word != b[i].word || a[i].offset != b[i].offset ||
-            a[i].size != b[i].size)
+        if (a[i].base != b[i].base || a[i].reg != b[i].reg || a[i].word != b[i].word ||
+            a[i].offset != b[i].offset || a[i].size != b[i].size)
             return false;
     return true;
 }
@@ -328,7 +332,8 @@ static uint64_t extent_of(const struct needs *needs, size_t first, bool *done) {
     return end;
 }
 
-static struct error *add_text(const struct needs *needs, size_t first, uint64_t size, struct record_layout *ret) {
+static struct error *add_text(const struct needs *needs, size_t first, uint64_t size,
+                              struct record_layout *ret) {
     const struct read *read = &needs->reads[first];
     if (read->word == SIZE_MAX)
         return record_layout_add_text(ret, SIZE_MAX, read->reg, 0, (uint32_t)size);
@@ -337,7 +342,8 @@ static struct error *add_text(const struct needs *needs, size_t first, uint64_t 
         const struct layout_memory *piece = &ret->memory[i];
         if (piece->base == word->base && piece->reg == word->reg && word->offset >= piece->offset &&
             word->offset + 8 <= piece->offset + piece->size)
-            return record_layout_add_text(ret, i, 0, (uint32_t)(word->offset - piece->offset), (uint32_t)size);
+            return record_layout_add_text(ret, i, 0, (uint32_t)(word->offset - piece->offset),
+                                          (uint32_t)size);
     }
     return error_new(ERROR_UNSUPPORTED, "a string whose address is not noted");
 }
@@ -390,7 +396,7 @@ static struct error *find_out(struct needs *needs, struct record_layout *ret) {
     struct frame_log log = needs->log;
     size_t count = without_strings(needs, first);
     bool is_same = count == needs->read_count; /* what goes on behind a NUL is no string */
-    begin(needs, 2, 'x'); /* they never end */
+    begin(needs, 2, 'x');                      /* they never end */
     if (!obstacle)
         obstacle = look(needs);
     is_same = is_same && count == without_strings(needs, second) && same_reads(first, second, count) &&
@@ -405,13 +411,15 @@ static struct error *find_out(struct needs *needs, struct record_layout *ret) {
     return make_layout(needs, ret);
 }
 
-struct error *trace_needs(struct traced_thread *thread, const struct emission *emission, struct record_layout *ret) {
+struct error *trace_needs(struct traced_thread *thread, const struct emission *emission,
+                          struct record_layout *ret) {
     struct needs *needs = calloc(1, sizeof(*needs));
     if (!needs)
         return &error_no_memory;
     needs->process = *thread->process;
     needs->process.writer = NULL;
-    needs->thread = (struct traced_thread){.process = &needs->process, .task = thread->task, .tid = thread->tid};
+    needs->thread =
+        (struct traced_thread){.process = &needs->process, .task = thread->task, .tid = thread->tid};
     needs->context = (struct hit_context){.calltrace = thread->process->calltrace,
                                           .thread = &needs->thread,
                                           .site = emission->site,

@@ -307,15 +307,17 @@ static struct error *plant_function(struct traced_process *process, struct task 
 /* ---- jumps ---- */
 
 /* It cannot be traced as was asked. */
-static struct error *leave_out(struct traced_process *process, struct traced_function *function, const char *why) {
+static struct error *leave_out(struct traced_process *process, struct traced_function *function,
+                               const char *why) {
     function->is_left_out = true;
-    return calltrace_note(process->calltrace, process, "%s: not traced: %s (--probes trap does without jumps)",
+    return calltrace_note(process->calltrace, process,
+                          "%s: not traced: %s (--probes trap does without jumps)",
                           function->function->display, why);
 }
 
 /* Sites that have no jump get a trap each, if that is wanted. */
-static struct error *plant_rest(struct traced_process *process, struct task *task, struct traced_function *function,
-                                uint64_t bias) {
+static struct error *plant_rest(struct traced_process *process, struct task *task,
+                                struct traced_function *function, uint64_t bias) {
     for (size_t i = 0; i < function->site_count; i++) {
         struct site *site = &function->sites[i];
         struct trap *trap;

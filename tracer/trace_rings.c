@@ -1,9 +1,9 @@
 /* trace_rings: from records in rings to what is noted of them, in order.
  *
- * The records of one thread are in order by themselves. Those of several are merged by their time. A record is reserved
- * before its time is read; so what is reserved after a moment has a later time, and all records up to a moment can be
- * told without waiting for what comes: but for those that were begun and are not finished, which are waited for a
- * little. */
+ * The records of one thread are in order by themselves. Those of several are merged by their time. A record
+ * is reserved before its time is read; so what is reserved after a moment has a later time, and all records
+ * up to a moment can be told without waiting for what comes: but for those that were begun and are not
+ * finished, which are waited for a little. */
 #include "tracer/calltrace_state.h"
 #include "tracer/record_view.h"
 
@@ -85,7 +85,8 @@ static struct error *observe(struct traced_thread *thread, struct emission *emis
 static struct error *note_loss(struct traced_thread *thread) {
     struct ring *ring = &thread->ring;
     struct traced_process *process = thread->process;
-    uint64_t dropped = __atomic_load_n(&ring->block->dropped, __ATOMIC_ACQUIRE), count = dropped - ring->dropped;
+    uint64_t dropped = __atomic_load_n(&ring->block->dropped, __ATOMIC_ACQUIRE),
+             count = dropped - ring->dropped;
     if (!count)
         return NULL;
     ring->dropped = dropped;
@@ -109,7 +110,8 @@ static struct emission *emission_of(const struct emissions *emissions, uint32_t 
 }
 
 /* The first record, when it is of before `until`. */
-static const uint8_t *look(struct traced_thread *thread, bool is_stopped, uint64_t until, uint64_t *ret_time) {
+static const uint8_t *look(struct traced_thread *thread, bool is_stopped, uint64_t until,
+                           uint64_t *ret_time) {
     struct emissions *emissions = thread->process->jumps ? thread->process->jumps->emissions : NULL;
     bool begun;
     const uint8_t *record = emissions ? ring_peek(&thread->ring, &begun) : NULL;
@@ -137,7 +139,8 @@ static struct error *take(struct traced_thread *thread, const uint8_t *record) {
     struct emission *emission = emission_of(emissions, id);
     if (!emission) {
         ring_reset(&thread->ring);
-        return calltrace_note(process->calltrace, process, "the records of thread %d were overwritten: some are lost",
+        return calltrace_note(process->calltrace, process,
+                              "the records of thread %d were overwritten: some are lost",
                               (int)thread->shown_tid);
     }
     struct error *err = emission->site->function->is_left_out ? NULL : observe(thread, emission, record);
@@ -185,8 +188,8 @@ static struct error *merge(struct candidate *candidates, size_t count, uint64_t 
     return NULL;
 }
 
-static struct error *find_candidates(struct calltrace *calltrace, const struct traced_thread *stopped, uint64_t until,
-                                     struct candidate **ret, size_t *ret_count) {
+static struct error *find_candidates(struct calltrace *calltrace, const struct traced_thread *stopped,
+                                     uint64_t until, struct candidate **ret, size_t *ret_count) {
     size_t count = 0;
     struct candidate *candidates = calloc(calltrace->thread_count + 1, sizeof(*candidates));
     if (!candidates)
@@ -216,7 +219,8 @@ static void give_back_all(struct calltrace *calltrace) {
             ring_give_back(&calltrace->threads[i]->ring);
 }
 
-static struct error *drain(struct calltrace *calltrace, struct traced_thread *stopped, unsigned most, bool *ret_more) {
+static struct error *drain(struct calltrace *calltrace, struct traced_thread *stopped, unsigned most,
+                           bool *ret_more) {
     struct candidate *candidates;
     size_t count;
     look_at_clock(calltrace);
@@ -257,9 +261,9 @@ struct error *trace_ring_begin(struct traced_thread *thread, struct task *by) {
         return err;
     if (!err && thread->ring.block)
         return NULL;
-    struct error *note =
-        calltrace_note(thread->process->calltrace, thread->process, "thread %d is not traced by jump probes: %s",
-                       (int)thread->shown_tid, err ? err->message : "there is no ring for it");
+    struct error *note = calltrace_note(thread->process->calltrace, thread->process,
+                                        "thread %d is not traced by jump probes: %s", (int)thread->shown_tid,
+                                        err ? err->message : "there is no ring for it");
     error_free(err);
     return note;
 }

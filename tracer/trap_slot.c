@@ -47,7 +47,8 @@ struct error *trap_map_data(struct trap_set *set, struct task *task) {
     uint64_t place = 0; /* the kernel's choice */
     if (set->is_puppet) {
         TRY(trap_read_maps(set, task));
-        place = find_place(set, PAGE_BYTES, set->maps.count ? set->maps.mappings[set->maps.count / 2].start : 0);
+        place =
+            find_place(set, PAGE_BYTES, set->maps.count ? set->maps.mappings[set->maps.count / 2].start : 0);
     }
     TRY(map(set, task, place, PAGE_BYTES, PROT_READ | PROT_WRITE, &result));
     if (result < 0 && result > -4096)

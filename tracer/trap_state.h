@@ -34,10 +34,10 @@ struct trap_set {
     size_t live;
     struct trap_area **areas;
     size_t area_count, area_room;
-    struct maps maps;                    /* as last read; may be stale */
-    uint64_t instruction;                /* of a system call (remote.h), or 0 */
-    uint64_t data;                       /* a writable page in the task, or 0 */
-    struct room_reserved reserved;       /* no page of ours may be there */
+    struct maps maps;              /* as last read; may be stale */
+    uint64_t instruction;          /* of a system call (remote.h), or 0 */
+    uint64_t data;                 /* a writable page in the task, or 0 */
+    struct room_reserved reserved; /* no page of ours may be there */
     bool is_puppet;
     bool checked;              /* the process is one that traps can be used in */
     bool has_action;           /* the program catches SIGTRAP, */

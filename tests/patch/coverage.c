@@ -1,5 +1,5 @@
-/* coverage FILE...: of all functions of these binaries, how many entries, exits and branches can be probed by jumps,
- * and what stands in the way of the others (--reasons). Nothing is run. */
+/* coverage FILE...: of all functions of these binaries, how many entries, exits and branches can be probed by
+ * jumps, and what stands in the way of the others (--reasons). Nothing is run. */
 #include "sites.h"
 
 #include "tracer/patch_window.h"
@@ -72,7 +72,8 @@ static void cover(const char *path, bool reasons, bool sites) {
         const char *obstacle = obstacles[i] ? obstacles[i] : wishes[k++].obstacle;
         tally_site(&tally, &listed.sites[i], obstacle);
         if (obstacle && sites)
-            printf("  0x%llx %x %s\n", (unsigned long long)listed.sites[i].vaddr, listed.sites[i].kinds, obstacle);
+            printf("  0x%llx %x %s\n", (unsigned long long)listed.sites[i].vaddr, listed.sites[i].kinds,
+                   obstacle);
     }
     printf("%-44s %7zu", path, listed.functions);
     for (int i = 0; i < 3; i++)
@@ -80,8 +81,11 @@ static void cover(const char *path, bool reasons, bool sites) {
     printf(" %6.2f %6.2f s\n", read - start, planned - read);
     for (int i = 0; reasons && i < 3; i++)
         for (const struct reason *reason = tally.reasons[i]; reason->text; reason++)
-            printf("    %-8s %7zu  %s\n", i == 0 ? "entries" : i == 1 ? "exits" : "branches", reason->count,
-                   reason->text);
+            printf("    %-8s %7zu  %s\n",
+                   i == 0   ? "entries"
+                   : i == 1 ? "exits"
+                            : "branches",
+                   reason->count, reason->text);
     patch_plan_deinit(&plan);
     free(wishes);
     free(obstacles);
@@ -90,7 +94,8 @@ static void cover(const char *path, bool reasons, bool sites) {
 
 int main(int argc, char **argv) {
     bool reasons = false, sites = false;
-    printf("%-44s %7s %17s %17s %17s %15s\n", "", "funct.", "entries", "exits", "branches", "reading/planning");
+    printf("%-44s %7s %17s %17s %17s %15s\n", "", "funct.", "entries", "exits", "branches",
+           "reading/planning");
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--reasons"))
             reasons = true;

@@ -68,14 +68,14 @@ static struct error *emit(void *context, const struct patch_place *place, uint64
     (void)context, (void)at;
     if (!options.count)
         return NULL;
-    unsigned counter = place->edge == PATCH_TAKEN             ? 4
-                       : place->edge == PATCH_NOT_TAKEN       ? 5
+    unsigned counter = place->edge == PATCH_TAKEN         ? 4
+                       : place->edge == PATCH_NOT_TAKEN   ? 5
                        : place->site->kinds & PATCH_ENTRY ? 0
                        : place->site->kinds & PATCH_EXIT  ? 1
                                                           : 2;
     if (!place->flags_are_dead)
         buffer_put(code, "\x48\x8d\x64\x24\x80\x9c", 6); /* lea -128(%rsp),%rsp; pushf */
-    buffer_put(code, "\x48\xff\x04\x25", 4); /* incq counter */
+    buffer_put(code, "\x48\xff\x04\x25", 4);             /* incq counter */
     buffer_put_u32(code, (uint32_t)(COUNTERS + 8 * counter));
     if (!place->flags_are_dead)
         buffer_put(code, "\x9d\x48\x8d\xa4\x24\x80\x00\x00\x00", 9); /* popf; lea 128(%rsp),%rsp */
@@ -122,7 +122,8 @@ static void add_module(struct task *task, struct patch_set *set, const struct ma
     for (size_t i = 0; i < listed->count; i++) {
         unsigned kinds = listed->sites[i].kinds & options.kinds;
         if (kinds && sites_all >= options.first && sites_all <= options.last)
-            must(patch_add(set, listed->code, mapping->start - vaddr, listed->sites[i].vaddr, kinds, NULL, NULL));
+            must(patch_add(set, listed->code, mapping->start - vaddr, listed->sites[i].vaddr, kinds, NULL,
+                           NULL));
         sites_all += kinds != 0;
     }
 }
@@ -159,7 +160,8 @@ static void patch_process(struct task *task, struct patch_set *set, struct halt 
     for (size_t i = 0; i < patch_site_count(set); i++)
         sites_built += patch_site_at(set, i)->is_built;
     must(patch_arm(set, halt, NULL));
-    fprintf(stderr, "patch_all: %zu modules, %zu of %zu sites; listed in %.2f s, built in %.3f s, armed in %.1f ms\n",
+    fprintf(stderr,
+            "patch_all: %zu modules, %zu of %zu sites; listed in %.2f s, built in %.3f s, armed in %.1f ms\n",
             module_count, sites_built, sites_all, listed - start, built - listed, (now() - built) * 1000);
 }
 
@@ -300,7 +302,8 @@ static void leave(void) {
         ignore_gone(patch_vacate(set, &halt.stops[i]));
     size_t changed = count_changed(task);
     must(detach(&engine, main_pid, NULL, &halt, NULL));
-    fprintf(stderr, "patch_all: left in %.1f ms; %zu places patched away, %zu bytes changed\n", (now() - start) * 1000, away, changed);
+    fprintf(stderr, "patch_all: left in %.1f ms; %zu places patched away, %zu bytes changed\n",
+            (now() - start) * 1000, away, changed);
     exit(changed || away ? 1 : 0);
 }
 
@@ -395,7 +398,9 @@ int main(int argc, char **argv) {
         must(engine_set_tick(options.detach ? options.detach : options.toggle));
     loop();
     if (toggles)
-        fprintf(stderr, "patch_all: %zu times armed or disarmed, pause %.2f ms on average, %.2f ms at most; %zu windows waited\n",
+        fprintf(stderr,
+                "patch_all: %zu times armed or disarmed, pause %.2f ms on average, %.2f ms at most; %zu "
+                "windows waited\n",
                 toggles, pause_sum / (double)toggles * 1000, pause_most * 1000, waited);
     return main_status;
 }

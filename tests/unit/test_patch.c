@@ -41,7 +41,8 @@ enum request { ASK_ADD, ASK_ARM, ASK_DISARM, ASK_RECOVER, ASK_STATE };
 struct shared {
     volatile enum request request;
     volatile uint64_t address, kinds;
-    volatile uint64_t result; /* add: the site's number; arm: windows that wait; recover: places; state: see there */
+    volatile uint64_t
+        result; /* add: the site's number; arm: windows that wait; recover: places; state: see there */
     volatile uint64_t counts[SITES][3]; /* by site and edge */
     volatile uint64_t arena;            /* a trampoline, roughly */
 };
@@ -138,9 +139,11 @@ static struct error *emit_count(void *context, const struct patch_place *place, 
     uint64_t counter = (uint64_t)(uintptr_t)&shared->counts[site][place->edge];
     (void)context;
     shared->arena = at;
-    buffer_put(code, "\x48\x8d\x64\x24\x80\x9c\x50\x48\xb8", 9); /* lea -128(%rsp),%rsp; pushf; push %rax; movabs */
+    buffer_put(code, "\x48\x8d\x64\x24\x80\x9c\x50\x48\xb8",
+               9); /* lea -128(%rsp),%rsp; pushf; push %rax; movabs */
     buffer_put_u64(code, counter);
-    buffer_put(code, "\xf0\x48\xff\x00\x58\x9d\x48\x8d\xa4\x24\x80\0\0\0", 14); /* lock incq (%rax); and back */
+    buffer_put(code, "\xf0\x48\xff\x00\x58\x9d\x48\x8d\xa4\x24\x80\0\0\0",
+               14); /* lock incq (%rax); and back */
     return NULL;
 }
 
@@ -348,36 +351,59 @@ static size_t exits_of(const struct patch_case *one, const uint8_t **ret) {
 
 /* ---- results and counts ---- */
 
+#define CASES_MAX 32
+
+/* What is known of a case while it is patched. */
+struct patched_case {
+    uint64_t expected, entry, exits[8];
+    const uint8_t *exit_at[8];
+    size_t exit_count;
+    uint8_t original[256];
+};
+
+static size_t size_of(const struct patch_case *one) {
+    return (size_t)(one->end - (const uint8_t *)one->function);
+}
+
+static void prepare_case(const struct patch_case *one, struct patched_case *ret) {
+    const uint8_t *start = (const uint8_t *)one->function;
+    memcpy(ret->original, start, size_of(one));
+    ret->expected = run_all(one);
+    ret->exit_count = exits_of(one, ret->exit_at);
+    ret->entry = add(start, PATCH_ENTRY);
+    for (size_t i = 0; i < ret->exit_count; i++)
+        ret->exits[i] = add(ret->exit_at[i], PATCH_EXIT);
+}
+
+static void check_case(const struct patch_case *one, const struct patched_case *known) {
+    uint64_t passed = 0;
+    bool built = state((const void *)one->function) == 1;
+    for (size_t i = 0; i < known->exit_count; i++)
+        built = built && state(known->exit_at[i]) == 1;
+    memset((void *)shared->counts, 0, sizeof(shared->counts));
+    MUST(run_all(one) == known->expected);
+    for (size_t i = 0; i < known->exit_count; i++)
+        passed += shared->counts[known->exits[i]][PATCH_BEFORE];
+    uint64_t entries = shared->counts[known->entry][PATCH_BEFORE];
+    if (!built || entries != CALLS || (known->exit_count && passed != CALLS))
+        fprintf(stderr, "%s: built %d, %llu entries, %llu exits\n", one->name, built,
+                (unsigned long long)entries, (unsigned long long)passed);
+    MUST(built && entries == CALLS);
+    MUST(!known->exit_count || passed == CALLS);
+}
+
 static int functions_body(void) {
-    for (const struct patch_case *one = patch_cases; one < patch_cases_end; one++) {
-        const uint8_t *exits[8], *start = (const uint8_t *)one->function;
-        uint8_t original[256];
-        size_t size = (size_t)(one->end - start), exit_count = exits_of(one, exits);
-        uint64_t expected = run_all(one), passed = 0;
-        memcpy(original, start, size);
-        uint64_t entry = add(start, PATCH_ENTRY), numbers[8];
-        for (size_t i = 0; i < exit_count; i++)
-            numbers[i] = add(exits[i], PATCH_EXIT);
-        MUST(arm() == 0);
-        if (state(start) != 1)
-            fprintf(stderr, "%s: entry not built\n", one->name);
-        MUST(state(start) == 1);
-        memset((void *)shared->counts, 0, sizeof(shared->counts));
-        MUST(run_all(one) == expected);
-        for (size_t i = 0; i < exit_count; i++) {
-            passed += shared->counts[numbers[i]][PATCH_BEFORE];
-            if (state(exits[i]) != 1)
-                fprintf(stderr, "%s: exit %zu not built\n", one->name, i);
-            MUST(state(exits[i]) == 1);
-        }
-        if (shared->counts[entry][PATCH_BEFORE] != CALLS || (exit_count && passed != CALLS))
-            fprintf(stderr, "%s: %llu entries, %llu exits\n", one->name,
-                    (unsigned long long)shared->counts[entry][PATCH_BEFORE], (unsigned long long)passed);
-        MUST(shared->counts[entry][PATCH_BEFORE] == CALLS);
-        MUST(!exit_count || passed == CALLS);
-        disarm();
-        MUST(!memcmp(original, start, size));
-        MUST(run_all(one) == expected);
+    static struct patched_case known[CASES_MAX];
+    size_t count = (size_t)(patch_cases_end - patch_cases);
+    for (size_t i = 0; i < count; i++)
+        prepare_case(&patch_cases[i], &known[i]);
+    MUST(arm() == 0);
+    for (size_t i = 0; i < count; i++)
+        check_case(&patch_cases[i], &known[i]);
+    disarm();
+    for (size_t i = 0; i < count; i++) {
+        MUST(!memcmp(known[i].original, (const void *)patch_cases[i].function, size_of(&patch_cases[i])));
+        MUST(run_all(&patch_cases[i]) == known[i].expected);
     }
     return 0;
 }
@@ -387,32 +413,35 @@ START_TEST(functions_give_the_same_and_are_counted) {
 }
 END_TEST
 
-/* Each instruction by itself, then all at once. */
+#define VARIANTS 5
+static unsigned variant; /* every VARIANTSth instruction from this one on; VARIANTS: all */
+
 static int statements_body(void) {
+    uint64_t expected[CASES_MAX];
+    unsigned index = 0;
     for (const struct patch_case *one = patch_cases; one < patch_cases_end; one++) {
-        uint64_t expected = run_all(one);
+        expected[one - patch_cases] = run_all(one);
         for (const uint8_t *at = (const uint8_t *)one->function; at < one->end; at++)
-            if (patch_code_is_start(tracer.code, (uint64_t)(uintptr_t)at - tracer.bias)) {
+            if (patch_code_is_start(tracer.code, (uint64_t)(uintptr_t)at - tracer.bias) &&
+                (index++ % VARIANTS == variant || variant == VARIANTS))
                 add(at, PATCH_STATEMENT | PATCH_BRANCH);
-                MUST(arm() == 0);
-                MUST(run_all(one) == expected);
-                disarm();
-            }
-        arm();
-        MUST(run_all(one) == expected);
-        disarm();
-        MUST(ask(ASK_STATE, (const void *)1, 0) == 9);
     }
+    MUST(arm() == 0);
+    for (const struct patch_case *one = patch_cases; one < patch_cases_end; one++)
+        MUST(run_all(one) == expected[one - patch_cases]);
+    disarm();
+    MUST(ask(ASK_STATE, (const void *)1, 0) == 9);
     return 0;
 }
 
 START_TEST(every_instruction_can_be_a_site) {
-    run_body(statements_body);
+    for (variant = 0; variant <= VARIANTS; variant++)
+        run_body(statements_body);
 }
 END_TEST
 
 static int all_at_once_body(void) {
-    uint64_t expected[32];
+    uint64_t expected[CASES_MAX];
     for (const struct patch_case *one = patch_cases; one < patch_cases_end; one++) {
         expected[one - patch_cases] = run_all(one);
         for (const uint8_t *at = (const uint8_t *)one->function; at < one->end; at++)
@@ -481,13 +510,14 @@ static void on_alarm(int signo, siginfo_t *info, void *context) {
     uint64_t rip = (uint64_t)ucontext->uc_mcontext.gregs[REG_RIP];
     (void)signo, (void)info;
     alarms++;
-    if (shared->arena && rip - (shared->arena & ~0xfffffull) < 0x200000 && rip < (uint64_t)(uintptr_t)patch_cases[0].function - 0x1000)
+    if (shared->arena && rip - (shared->arena & ~0xfffffull) < 0x200000 &&
+        rip < (uint64_t)(uintptr_t)patch_cases[0].function - 0x1000)
         bad_rips++;
     patch_branch(alarms, 3);
 }
 
 static int threads_body(void) {
-    static uint64_t expected[32];
+    static uint64_t expected[CASES_MAX];
     pthread_t threads[4];
     struct sigaction action = {.sa_sigaction = on_alarm, .sa_flags = SA_SIGINFO | SA_RESTART};
     struct itimerval every = {{0, 500}, {0, 500}}, none = {0};
@@ -679,17 +709,20 @@ static const char *obstacle_of(const uint8_t *address) {
 uint64_t patch_syscall(void);
 uint64_t patch_opaque(uint64_t, uint64_t);
 extern const uint8_t patch_opaque_end[];
-asm(".text\n.globl patch_syscall, patch_opaque, patch_opaque_end\n.type patch_syscall,@function\n.type patch_opaque,@function\n"
-    "patch_syscall:\n.cfi_startproc\nsyscall\nnop\nnop\nnop\nret\n.cfi_endproc\n.size patch_syscall, .-patch_syscall\n"
+asm(".text\n.globl patch_syscall, patch_opaque, patch_opaque_end\n.type patch_syscall,@function\n.type "
+    "patch_opaque,@function\n"
+    "patch_syscall:\n.cfi_startproc\nsyscall\nnop\nnop\nnop\nret\n.cfi_endproc\n.size patch_syscall, "
+    ".-patch_syscall\n"
     /* it computes where it goes on, by a label of its own: no table tells */
     "patch_opaque:\n.cfi_startproc\nand $1, %edi\nlea 1f(%rip), %rax\nlea (%rax,%rdi,4), %rax\njmp *%rax\n"
-    "1: mov %rsi, %rax\nret\nlea 1(%rsi), %rax\nret\n.cfi_endproc\n.size patch_opaque, .-patch_opaque\npatch_opaque_end:\n");
+    "1: mov %rsi, %rax\nret\nlea 1(%rsi), %rax\nret\n.cfi_endproc\n.size patch_opaque, "
+    ".-patch_opaque\npatch_opaque_end:\n");
 
 START_TEST(what_may_be_entered_is_refused) {
     memset(&tracer, 0, sizeof(tracer));
     open_self();
     ck_assert_ptr_nonnull(obstacle_of((const uint8_t *)patch_syscall));
-    ck_assert_ptr_nonnull(obstacle_of((const uint8_t *)patch_cases));     /* data */
+    ck_assert_ptr_nonnull(obstacle_of((const uint8_t *)patch_cases));      /* data */
     ck_assert_ptr_nonnull(obstacle_of((const uint8_t *)patch_branch + 1)); /* the middle of an instruction */
     uint64_t opaque = (uint64_t)(uintptr_t)patch_opaque - tracer.bias;
     for (uint64_t at = opaque; at < (uint64_t)(uintptr_t)patch_opaque_end - tracer.bias; at++)

@@ -1,6 +1,6 @@
-/* tracer/ring, emit_record, record_view and the agent: records are what the registers and the memory were; a full ring
- * drops and counts; a signal handler that records in the midst of a record tears nothing. The emitted code is executed
- * here, in the test's own process. */
+/* tracer/ring, emit_record, record_view and the agent: records are what the registers and the memory were; a
+ * full ring drops and counts; a signal handler that records in the midst of a record tears nothing. The
+ * emitted code is executed here, in the test's own process. */
 #include "tracer/agent_image.h"
 #include "tracer/emit_record.h"
 #include "tracer/record_view.h"
@@ -231,8 +231,14 @@ START_TEST(texts) {
     const struct {
         const char *text;
         size_t size;
-    } cases[] = {{on_stack, 13}, {"constant", 9}, {(char *)edge, 16}, {(char *)edge + 4093, 3}, {(char *)edge + 5000, 0},
-                 {NULL, 0},      {"", 1},         {(char *)-1, 0}};
+    } cases[] = {{on_stack, 13},
+                 {"constant", 9},
+                 {(char *)edge, 16},
+                 {(char *)edge + 4093, 3},
+                 {(char *)edge + 5000, 0},
+                 {NULL, 0},
+                 {"", 1},
+                 {(char *)-1, 0}};
     CHECK_OK(record_layout_add_text(&layout, SIZE_MAX, 5, 0, 16));
     CHECK_OK(record_layout_place(&layout, RECORD_TIME_FULL));
     void *code = make(&layout, 2, false);
