@@ -35,11 +35,10 @@ LIBRARY_ROOMS := $(foreach room,$(filter-out cmd,$(ROOMS)),$(if $(call room_sour
 LIBRARIES := $(foreach room,$(LIBRARY_ROOMS),$(BUILD)/lib$(room).a)
 ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS)))
 ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS)))
-TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c tests/victims/*.c tests/victims/*.cc tests/tracing/*.c \
-          tests/tracing/*.cc tests/crash/*.c tests/crash/*.cc tests/crash/*.h \
-          tests/debug/*.c)
+TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/patch/*.[ch] tests/patch/programs/* tests/bench/*.c tests/victims/*.c tests/victims/*.cc \
+          tests/tracing/*.c tests/tracing/*.cc tests/crash/*.c tests/crash/*.cc tests/crash/*.h tests/debug/*.c)
 
-.PHONY: all setup setup-tests demo check bench soak layers lint format help install uninstall clean unit-tests fuzzers
+.PHONY: all setup setup-tests demo check bench soak layers lint format help install uninstall clean unit-tests fuzzers patchers
 
 all: $(BUILD)/reel
 
@@ -75,6 +74,21 @@ $(BUILD)/%.o: %.c
 	@echo '  CC $@'
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+# ---- the agent: one freestanding image, embedded in agent_image.o ----
+
+AGENT_BLOB := $(BUILD)/tracer/agent/blob.bin
+AGENT_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding -fPIC -fvisibility=hidden -mno-mmx -mno-sse \
+                -mgeneral-regs-only -mno-red-zone -fno-stack-protector -fcf-protection=none -fno-builtin \
+                -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -fno-sanitize=all
+$(AGENT_BLOB): tracer/agent/blob.c tracer/agent/blob.ld tracer/agent/agent_abi.h
+	@mkdir -p $(@D)
+	@echo '  CC $@'
+	@gcc -I. $(AGENT_CFLAGS) -c -o $(@:.bin=.o) $<
+	@ld -T tracer/agent/blob.ld --oformat binary -o $@ $(@:.bin=.o)
+
+$(BUILD)/tracer/agent_image.o: CPPFLAGS += -DAGENT_BLOB='"$(AGENT_BLOB)"'
+$(BUILD)/tracer/agent_image.o: $(AGENT_BLOB)
+
 # ---- tests ----
 
 # Each suite is linked with the rooms at or beneath its own only: a header that reaches up does not link.
@@ -85,7 +99,7 @@ UNIT_trace := test_trace test_summary
 UNIT_dwarf := test_elf test_frame test_location test_cfi test_unwind test_module test_function test_variable test_line \
               test_type test_value test_abi test_calls test_expression
 UNIT_tracer := test_maps test_syscall test_outputs test_decode test_insn test_vdso test_capability test_displaced test_trap \
-               test_attach test_code test_plan test_window test_crash test_process
+               test_attach test_code test_plan test_window test_crash test_process test_patch test_ring
 # The room of a suite (replay, unless it is listed), and the rooms it may be linked with.
 unit_room = $(or $(strip $(foreach room,base config trace dwarf tracer,$(if $(filter $(1),$(UNIT_$(room))),$(room)))),replay)
 BENEATH_base := base
@@ -102,6 +116,14 @@ unit-tests: $(UNIT_TESTS)
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIBRARIES)
 	@echo '  LD $@'
 	@$(CC) $(LDFLAGS) -o $@ $< $(call unit_libraries,$*) -lcheck -lsubunit -lm -lrt -lpthread $(LDLIBS)
+
+# Programs that patch others (tests/patch).
+PATCHERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/patch/*.c))
+patchers: $(PATCHERS)
+
+$(BUILD)/tests/patch/%: $(BUILD)/tests/patch/%.o $(LIBRARIES)
+	@echo '  LD $@'
+	@$(CC) $(LDFLAGS) -o $@ $< $(foreach room,$(BENEATH_tracer),$(BUILD)/lib$(room).a) $(LDLIBS)
 
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzzers: $(FUZZERS)
@@ -124,11 +146,11 @@ setup-tests:
 check: setup-tests
 	@$(MAKE) --no-print-directory check-built
 
-check-built: all unit-tests lint
+check-built: all unit-tests patchers lint
 	@$(MAKE) --no-print-directory ASAN=1 all fuzzers unit-tests
 	@tests/run.sh all
 
-soak: setup-tests all unit-tests
+soak: setup-tests all unit-tests patchers
 	@$(MAKE) --no-print-directory ASAN=1 all fuzzers unit-tests
 	@SOAK=1 tests/run.sh all
 

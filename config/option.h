@@ -25,6 +25,15 @@ enum trace_level {
     LEVEL_FULL,     /* and control flow */
 };
 
+enum probe_choice {
+    PROBES_AUTO, /* jumps where they can be, traps elsewhere */
+    PROBES_JUMP, /* jumps only: what cannot have them is not traced */
+    PROBES_TRAP,
+};
+
+/* In the order of enum record_time (tracer/record_layout.h). */
+enum timestamp_choice { TIMESTAMPS_NONE, TIMESTAMPS_COARSE, TIMESTAMPS_FULL };
+
 enum output_format { FORMAT_JSON, FORMAT_JSONL };
 
 /* Everything that was asked for. All strings and lists are owned by the struct. */
@@ -44,6 +53,10 @@ struct trace_options {
     uint64_t max_trace_size_mb;  /* MiB, 0: no limit */
     uint64_t buffer_size;        /* bytes */
     bool async_write;
+    int probe_kind; /* enum probe_choice */
+    bool lossless;
+    bool list_probes;
+    int timestamps;  /* enum timestamp_choice */
     char *output;    /* NULL: trace.json, or trace.jsonl */
     int format;      /* enum output_format */
     char *debug_dir; /* NULL: none */

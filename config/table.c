@@ -5,6 +5,8 @@
 #define FIELD(name) .key = #name, .offset = offsetof(struct trace_options, name)
 
 static const char *const level_words[] = {"", "minimal", "standard", "full", NULL};
+static const char *const probe_words[] = {"auto", "jump", "trap", NULL};
+static const char *const timestamp_words[] = {"none", "coarse", "full", NULL};
 static const char *const format_words[] = {"json", "jsonl", NULL};
 
 const struct option_row option_rows[] = {
@@ -65,6 +67,30 @@ const struct option_row option_rows[] = {
      .most = 65535, .value = "N", .help = "Elements of an array or a container that are shown."},
     {FIELD(max_value_depth), .name = "max-value-depth", .type = OPTION_NUMBER, .fallback = 8, .least = 1,
      .most = 32, .value = "N", .help = "Levels of values inside of values that are shown."},
+
+    {FIELD(probe_kind), .name = "probes", .type = OPTION_ENUM, .fallback = PROBES_AUTO, .words = probe_words,
+     .value = "KIND", .heading = "How it is traced",
+     .help = "jump patches the code with jumps, which cost some nanoseconds, and leaves out what cannot be "
+             "traced so; "
+             "trap stops the program at each probe, which costs some thousand times as much; auto takes "
+             "jumps where it "
+             "can and traps for the rest."},
+    {FIELD(lossless), .name = "lossless", .type = OPTION_BOOL, .fallback = false,
+     .help =
+         "The program waits when reel cannot keep up with its jump probes. Else what there is no room for is "
+         "dropped, and counted in the trace."},
+    {FIELD(timestamps), .name = "timestamps", .type = OPTION_ENUM, .fallback = TIMESTAMPS_FULL,
+     .words = timestamp_words, .value = "KIND",
+     .help = "Of jump probes: full reads the clock at each, which costs more than all the rest; coarse is "
+             "right to "
+             "about a millisecond; none has the time at which reel saw the event. Events of one thread are "
+             "in order in "
+             "any case; those of several by their timestamps."},
+
+    {FIELD(list_probes), .name = "list-probes", .type = OPTION_BOOL, .fallback = false,
+     .help = "Trace nothing, but say for each function that would be traced what kinds of probes it gets, "
+             "and why one "
+             "could not be a jump. A program that was to be launched is not run."},
 
     {FIELD(output), .name = "output", .letter = 'o', .type = OPTION_STRING, .value = "FILE",
      .heading = "The trace", .help = "Where the trace goes: by default trace.json, or trace.jsonl."},

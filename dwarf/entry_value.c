@@ -114,11 +114,26 @@ static struct error *ask_caller(struct evaluation *callee, const struct wanted *
     return location_evaluate_value(expression.data, expression.size, &caller.context, NULL, ret);
 }
 
+/* A register at an entry that was watched. */
+static bool was_seen(const struct evaluation *evaluation, const uint8_t *expression, size_t size,
+                     struct location_value *ret) {
+    const struct evaluation_callbacks *callbacks = evaluation->callbacks;
+    uint64_t value;
+    if (evaluation->depth || size != 1 || expression[0] < DW_OP_reg0 || expression[0] > DW_OP_reg31 ||
+        !callbacks || !callbacks->entry_register ||
+        !callbacks->entry_register(callbacks->context, expression[0] - DW_OP_reg0, &value))
+        return false;
+    location_value_from_u64(value, ret);
+    return true;
+}
+
 struct error *entry_value(void *context, const uint8_t *expression, size_t size, struct location_value *ret) {
     struct evaluation *evaluation = context;
     /* Before its first instruction has run, everything still is as it was. */
     if (evaluation->vaddr == evaluation->function->entry)
         return location_evaluate_value(expression, size, &evaluation->context, NULL, ret);
+    if (was_seen(evaluation, expression, size, ret))
+        return NULL;
     return ask_caller(evaluation, &(struct wanted){.expression = {expression, size}}, ret);
 }
 

@@ -15,6 +15,9 @@ struct evaluation_callbacks {
     struct module *(*module_at)(void *context, uint64_t address, uint64_t *ret_bias);
     /* Process address of this offset in the thread's block of the module. */
     struct error *(*tls_address)(void *context, struct module *module, uint64_t offset, uint64_t *ret);
+    /* What a general register was when the innermost frame's function was entered, when somebody has seen it;
+     * NULL, or false: the caller is asked. */
+    bool (*entry_register)(void *context, unsigned reg, uint64_t *ret);
 };
 
 /* One frame. Do not copy it: its context points to itself. Nothing in it needs to be freed. */

@@ -33,7 +33,17 @@ void frame_from_user_regs(const struct user_regs_struct *regs, struct frame_regi
             frame_set_register(ret, (unsigned)registers[i].dwarf, register_get(regs, i));
 }
 
+static void note_asked(const struct frame_registers *frame, unsigned number, size_t size) {
+    if (!frame->log)
+        return;
+    if (number < 64)
+        frame->log->asked |= UINT64_C(1) << number;
+    frame->log->too_large |= number >= 64 || size > REGISTER_SLOT;
+}
+
 bool frame_register(const struct frame_registers *frame, unsigned number, uint64_t *ret) {
+    if (number < FRAME_REGISTERS)
+        note_asked(frame, number, GENERAL_SIZE);
     if (number >= FRAME_REGISTERS || !(frame->known >> number & 1))
         return false;
     *ret = frame->value[number];
@@ -95,6 +105,7 @@ bool frame_register_bytes(const struct frame_registers *frame, unsigned number, 
     uint8_t bytes[LARGEST_REGISTER];
     size_t there = 0;
     uint64_t value;
+    note_asked(frame, number, size);
     if (frame_register(frame, number, &value)) {
         memcpy(bytes, &value, GENERAL_SIZE);
         there = GENERAL_SIZE;

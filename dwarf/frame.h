@@ -16,6 +16,12 @@
 #define FRAME_RIP       16 /* the "return address" column of the ABI */
 #define FRAME_REGISTERS 17 /* 0-15 general (DWARF order: rax rdx rcx rbx rsi rdi rbp rsp r8..r15), 16 rip */
 
+/* Which registers somebody has asked for: for who wants to know what looking at a frame takes. */
+struct frame_log {
+    uint64_t asked; /* bit n: register n */
+    bool too_large; /* more than 16 bytes of one, or one of more than 63 */
+};
+
 struct frame_registers {
     uint64_t value[FRAME_REGISTERS];
     uint32_t known; /* bit n: value[n] is known */
@@ -26,7 +32,8 @@ struct frame_registers {
     /* The NT_X86_XSTATE (or NT_FPREGSET) area for xmm, ymm and st, or NULL; not owned. Only the innermost
      * frame has it: these registers do not outlive calls. */
     const void *xstate;
-    size_t xstate_size; /* bytes */
+    size_t xstate_size;    /* bytes */
+    struct frame_log *log; /* or NULL; not owned */
 };
 
 /* All general registers and rip are known, no xstate. */

@@ -161,6 +161,66 @@ void value_write(struct value_context *context, const struct value_object *objec
     write_resolved(context, &resolved);
 }
 
+/* ---- what takes no more than its own bytes ---- */
+
+#define PLAIN_DEPTH 16 /* levels of values in values that are looked at */
+
+static bool has_printer(const struct value_printer *table, const struct type *type) {
+    for (const struct value_printer *printer = table; printer->pattern; printer++)
+        if (matches(printer->pattern, type->name))
+            return true;
+    return false;
+}
+
+static bool is_plain(const struct type *type, unsigned depth);
+
+static bool is_plain_record(const struct type *type, unsigned depth) {
+    if (type->language == LANGUAGE_RUST || type->language == LANGUAGE_FORTRAN || type->is_declaration ||
+        type->variant_count ||
+        (type->language == LANGUAGE_CXX &&
+         (has_printer(value_cxx_printers, type) || has_printer(value_cxx_node_printers, type))))
+        return false;
+    for (size_t i = 0; i < type->member_count; i++)
+        if (type->members[i].location.size || !is_plain(type->members[i].type, depth + 1))
+            return false;
+    return true;
+}
+
+static bool is_plain(const struct type *type, unsigned depth) {
+    const struct type *whole;
+    struct error *err = depth < PLAIN_DEPTH ? type_resolve(type, &whole) : NULL;
+    if (err || depth >= PLAIN_DEPTH) {
+        error_free(err);
+        return false;
+    }
+    switch (whole->kind) {
+    case TYPE_STRUCT:
+    case TYPE_CLASS:
+    case TYPE_UNION:
+        return is_plain_record(whole, depth);
+    case TYPE_ARRAY:
+        return whole->has_size && !whole->data_location.size && is_plain(whole->target, depth + 1);
+    case TYPE_VOID:
+    case TYPE_INTEGER:
+    case TYPE_BOOL:
+    case TYPE_CHARACTER:
+    case TYPE_FLOAT:
+    case TYPE_COMPLEX:
+    case TYPE_ENUM:
+    case TYPE_MEMBER_POINTER:
+    case TYPE_NULLPTR:
+        return true;
+    case TYPE_POINTER:
+        return whole->language != LANGUAGE_FORTRAN;
+    default:
+        return false;
+    }
+}
+
+bool value_is_plain(const struct type *type) {
+    return is_plain(type, 0);
+}
+
 void value_render(const struct type *type, const void *bytes, size_t size, const struct memory_reader *memory,
                   const struct value_options *options, struct buffer *ret) {
     struct value_context context = {

@@ -61,6 +61,10 @@ extern const struct value_options value_default_options;
 void value_render(const struct type *type, const void *bytes, size_t size, const struct memory_reader *memory,
                   const struct value_options *options, struct buffer *ret);
 
+/* Does value_render() of this type ask for no other memory than the strings of char pointers, whatever the
+ * value is? False when that is not certain. */
+bool value_is_plain(const struct type *type);
+
 /* The two texts for values that have no bytes, quoted. */
 #define VALUE_OPTIMIZED_OUT "\"<optimized out>\""
 #define VALUE_UNREADABLE    "\"<unreadable>\""

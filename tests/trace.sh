@@ -82,11 +82,20 @@ victim() {
 
     step alone ./program
     alone=$STATUS
-    step live "$REEL" trace --quiet --level full "${options[@]}" --output live.json -- ./program
+    step live "$REEL" trace --quiet --level full --probes trap "${options[@]}" --output live.json -- ./program
     [ -z "$TIMED_OUT" ] || fail "the trace hung"
     [ "$STATUS" = "$alone" ] || fail "status $STATUS, without reel $alone: $(first_line live.err)"
     [ -z "$(words live.err)" ] || fail "$(words live.err)"
     compare "live" live.out "$optimisation" live*.json
+
+    step jumps "$REEL" trace --quiet --level full --probes auto --lossless "${options[@]}" --output jumps.json -- ./program
+    [ -z "$TIMED_OUT" ] || fail "by jumps: the trace hung"
+    [ "$STATUS" = "$alone" ] || fail "by jumps: status $STATUS, without reel $alone: $(first_line jumps.err)"
+    [ -z "$(words jumps.err)" ] || fail "by jumps: $(words jumps.err)"
+    compare "by jumps" jumps.out "$optimisation" jumps*.json
+    # what optimised code finds in a slot before it writes there depends on who was on the stack before
+    [ "$optimisation" != 0 ] || [ "$(header "$source" recording)" = apart ] || [ "$(header "$source" recording)" = no ] ||
+        compare "by traps and by jumps" --same live.json jumps.json
     [ "$(header "$source" recording)" != no ] || return 0
 
     step recorded "$REEL" record --quiet -o program.reel -- ./program

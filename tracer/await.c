@@ -43,6 +43,11 @@ static struct error *look(struct task *task, int flags, bool *ret_stopped, int *
     return NULL;
 }
 
+struct error *await_peek(struct task *task, bool *ret_stopped, int *ret) {
+    *ret_stopped = false;
+    return look(task, WNOHANG, ret_stopped, ret);
+}
+
 struct error *await_stop(struct task *task, int milliseconds, int *ret) {
     bool stopped = false;
     if (milliseconds < 0)

@@ -50,7 +50,7 @@ static void warn_unmatched(const struct calltrace *calltrace) {
 }
 
 struct error *calltrace_finish(struct calltrace *calltrace) {
-    struct error *kept = NULL;
+    struct error *kept = trace_rings_drain(calltrace, NULL);
     while (calltrace->process_count)
         keep_first(&kept, traced_process_drop(calltrace->processes[0]));
     if (calltrace->any_selected)
@@ -174,6 +174,7 @@ struct error *calltrace_call(struct calltrace *calltrace, pid_t tid, const struc
     const struct syscall_row *row = syscall_find(call->number);
     if (!thread || !calltrace->options->trace_syscalls)
         return NULL;
+    TRY(trace_rings_drain(calltrace, thread));
     struct trace_event *event =
         calltrace_event(calltrace, thread, TRACE_SYSCALL, calltrace_now(calltrace), thread_depth(thread));
     if (row)
@@ -196,4 +197,6 @@ void calltrace_unmapped(struct calltrace *calltrace, pid_t tid, uint64_t start, 
     struct traced_thread *thread = calltrace_find_thread(calltrace, tid);
     if (thread && thread->process->traps)
         trap_forget_range(thread->process->traps, start, end);
+    if (thread && thread->process->jumps)
+        patch_forget_range(thread->process->jumps->patches, start, end);
 }

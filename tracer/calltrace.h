@@ -42,6 +42,7 @@ void calltrace_destroy(struct calltrace *calltrace);
 /* What has been done, complete after calltrace_finish(). */
 struct calltrace_totals {
     uint64_t events, dropped, functions; /* functions: planted */
+    uint64_t lost;                       /* records that there was no room for */
     unsigned files;
     const char *path; /* of the first file; owned by the calltrace */
 };
@@ -57,7 +58,7 @@ struct error *calltrace_process(struct calltrace *calltrace, struct task *task, 
                                 enum process_origin origin);
 /* The memory of this task's process has just been replaced (PTRACE_EVENT_EXEC): its traps are gone with it.
  * calltrace_process() with ORIGIN_EXEC follows. */
-void calltrace_exec_begins(struct calltrace *calltrace, pid_t tid);
+struct error *calltrace_exec_begins(struct calltrace *calltrace, pid_t tid);
 /* A child: `task` is its first stop, parent the task that made it. shares_memory: vfork. */
 struct error *calltrace_fork(struct calltrace *calltrace, struct task *task, pid_t parent, pid_t shown_pid,
                              bool shares_memory);
@@ -80,6 +81,18 @@ struct error *calltrace_signal(struct calltrace *calltrace, pid_t tid, const sig
 /* A system call that has returned; memory is the caller's. */
 struct error *calltrace_call(struct calltrace *calltrace, pid_t tid, const struct syscall_call *call,
                              const struct memory_reader *memory);
+
+/* Deal with what jump probes have noted; at most so many records, *ret_more: there may be more. Called again
+ * and again, also from another thread when that has made sure that no other function here is running. */
+struct error *calltrace_drain(struct calltrace *calltrace, unsigned most, bool *ret_more);
+/* After an attach: halt has the stops of all threads of the processes that were begun. */
+struct error *calltrace_arm(struct calltrace *calltrace, struct halt *halt);
+/* To be called with each STOP_SIGNAL first. calltrace_drain() may be running: the task may wait for it. The
+ * task may be made to run on a little: *stop may be another one afterwards, of any kind. */
+struct error *calltrace_settle(struct calltrace *calltrace, struct stop *stop);
+/* Take the jump probes out of a process whose threads all stand still, as halt says; stops may be others
+ * afterwards, as with calltrace_settle(). For leaving it. */
+struct error *calltrace_disarm(struct calltrace *calltrace, pid_t pid, struct halt *halt);
 
 /* New mappings may hold modules to be traced: look at them. */
 struct error *calltrace_mappings_changed(struct calltrace *calltrace, pid_t tid);

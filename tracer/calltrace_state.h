@@ -8,7 +8,10 @@
 #include "tracer/calltrace.h"
 #include "tracer/frames.h"
 #include "tracer/function_sites.h"
+#include "tracer/jump_probes.h"
 #include "tracer/locate.h"
+#include "tracer/patch.h"
+#include "tracer/record_view.h"
 #include "tracer/selection.h"
 #include "tracer/trap.h"
 
@@ -17,8 +20,10 @@ struct traced_process {
     struct calltrace *calltrace;
     pid_t pid, shown_pid;
     struct process_modules modules;
-    struct trap_set *traps; /* NULL after an error; a vfork child's is its parent's */
+    struct trap_set *traps;    /* NULL after an error; a vfork child's is its parent's */
+    struct jump_probes *jumps; /* NULL: none. Shared with a vfork child */
     bool traps_borrowed;
+    bool no_traps;                 /* only jump probes are wanted */
     struct loaded_module *planted; /* modules whose sites are planted */
     size_t planted_count;
     struct trace_writer *writer;
@@ -32,7 +37,20 @@ struct traced_thread {
     struct task *task; /* of the engine or the puppet; not owned */
     pid_t tid, shown_tid;
     struct thread_frames frames;
+    struct ring ring; /* zeroed: none */
+    uint64_t last_ns; /* of its last record */
+    uint64_t lost;    /* records that its ring had no room for */
+    bool has_gap;     /* some were lost: frames that are gone may have been left properly */
+    uint64_t gap_end; /* up to this place in the ring */
 };
+
+/* A process's memory as it would be without probes of any kind. It must outlive the reader. */
+struct process_memory {
+    const struct traced_process *process;
+    struct trap_memory traps;
+    struct patch_memory patches;
+};
+struct memory_reader process_memory_reader(struct process_memory *memory, struct task *task);
 
 /* What was selected in a module: traced_module.user. */
 struct module_sites {
@@ -44,7 +62,14 @@ struct module_sites {
     struct site **extras; /* special sites, and --at sites of their own */
     size_t extra_count;
     bool has_lines;
+    struct patch_code *code; /* for jump probes; NULL when not yet needed, or not to be had: */
+    char *code_obstacle;
     struct module_sites *next; /* all of them, for freeing */
+};
+
+/* The TSC against the clock of the host, at two moments. */
+struct tick_clock {
+    uint64_t tsc[2], ns[2];
 };
 
 struct calltrace {
@@ -62,25 +87,39 @@ struct calltrace {
     struct plan_notes notes;  /* reused */
     struct buffer text;       /* reused */
     struct calltrace_totals totals;
+    struct tick_clock clock;
+    struct record_view view; /* reused */
     char *path;
     bool full, any_selected;
 };
 
-/* What a hit is about. */
+/* One passage of a site, as it is looked at: by a task that stands there, or by the record that it has left
+ * in its ring (trace_rings.c). All that is looked at comes through registers and memory. */
 struct hit_context {
     struct calltrace *calltrace;
     struct traced_thread *thread;
     struct site *site;
-    const struct trap_hit *hit;
+    unsigned kinds; /* of the site's (enum site_kind): what this passage is about */
     struct frame_registers registers;
-    struct memory_reader memory; /* without traps */
-    struct trap_memory trap_memory;
+    struct memory_reader memory;
+    uint64_t rsp, fs_base; /* fs_base 0: not known */
     uint64_t bias;
     uint64_t now;
+    /* Where the instruction goes: as it was decoded, with all registers when there are flags to look at; or
+     * known. */
+    const struct displaced *displaced;
+    const struct user_regs_struct *regs; /* NULL: those of `registers` must do */
+    bool has_destination;
+    uint64_t destination;
     struct frame_stack *stack;
-    uint8_t *xstate;
-    struct counted_types *counted; /* types that were made for this hit (trace_counted.c) */
+    const struct entry_registers *entry; /* without a stack: of the function */
+    struct counted_types *counted;       /* types that were made for this hit (trace_counted.c) */
 };
+
+/* ---- trace_hits.c ---- */
+
+/* Deal with a passage: everything of the context that is not about the stack is set. */
+struct error *trace_observe(struct hit_context *context);
 
 /* ---- calltrace.c ---- */
 
@@ -159,6 +198,45 @@ struct frame *trace_current_frame(struct hit_context *context);
 /* Where the instruction at the hit goes, as a process address; false when it cannot be told. */
 bool trace_destination(struct hit_context *context, uint64_t *ret);
 
+/* ---- trace_needs.c ---- */
+
+/* What looking at this emission will ask for; its layout is not placed yet. ERROR_UNSUPPORTED with the reason
+ * when only a stopped task can answer. The thread is any of the process. */
+struct error *trace_needs(struct traced_thread *thread, const struct emission *emission,
+                          struct record_layout *ret);
+
+/* ---- trace_jumps.c: planting jump probes ---- */
+
+/* The process gets jump probes, if they are wanted and it can have them: its first task stands still. */
+struct error *trace_jumps_begin(struct traced_process *process, struct task *task);
+/* Of a fork child. */
+struct error *trace_jumps_clone(const struct traced_process *parent, struct traced_process *child);
+/* All is gone (exec), or belongs to the parent (a vfork child). */
+void trace_jumps_forget(struct traced_process *process);
+/* Add the function's sites, if all of it can be noted; else *ret_obstacle, the caller's, says why not. */
+struct error *trace_jumps_add(struct traced_process *process, struct traced_thread *thread,
+                              struct traced_function *function, uint64_t bias, char **ret_obstacle);
+/* Make code for what was added. */
+struct error *trace_jumps_build(struct traced_process *process, struct task *task);
+/* Lead the program there. halt: all threads that may be anywhere near, standing still. */
+struct error *trace_jumps_arm(struct traced_process *process, struct halt *halt);
+/* Why there is no jump probe at this process address; NULL: there is one. */
+const char *trace_jumps_obstacle(const struct traced_process *process, uint64_t address);
+
+/* ---- trace_list.c ---- */
+
+/* Print which probes a function has got; obstacle: why it has no jumps at all, or NULL. */
+void trace_list_function(const struct traced_process *process, const struct traced_function *function,
+                         uint64_t bias, const char *obstacle);
+
+/* ---- trace_rings.c ---- */
+
+/* A ring for a thread that stands still. */
+struct error *trace_ring_begin(struct traced_thread *thread, struct task *by);
+/* Take out and deal with all that the rings of all processes hold up to now. stopped: a thread that stands
+ * still, whose ring is emptied whatever the time; NULL: none. */
+struct error *trace_rings_drain(struct calltrace *calltrace, struct traced_thread *stopped);
+
 /* ---- trace_variables.c ---- */
 
 /* Set the base that parameters are compared with: their values at the entry. */
@@ -181,6 +259,9 @@ void name_scope_init(struct name_scope *scope, struct hit_context *context,
 /* Bytes of parameter `index` at the entry; false when they cannot be had. */
 bool trace_argument_bytes(struct hit_context *context, const struct traced_function *function, size_t index,
                           void *ret, size_t size, enum plan_state *ret_state);
+
+/* Does looking at parameter `index` at the entry depend on nothing but registers, the stack, and strings? */
+bool trace_argument_is_plain(const struct traced_function *function, size_t index);
 
 /* What locates a variable at a hit; function is still to be set, unless it is a global. */
 struct locate_request trace_locate_request(struct hit_context *context, struct traced_module *module,

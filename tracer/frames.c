@@ -104,5 +104,6 @@ void frame_stack_pop(struct frame_stack *stack) {
     if (!frame)
         return;
     drop_shadows(frame, shadow_count(frame));
+    free(frame->entry);
     stack->count--;
 }

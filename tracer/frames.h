@@ -24,16 +24,23 @@ struct shadow {
     size_t size;
 };
 
+/* General registers when a function was entered, by DWARF number; bit n of known: register n. */
+struct entry_registers {
+    uint16_t known;
+    uint64_t value[16];
+};
+
 struct frame {
     const struct traced_function *function;
-    uint64_t address;             /* of its return address */
-    uint64_t entered_ns;          /* timestamp of its entry */
-    uint32_t depth;               /* of recorded calls around it */
-    bool silent;                  /* not recorded: sampling, a condition, the depth limit */
-    bool subtree_silent;          /* nor is what it calls */
-    bool sampled;                 /* recorded as the Nth call: what it calls is recorded whole */
-    const struct site *statement; /* that is being executed; NULL before the first */
-    struct shadow *shadows;       /* one for each variable of the function, or NULL */
+    uint64_t address;              /* of its return address */
+    uint64_t entered_ns;           /* timestamp of its entry */
+    uint32_t depth;                /* of recorded calls around it */
+    bool silent;                   /* not recorded: sampling, a condition, the depth limit */
+    bool subtree_silent;           /* nor is what it calls */
+    bool sampled;                  /* recorded as the Nth call: what it calls is recorded whole */
+    struct entry_registers *entry; /* NULL: not seen, or nobody will ask */
+    const struct site *statement;  /* that is being executed; NULL before the first */
+    struct shadow *shadows;        /* one for each variable of the function, or NULL */
 };
 
 struct frame_stack {

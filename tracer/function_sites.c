@@ -21,6 +21,7 @@ void traced_function_destroy(struct traced_function *function) {
     for (size_t i = 0; i < function->site_count; i++) {
         plan_deinit(&function->sites[i].plan);
         free(function->sites[i].stored);
+        free(function->sites[i].obstacle);
         site_forget_places(&function->sites[i]);
     }
     free(function->sites);
@@ -536,6 +537,8 @@ static struct error *make_plans(struct traced_function *function) {
         struct site *site = &function->sites[i];
         if (site->kinds & (SITE_STATEMENT | SITE_EXIT))
             TRY(variables_plan(function, site->vaddr, visible, &site->plan));
+        for (size_t k = 0; k < site->plan.count; k++) /* it may be about something else: no harm */
+            function->asks_for_entry |= site->plan.steps[k].operation == PLAN_ASK;
         if (site->kinds & SITE_STATEMENT)
             TRY(find_stored(function, site));
     }

@@ -53,6 +53,7 @@ struct site {
     size_t stored_count;
     const struct branch *branch;
     struct place_probe *places;
+    char *obstacle; /* why it cannot be a jump probe, as far as that is not a matter of the code; owned */
 };
 
 struct traced_function {
@@ -69,8 +70,10 @@ struct traced_function {
     int64_t rsp_most; /* the farthest that rsp is from the CFA; 0: not worked out, which is done with plans */
     struct abi_call abi;
     bool has_abi;
-    bool optimized;  /* clang does not say so: seen by its locations */
-    bool is_private; /* optimised for its callers alone: it may take other arguments and have no result */
+    bool optimized;      /* clang does not say so: seen by its locations */
+    bool asks_for_entry; /* variables are found by what registers were at the entry; with plans only */
+    bool is_left_out;    /* it cannot be traced as was asked: what jump probes of it note is not looked at */
+    bool is_private;     /* optimised for its callers alone: it may take other arguments and have no result */
     const struct type *return_type; /* NULL: not known */
     struct site *sites;             /* by address */
     size_t site_count;

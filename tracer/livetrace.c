@@ -1,8 +1,10 @@
 #include "tracer/livetrace.h"
 
 #include "base/say.h"
+#include "tracer/agent_cure.h"
 #include "tracer/attach.h"
 #include "tracer/calltrace.h"
+#include "tracer/drainer.h"
 #include "tracer/launch.h"
 #include "tracer/process.h"
 #include "tracer/syscall.h"
@@ -38,6 +40,7 @@ struct livetrace {
     const struct livetrace_options *options;
     struct engine engine;
     struct calltrace *calltrace;
+    struct drainer *drainer;
     pid_t pid; /* of the first process */
     bool launched;
     struct birth *births;
@@ -235,9 +238,11 @@ static struct error *on_exec(struct livetrace *live, const struct stop *stop) {
     if (!task)
         return &error_no_memory;
     task->in_exec = true;
-    calltrace_exec_begins(live->calltrace, stop->task->tid);
+    struct error *err = calltrace_exec_begins(live->calltrace, stop->task->tid);
     task_memory_reset(stop->task);
-    return task_resume(stop->task, RESUME_SYSCALL, 0);
+    struct error *resume_err = task_resume(stop->task, RESUME_SYSCALL, 0);
+    keep_first(&err, resume_err);
+    return err;
 }
 
 /* ---- system calls ---- */
@@ -294,6 +299,8 @@ static struct error *on_gone(struct livetrace *live, const struct stop *stop) {
 
 static struct error *on_signal(struct livetrace *live, struct stop *stop) {
     bool done;
+    if (!stop->signo) /* settle() has found that there is nothing to deliver */
+        return resume(live, stop->task, 0);
     struct error *err = calltrace_signal_stop(live->calltrace, stop, &done);
     return resume_all_the_same(live, stop->task, done ? 0 : stop->signo, err);
 }
@@ -337,6 +344,15 @@ static struct error *handle_stop(struct livetrace *live, struct stop *stop) {
         return NULL;
     }
     return err;
+}
+
+/* Out of the code of probes, before a signal is delivered. */
+static struct error *settle(const struct livetrace *live, struct stop *stop) {
+    struct error *err = stop->kind == STOP_SIGNAL ? calltrace_settle(live->calltrace, stop) : NULL;
+    if (!error_is(err, ERROR_TASK_GONE))
+        return err;
+    error_free(err);
+    return NULL;
 }
 
 /* ---- leaving ---- */
@@ -399,8 +415,10 @@ static bool has_vfork(const struct halt *halt) {
 static struct error *leave_later(struct livetrace *live, struct halt *halt) {
     struct error *kept = NULL;
     for (size_t i = 0; i < halt->count; i++)
-        if (halt->stops[i].task->stopped && !is_waiting(live, halt->stops[i].task->tid))
+        if (halt->stops[i].task->stopped && !is_waiting(live, halt->stops[i].task->tid)) {
+            keep_first(&kept, settle(live, &halt->stops[i]));
             keep_first(&kept, handle_stop(live, &halt->stops[i]));
+        }
     halt_deinit(halt);
     return kept ? kept : error_new(ERROR_OTHER, "a process waits in the kernel and cannot be left now");
 }
@@ -421,6 +439,7 @@ static struct error *leave_process(struct livetrace *live, pid_t pid, const stru
     }
     if (!err)
         err = meet_children(live, &halt);
+    keep_first(&err, calltrace_disarm(live->calltrace, pid, &halt));
     struct error *detach_err =
         detach(&live->engine, pid, calltrace_traps(live->calltrace, pid), &halt, &patched_away);
     forget_left_births(live);
@@ -531,6 +550,10 @@ static struct error *loop(struct livetrace *live) {
             keep_first(&reason, err);
             return reason;
         }
+        err = settle(live, &stop);
+        drainer_lock(live->drainer);
+        keep_first(&reason, err);
+        keep_first(&reason, drainer_error(live->drainer));
         keep_first(&reason,
                    stop.kind == STOP_TICK ? calltrace_flush(live->calltrace) : handle_stop(live, &stop));
         bool stopping = stop_asked && !live->launched;
@@ -538,6 +561,7 @@ static struct error *loop(struct livetrace *live) {
             pass_on(live);
         if (reason || stopping || calltrace_full(live->calltrace))
             keep_first(&reason, leave_if_possible(live, &stop, &left));
+        drainer_unlock(live->drainer);
     }
     return reason;
 }
@@ -558,6 +582,10 @@ static struct error *begin_launched(struct livetrace *live) {
     if (err) {
         kill(task->tid, SIGKILL); /* it has not run an instruction */
         return err;
+    }
+    if (live->options->trace->list_probes) {
+        kill(task->tid, SIGKILL);
+        return NULL;
     }
     TRY(engine_set_tick(TICK));
     err = resume(live, task, 0);
@@ -582,13 +610,26 @@ static struct error *expect_children(struct livetrace *live, const struct halt *
     return NULL;
 }
 
-static struct error *begin_threads(struct livetrace *live, const struct halt *halt, struct task *first) {
+static struct error *begin_threads(struct livetrace *live, struct halt *halt, struct task *first) {
     TRY(calltrace_process(live->calltrace, first, live->pid, ORIGIN_ATTACH));
     for (size_t i = 0; i < halt->count; i++)
         if (halt->stops[i].task != first)
             TRY(calltrace_thread(live->calltrace, halt->stops[i].task, first->tid, halt->stops[i].task->tid,
                                  false));
-    return expect_children(live, halt);
+    TRY(expect_children(live, halt));
+    return calltrace_arm(live->calltrace, halt);
+}
+
+/* Of what another reel has left in it. */
+static struct error *cure(struct livetrace *live, struct halt *halt) {
+    size_t restored = 0;
+    struct error *err = agent_cure(&live->engine, live->pid, halt, &restored);
+    if (!err && restored)
+        say("process %d: a reel that was killed had left %zu probes in it: they have been taken out",
+            live->pid, restored);
+    if (err)
+        error_free(detach(&live->engine, live->pid, NULL, halt, NULL));
+    return err;
 }
 
 static struct error *begin_attached(struct livetrace *live) {
@@ -597,6 +638,7 @@ static struct error *begin_attached(struct livetrace *live) {
     live->pid = live->options->pid;
     prepare_signals(live);
     TRY(attach(&live->engine, live->pid, &halt));
+    TRY(cure(live, &halt));
     for (size_t i = 0; i < halt.count; i++)
         if (halt.stops[i].task->tid == live->pid || !first)
             first = halt.stops[i].task;
@@ -604,11 +646,14 @@ static struct error *begin_attached(struct livetrace *live) {
         first ? begin_threads(live, &halt, first)
               : error_new(ERROR_NOT_FOUND, "process %d: no thread of it can be traced", live->pid);
     if (err) {
+        error_free(calltrace_disarm(live->calltrace, live->pid, &halt));
         error_free(
             detach(&live->engine, live->pid, calltrace_traps(live->calltrace, live->pid), &halt, NULL));
         return err;
     }
     TRY(engine_set_tick(TICK));
+    if (live->options->trace->list_probes) /* and out again */
+        stop_asked = SIGINT;
     if (how_to_resume(live) == RESUME_CONT)
         return attach_resume(&halt);
     for (size_t i = 0; !err && i < halt.count; i++)
@@ -621,11 +666,16 @@ static struct error *begin_attached(struct livetrace *live) {
 
 static void report(const struct livetrace *live) {
     struct calltrace_totals totals = calltrace_totals(live->calltrace);
-    if (totals.path)
+    if (totals.path && !live->options->trace->list_probes)
         say("%llu functions traced; %llu events in %s%s", (unsigned long long)totals.functions,
             (unsigned long long)totals.events, totals.path, totals.files > 1 ? " and others" : "");
-    if (totals.dropped)
-        say("%llu events were dropped: the trace has reached its limit", (unsigned long long)totals.dropped);
+    if (totals.lost)
+        say("%llu records of jump probes were lost: reel could not keep up (--lossless lets the program "
+            "wait)",
+            (unsigned long long)totals.lost);
+    if (totals.dropped > totals.lost)
+        say("%llu events were dropped: the trace has reached its limit",
+            (unsigned long long)(totals.dropped - totals.lost));
 }
 
 struct error *livetrace_run(const struct livetrace_options *options, int *ret_status) {
@@ -641,12 +691,15 @@ struct error *livetrace_run(const struct livetrace_options *options, int *ret_st
     engine_init(&live.engine);
     struct error *err = live.launched ? begin_launched(&live) : begin_attached(&live);
     if (!err)
+        err = drainer_create(live.calltrace, &live.drainer);
+    if (!err)
         err = loop(&live);
+    keep_first(&err, drainer_destroy(live.drainer));
     wait_for_end(&live);
     struct error *finish_err = calltrace_finish(live.calltrace);
     if (!err && !finish_err) {
         report(&live);
-        *ret_status = live.status;
+        *ret_status = options->trace->list_probes ? 0 : live.status;
     }
     calltrace_destroy(live.calltrace);
     engine_deinit(&live.engine);

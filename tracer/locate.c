@@ -38,11 +38,22 @@ static struct error *thread_local_address(void *context, struct module *module, 
     return tls_address(&tls, offset, ret, &located->unallocated);
 }
 
+static bool entry_register(void *context, unsigned reg, uint64_t *ret) {
+    const struct located *located = context;
+    const struct entry_registers *entry = located->request->entry;
+    if (!entry || reg >= 16 || !(entry->known >> reg & 1))
+        return false;
+    *ret = entry->value[reg];
+    return true;
+}
+
 static struct error *prepare(const struct locate_request *request, struct located *located) {
     located->request = request;
     located->unallocated = false;
-    located->callbacks = (struct evaluation_callbacks){
-        .context = located, .module_at = module_at, .tls_address = thread_local_address};
+    located->callbacks = (struct evaluation_callbacks){.context = located,
+                                                       .module_at = module_at,
+                                                       .tls_address = thread_local_address,
+                                                       .entry_register = entry_register};
     return evaluation_init(&located->evaluation, request->module->module, request->function, request->bias,
                            request->registers, request->memory, &located->callbacks);
 }

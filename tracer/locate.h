@@ -3,6 +3,7 @@
 #define REEL_TRACER_LOCATE_H
 
 #include "dwarf/variable.h"
+#include "tracer/frames.h"
 #include "tracer/modules.h"
 #include "tracer/plan.h"
 
@@ -15,6 +16,7 @@ struct locate_request {
     const struct frame_registers *registers;
     const struct memory_reader *memory;
     struct process_modules *modules;        /* for the caller's frame and thread-local storage */
+    const struct entry_registers *entry;    /* of the frame, or NULL */
     uint64_t program_entry, thread_pointer; /* for thread-local storage: tracer/tls.h */
 };
 

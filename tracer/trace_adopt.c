@@ -104,11 +104,13 @@ static struct error *push(struct traced_thread *thread, const struct active *act
 struct error *trace_adopt(struct traced_thread *thread) {
     struct user_regs_struct regs;
     struct frame_registers frame;
-    struct trap_memory context = {.set = thread->process->traps, .task = thread->task};
-    const struct memory_reader memory = trap_memory_reader(&context);
+    struct process_memory context = {.process = thread->process};
+    const struct memory_reader memory = process_memory_reader(&context, thread->task);
     struct actives actives = {0};
     struct error *err = NULL;
     TRY(trace_get_registers(thread->tid, &regs));
+    if (thread->process->jumps)
+        regs.rip = patch_original_address(thread->process->jumps->patches, regs.rip);
     frame_from_user_regs(&regs, &frame);
     for (int i = 0; i < DEPTH_MOST && look_at(thread, &memory, &frame, &actives, &err); i++)
         ;

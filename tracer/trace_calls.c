@@ -1,6 +1,8 @@
 /* trace_calls: entries and exits. frames.h says how they are paired. */
 #include "tracer/calltrace_state.h"
 
+#include "base/registers.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +41,7 @@ struct error *trace_unwound(struct calltrace *calltrace, struct traced_thread *t
         if (top->address > rsp || (keep_equal && top->address == rsp))
             break;
         if (!top->silent)
-            TRY(exit_event(calltrace, thread, top, now, "unwound"));
+            TRY(exit_event(calltrace, thread, top, now, thread->has_gap ? "lost" : "unwound"));
         frame_stack_pop(stack);
     }
     return NULL;
@@ -123,10 +125,22 @@ static void decide(struct hit_context *context, struct frame *frame, bool muted,
         frame->silent = frame->subtree_silent = true;
 }
 
+/* What the debug information of some variables asks for later. Only what a record holds is there. */
+static struct error *keep_entry(const struct hit_context *context, struct frame *frame) {
+    if (!frame->function->asks_for_entry || !context->registers.known)
+        return NULL;
+    frame->entry = malloc(sizeof(*frame->entry));
+    if (!frame->entry)
+        return &error_no_memory;
+    frame->entry->known = context->registers.known & 0xffff;
+    memcpy(frame->entry->value, context->registers.value, sizeof(frame->entry->value));
+    return NULL;
+}
+
 struct error *trace_entry(struct hit_context *context) {
     struct calltrace *calltrace = context->calltrace;
     struct traced_function *function = context->site->function;
-    uint64_t rsp = context->hit->regs.rsp;
+    uint64_t rsp = context->rsp;
     struct frame *frame;
     TRY(trace_unwound(calltrace, context->thread, context->stack, rsp, false, context->now));
     uint32_t depth = thread_depth(context->thread);
@@ -135,6 +149,7 @@ struct error *trace_entry(struct hit_context *context) {
     frame->function = function;
     frame->entered_ns = context->now;
     frame->depth = depth;
+    TRY(keep_entry(context, frame));
     decide(context, frame, muted, sampled);
     if (frame->silent)
         return NULL;
@@ -175,7 +190,7 @@ static void put_return_value(struct hit_context *context) {
 struct error *trace_exit(struct hit_context *context) {
     struct calltrace *calltrace = context->calltrace;
     struct frame *frame = trace_current_frame(context);
-    if (!frame || frame->address != context->hit->regs.rsp)
+    if (!frame || frame->address != context->rsp)
         return NULL; /* entered before the tracer came, or by another way */
     if (!frame->silent) {
         TRY(trace_variables(context, frame));
@@ -207,11 +222,45 @@ static bool write_nothing(void *context, uint64_t address, const void *bytes, si
     return true;
 }
 
+/* Register numbers of encodings as DWARF has them (System V ABI, figure 3.36). */
+static const uint8_t dwarf_numbers[16] = {0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15};
+
+/* What an indirect jump takes its target from, and no more. */
+static bool registers_of_operand(struct hit_context *context, const struct displaced_operand *operand,
+                                 struct user_regs_struct *ret) {
+    const int numbers[] = {operand->is_memory ? operand->base : operand->reg,
+                           operand->is_memory ? operand->index : -1};
+    if (operand->is_memory && operand->segment)
+        return false;
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t value;
+        if (numbers[i] < 0)
+            continue;
+        int dwarf = dwarf_numbers[numbers[i] & 15];
+        if (!frame_register(&context->registers, (unsigned)dwarf, &value))
+            return false;
+        for (size_t row = 0; row < REGISTER_COUNT; row++)
+            if (registers[row].dwarf == dwarf)
+                register_set(ret, row, value);
+    }
+    return true;
+}
+
 bool trace_destination(struct hit_context *context, uint64_t *ret) {
-    struct user_regs_struct regs = context->hit->regs;
+    struct user_regs_struct regs = {0};
     const struct displaced_memory memory = {
         .read = read_memory, .write = write_nothing, .context = &context->memory};
-    if (!displaced_emulate(&context->hit->trap->displaced, &regs, &memory))
+    if (context->has_destination) {
+        *ret = context->destination;
+        return true;
+    }
+    if (!context->displaced)
+        return false;
+    if (context->regs)
+        regs = *context->regs;
+    else if (!registers_of_operand(context, &context->displaced->operand, &regs))
+        return false;
+    if (!displaced_emulate(context->displaced, &regs, &memory))
         return false;
     *ret = regs.rip;
     return true;
@@ -239,7 +288,7 @@ struct error *trace_jump(struct hit_context *context) {
     const struct function *function = context->site->function->function;
     struct frame *frame = trace_current_frame(context);
     uint64_t destination;
-    if (!frame || frame->address != context->hit->regs.rsp || !trace_destination(context, &destination))
+    if (!frame || frame->address != context->rsp || !trace_destination(context, &destination))
         return NULL;
     uint64_t vaddr = destination - context->bias;
     if (vaddr != function->entry && ranges_contain(function->ranges, function->range_count, vaddr))

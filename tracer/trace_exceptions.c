@@ -95,10 +95,19 @@ static void put_function(struct hit_context *context) {
         trace_data_unsigned(&context->calltrace->event.data, "line", top->statement->line);
 }
 
+/* DWARF numbers. */
+enum { RSI = 4, RDI = 5 };
+
+static uint64_t argument(const struct hit_context *context, unsigned reg) {
+    uint64_t value = 0;
+    frame_register(&context->registers, reg, &value);
+    return value;
+}
+
 /* __cxa_throw(object, type_info, destructor) */
 static struct error *on_throw(struct hit_context *context) {
     begin(context, "throw");
-    put_exception(context, context->hit->regs.rsi, context->hit->regs.rdi);
+    put_exception(context, argument(context, RSI), argument(context, RDI));
     put_function(context);
     return calltrace_write(context->calltrace, context->thread->process);
 }
@@ -107,7 +116,7 @@ static struct error *on_throw(struct hit_context *context) {
 static struct error *on_catch(struct hit_context *context) {
     uint64_t type_info, object;
     begin(context, "catch");
-    if (cxx_exception_object(&context->memory, context->hit->regs.rdi, &type_info, &object))
+    if (cxx_exception_object(&context->memory, argument(context, RDI), &type_info, &object))
         put_exception(context, type_info, object);
     put_function(context);
     return calltrace_write(context->calltrace, context->thread->process);
@@ -122,7 +131,7 @@ static struct error *on_simple(struct hit_context *context, const char *kind) {
 /* longjmp(buffer, value) */
 static struct error *on_longjmp(struct hit_context *context) {
     begin(context, "longjmp");
-    trace_data_signed(&context->calltrace->event.data, "value", (int32_t)context->hit->regs.rsi);
+    trace_data_signed(&context->calltrace->event.data, "value", (int32_t)argument(context, RSI));
     put_function(context);
     return calltrace_write(context->calltrace, context->thread->process);
 }
@@ -132,7 +141,7 @@ struct error *trace_special(struct hit_context *context) {
     if (context->site->special == SPECIAL_MODULES)
         return plant_process(context->thread->process, context->thread->task);
     /* it has just been called: only its own frame can be at its return address */
-    TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->hit->regs.rsp,
+    TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->rsp,
                       context->site->kinds & SITE_ENTRY, context->now));
     top = frame_stack_top(context->stack);
     if (top && top->subtree_silent)

@@ -5,14 +5,13 @@
 
 #include <stdlib.h>
 
-static void read_xstate(struct hit_context *context) {
+static void read_xstate(struct hit_context *context, uint8_t *xstate) {
     size_t size;
-    context->xstate = malloc(XSTATE_MAX);
-    if (!context->xstate)
+    if (!xstate)
         return;
-    struct error *err = trace_get_xstate(context->thread->task->tid, context->xstate, &size);
+    struct error *err = trace_get_xstate(context->thread->task->tid, xstate, &size);
     if (!err) {
-        context->registers.xstate = context->xstate;
+        context->registers.xstate = xstate;
         context->registers.xstate_size = size;
     }
     error_free(err);
@@ -48,49 +47,80 @@ static struct error *on_branch(struct hit_context *context) {
 
 /* In the order in which things happen: what was before this instruction, then what it does. */
 static struct error *dispatch(struct hit_context *context) {
-    const struct site *site = context->site;
-    if (site->kinds & SITE_ENTRY)
+    if (context->kinds & SITE_ENTRY)
         TRY(trace_entry(context));
     else
-        TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->hit->regs.rsp, true,
+        TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->rsp, true,
                           context->now));
-    if (site->kinds & SITE_STATEMENT)
+    if (context->kinds & SITE_STATEMENT)
         TRY(on_statement(context));
-    if (site->kinds & SITE_PLACE)
+    if (context->kinds & SITE_PLACE)
         TRY(trace_places(context));
-    if (site->kinds & SITE_SPECIAL)
+    if (context->kinds & SITE_SPECIAL)
         TRY(trace_special(context));
-    if (site->kinds & SITE_BRANCH)
+    if (context->kinds & SITE_BRANCH)
         TRY(on_branch(context));
-    if (site->kinds & SITE_EXIT)
+    if (context->kinds & SITE_EXIT)
         return trace_exit(context);
-    return site->kinds & SITE_JUMP ? trace_jump(context) : NULL;
+    return context->kinds & SITE_JUMP ? trace_jump(context) : NULL;
+}
+
+struct error *trace_observe(struct hit_context *context) {
+    struct traced_thread *thread = context->thread;
+    struct error *err = thread_frames_stack(&thread->frames, thread->tid, context->rsp, &context->stack);
+    if (!err)
+        err = dispatch(context);
+    trace_counted_deinit(context);
+    return err;
 }
 
 static struct error *on_hit(struct traced_thread *thread, const struct trap_hit *hit) {
     struct site *site = hit->trap->user;
-    struct hit_context context = {
-        .calltrace = thread->process->calltrace, .thread = thread, .site = site, .hit = hit};
     if (!site)
         return NULL;
-    context.bias = hit->regs.rip - site->vaddr;
-    context.now = calltrace_now(context.calltrace);
-    context.trap_memory = (struct trap_memory){.set = thread->process->traps, .task = thread->task};
-    context.memory = trap_memory_reader(&context.trap_memory);
+    struct process_memory memory = {.process = thread->process};
+    struct hit_context context = {.calltrace = thread->process->calltrace,
+                                  .thread = thread,
+                                  .site = site,
+                                  .kinds = site->kinds,
+                                  .memory = process_memory_reader(&memory, thread->task),
+                                  .rsp = hit->regs.rsp,
+                                  .fs_base = hit->regs.fs_base,
+                                  .bias = hit->regs.rip - site->vaddr,
+                                  .now = calltrace_now(thread->process->calltrace),
+                                  .displaced = &hit->trap->displaced,
+                                  .regs = &hit->regs};
+    bool has_values = site->kinds & ~(unsigned)(SITE_SPECIAL | SITE_BRANCH);
+    uint8_t *xstate = has_values ? malloc(XSTATE_MAX) : NULL;
     frame_from_user_regs(&hit->regs, &context.registers);
-    if (site->kinds & ~(unsigned)(SITE_SPECIAL | SITE_BRANCH))
-        read_xstate(&context);
-    struct error *err = thread_frames_stack(&thread->frames, thread->tid, hit->regs.rsp, &context.stack);
-    if (!err)
-        err = dispatch(&context);
-    trace_counted_deinit(&context);
-    free(context.xstate);
+    read_xstate(&context, xstate);
+    struct error *err = trace_observe(&context);
+    free(xstate);
     return err;
+}
+
+struct memory_reader process_memory_reader(struct process_memory *memory, struct task *task) {
+    const struct traced_process *process = memory->process;
+    memory->traps = (struct trap_memory){.set = process->traps, .task = task};
+    if (!process->jumps)
+        return trap_memory_reader(&memory->traps);
+    memory->patches =
+        (struct patch_memory){.set = process->jumps->patches, .memory = trap_memory_reader(&memory->traps)};
+    return patch_memory_reader(&memory->patches);
+}
+
+struct error *calltrace_settle(struct calltrace *calltrace, struct stop *stop) {
+    struct traced_thread *thread = calltrace_find_thread(calltrace, stop->task->tid);
+    if (!thread || !thread->process->jumps || stop->kind != STOP_SIGNAL)
+        return NULL;
+    return patch_handle(thread->process->jumps->patches, stop);
 }
 
 struct error *calltrace_signal(struct calltrace *calltrace, pid_t tid, const siginfo_t *info, bool handled,
                                bool fatal) {
     struct traced_thread *thread = calltrace_find_thread(calltrace, tid);
+    if (thread)
+        TRY(trace_rings_drain(calltrace, thread));
     return thread && (handled || fatal) ? trace_signal_event(thread, info, handled, fatal) : NULL;
 }
 
@@ -104,7 +134,9 @@ struct error *calltrace_trap(struct calltrace *calltrace, struct stop *stop, boo
     *ret_done = hit.event != TRAP_NONE;
     if (hit.event != TRAP_HIT)
         return NULL;
-    struct error *err = on_hit(thread, &hit);
+    struct error *err = trace_rings_drain(calltrace, thread);
+    if (!err)
+        err = on_hit(thread, &hit);
     struct error *step_err = trap_step_past(thread->process->traps, stop->task, &hit);
     if (!err)
         return step_err;

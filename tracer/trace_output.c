@@ -31,6 +31,8 @@ struct error *trace_output_open(struct traced_process *process) {
     const struct trace_options *options = calltrace->options;
     bool first = calltrace->totals.files == 0 && !calltrace->host.one_of_many;
     char *path, *extra = NULL;
+    if (options->list_probes)
+        return NULL;
     TRY(output_path(calltrace, process, first, &path));
     if (asprintf(&extra, "\"source\": \"%s\"", calltrace->host.source) < 0)
         extra = NULL;

@@ -22,6 +22,8 @@ void module_sites_destroy(struct module_sites *sites) {
     free(sites->functions);
     free(sites->place_functions);
     free(sites->extras);
+    patch_code_destroy(sites->code);
+    free(sites->code_obstacle);
     free(sites);
 }
 
@@ -302,6 +304,83 @@ static struct error *plant_function(struct traced_process *process, struct task 
     return NULL;
 }
 
+/* ---- jumps ---- */
+
+/* It cannot be traced as was asked. */
+static struct error *leave_out(struct traced_process *process, struct traced_function *function,
+                               const char *why) {
+    function->is_left_out = true;
+    return calltrace_note(process->calltrace, process,
+                          "%s: not traced: %s (--probes trap does without jumps)",
+                          function->function->display, why);
+}
+
+/* Sites that have no jump get a trap each, if that is wanted. */
+static struct error *plant_rest(struct traced_process *process, struct task *task,
+                                struct traced_function *function, uint64_t bias) {
+    for (size_t i = 0; i < function->site_count; i++) {
+        struct site *site = &function->sites[i];
+        struct trap *trap;
+        const char *obstacle = trace_jumps_obstacle(process, site->vaddr + bias);
+        if (!obstacle)
+            continue;
+        obstacle = site->obstacle ? site->obstacle : obstacle;
+        if (!process->no_traps && !patch_covers(process->jumps->patches, site->vaddr + bias)) {
+            struct error *err = plant(process, task, site, bias, &trap);
+            if (!err)
+                continue;
+            if (error_is(err, ERROR_TASK_GONE) || error_is(err, ERROR_NO_MEMORY))
+                return err;
+            error_free(err);
+        }
+        if (is_needed(site))
+            return leave_out(process, function, obstacle);
+    }
+    return NULL;
+}
+
+static struct error *plant_by_jumps(struct traced_process *process, struct task *task,
+                                    const struct module_sites *sites, uint64_t bias, char **obstacles) {
+    struct traced_thread *thread = calltrace_find_thread(process->calltrace, task->tid);
+    if (!thread)
+        return error_new(ERROR_OTHER, "thread %d: not known", task->tid);
+    for (size_t i = 0; i < sites->function_count; i++)
+        TRY(trace_jumps_add(process, thread, sites->functions[i], bias, &obstacles[i]));
+    TRY(trace_jumps_build(process, task));
+    for (size_t i = 0; i < sites->function_count; i++) {
+        struct traced_function *function = sites->functions[i];
+        if (!obstacles[i])
+            TRY(plant_rest(process, task, function, bias));
+        else if (!process->no_traps)
+            TRY(plant_function(process, task, function, bias));
+        else
+            TRY(leave_out(process, function, obstacles[i]));
+        if (process->calltrace->options->list_probes)
+            trace_list_function(process, function, bias, obstacles[i]);
+    }
+    return NULL;
+}
+
+static struct error *plant_functions(struct traced_process *process, struct task *task,
+                                     const struct module_sites *sites, uint64_t bias) {
+    if (!process->jumps) {
+        for (size_t i = 0; i < sites->function_count; i++) {
+            TRY(plant_function(process, task, sites->functions[i], bias));
+            if (process->calltrace->options->list_probes)
+                trace_list_function(process, sites->functions[i], bias, "jumps are not used");
+        }
+        return NULL;
+    }
+    char **obstacles = calloc(sites->function_count + 1, sizeof(char *));
+    if (!obstacles)
+        return &error_no_memory;
+    struct error *err = plant_by_jumps(process, task, sites, bias, obstacles);
+    for (size_t i = 0; i < sites->function_count; i++)
+        free(obstacles[i]);
+    free(obstacles);
+    return err;
+}
+
 static bool is_planted(const struct traced_process *process, const struct loaded_module *loaded) {
     for (size_t i = 0; i < process->planted_count; i++)
         if (process->planted[i].module == loaded->module && process->planted[i].bias == loaded->bias)
@@ -319,9 +398,8 @@ static struct error *plant_module(struct traced_process *process, struct task *t
     process->planted = grown;
     grown[process->planted_count++] = *loaded;
     TRY(sites_of(process, loaded->module, &sites));
-    for (size_t i = 0; i < sites->function_count; i++)
-        TRY(plant_function(process, task, sites->functions[i], loaded->bias));
-    for (size_t i = 0; i < sites->extra_count; i++) {
+    TRY(plant_functions(process, task, sites, loaded->bias));
+    for (size_t i = 0; i < sites->extra_count && !process->no_traps; i++) {
         struct trap *trap;
         struct error *err = plant(process, task, sites->extras[i], loaded->bias, &trap);
         if (error_is(err, ERROR_UNSUPPORTED) || error_is(err, ERROR_NOT_FOUND)) {
@@ -344,8 +422,17 @@ static void forget_gone(struct traced_process *process) {
             continue;
         }
         trap_forget_range(process->traps, planted->start, planted->end);
+        if (process->jumps)
+            patch_forget_range(process->jumps->patches, planted->start, planted->end);
         process->planted[i] = process->planted[--process->planted_count];
     }
+}
+
+/* What is new is code that nobody executes yet. */
+static struct error *arm_new(struct traced_process *process, struct task *task) {
+    struct stop stop = {.kind = STOP_BORN, .task = task};
+    struct halt halt = {.stops = &stop, .count = 1};
+    return process->jumps && process->jumps->is_active ? trace_jumps_arm(process, &halt) : NULL;
 }
 
 struct error *plant_process(struct traced_process *process, struct task *task) {
@@ -361,5 +448,5 @@ struct error *plant_process(struct traced_process *process, struct task *task) {
     for (size_t i = 0; !err && i < process->modules.count; i++)
         if (!is_planted(process, &process->modules.modules[i]))
             err = plant_module(process, task, &process->modules.modules[i]);
-    return err;
+    return err ? err : arm_new(process, task);
 }

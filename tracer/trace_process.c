@@ -86,6 +86,11 @@ static struct error *make_traps(struct traced_process *process) {
 
 /* What belonged to the memory that an exec has replaced. */
 static void forget_program(struct traced_process *process) {
+    struct calltrace *calltrace = process->calltrace;
+    for (size_t i = 0; i < calltrace->thread_count; i++)
+        if (calltrace->threads[i]->process == process)
+            ring_close(&calltrace->threads[i]->ring);
+    trace_jumps_forget(process);
     if (!process->traps_borrowed)
         trap_set_destroy(process->traps);
     process->traps = NULL;
@@ -116,6 +121,21 @@ static struct error *begin_process(struct calltrace *calltrace, struct task *tas
     return traced_thread_add(process, task, pid, ret);
 }
 
+/* A program at its beginning: there is one thread. */
+static struct error *arm_single(struct traced_process *process, struct task *task) {
+    struct stop stop = {.kind = STOP_BORN, .task = task};
+    struct halt halt = {.stops = &stop, .count = 1};
+    return process->jumps ? trace_jumps_arm(process, &halt) : NULL;
+}
+
+/* An attached one. */
+struct error *calltrace_arm(struct calltrace *calltrace, struct halt *halt) {
+    for (size_t i = 0; i < calltrace->process_count; i++)
+        if (calltrace->processes[i]->jumps && !calltrace->processes[i]->jumps->is_active)
+            TRY(trace_jumps_arm(calltrace->processes[i], halt));
+    return NULL;
+}
+
 struct error *calltrace_process(struct calltrace *calltrace, struct task *task, pid_t pid,
                                 enum process_origin origin) {
     static const char *const names[] = {"launch", "attach", "fork", "exec"};
@@ -134,7 +154,13 @@ struct error *calltrace_process(struct calltrace *calltrace, struct task *task, 
     TRY(process_event(thread, names[origin]));
     struct error *err = process_is_32_bit(task->tid)
                             ? error_new(ERROR_UNSUPPORTED, "process %d: a 32-bit program", task->tid)
-                            : plant_process(process, task);
+                            : trace_jumps_begin(process, task);
+    if (!err)
+        err = trace_ring_begin(thread, task);
+    if (!err)
+        err = plant_process(process, task);
+    if (!err && origin != ORIGIN_ATTACH)
+        err = arm_single(process, task);
     calltrace->any_selected |= !err;
     if (!err && origin == ORIGIN_ATTACH)
         return trace_adopt(thread);
@@ -145,10 +171,22 @@ struct error *calltrace_process(struct calltrace *calltrace, struct task *task, 
     return note;
 }
 
-void calltrace_exec_begins(struct calltrace *calltrace, pid_t tid) {
+/* All its threads have come to an end. */
+static struct error *drain_process(struct traced_process *process) {
+    struct calltrace *calltrace = process->calltrace;
+    for (size_t i = 0; i < calltrace->thread_count; i++)
+        if (calltrace->threads[i]->process == process)
+            TRY(trace_rings_drain(calltrace, calltrace->threads[i]));
+    return NULL;
+}
+
+struct error *calltrace_exec_begins(struct calltrace *calltrace, pid_t tid) {
     struct traced_thread *thread = calltrace_find_thread(calltrace, tid);
-    if (thread)
-        forget_program(thread->process);
+    if (!thread)
+        return NULL;
+    struct error *err = drain_process(thread->process);
+    forget_program(thread->process);
+    return err;
 }
 
 /* A fork child goes on in the frames of its parent. */
@@ -189,6 +227,8 @@ struct error *calltrace_fork(struct calltrace *calltrace, struct task *task, pid
                              bool shares_memory) {
     struct traced_thread *of = calltrace_find_thread(calltrace, parent), *thread;
     struct traced_process *process;
+    if (of)
+        TRY(trace_rings_drain(calltrace, of));
     if (!of)
         return error_new(ERROR_NOT_FOUND, "process %d: its parent is not traced", task->tid);
     TRY(traced_process_add(calltrace, task->tid, shown_pid, &process));
@@ -196,11 +236,16 @@ struct error *calltrace_fork(struct calltrace *calltrace, struct task *task, pid
     process->program = of->process->program ? strdup(of->process->program) : NULL;
     process->entry = of->process->entry;
     process->traps_borrowed = shares_memory;
-    if (shares_memory)
+    if (shares_memory) {
         process->traps = of->process->traps;
-    else
+        process->jumps = of->process->jumps;
+    } else {
         TRY(trap_set_clone(of->process->traps, &process->traps));
+        TRY(trace_jumps_clone(of->process, process));
+    }
     TRY(traced_thread_add(process, task, shown_pid, &thread));
+    if (task->stopped)
+        TRY(trace_ring_begin(thread, task));
     TRY(copy_frames(of, thread));
     TRY(trace_output_open(process));
     return process_event(thread, shares_memory ? "vfork" : "fork");
@@ -209,9 +254,11 @@ struct error *calltrace_fork(struct calltrace *calltrace, struct task *task, pid
 struct error *calltrace_thread(struct calltrace *calltrace, struct task *task, pid_t of, pid_t shown_tid,
                                bool is_new) {
     struct traced_thread *known = calltrace_find_thread(calltrace, of), *thread;
+    TRY(trace_rings_drain(calltrace, known));
     if (!known)
         return error_new(ERROR_NOT_FOUND, "thread %d: its process is not traced", task->tid);
     TRY(traced_thread_add(known->process, task, shown_tid, &thread));
+    TRY(trace_ring_begin(thread, is_new ? task : known->task));
     if (!is_new)
         return trace_adopt(thread);
     calltrace_event(calltrace, thread, TRACE_THREAD_START, calltrace_now(calltrace), 0);
@@ -236,8 +283,9 @@ struct error *calltrace_gone(struct calltrace *calltrace, pid_t tid, bool proces
     if (!thread)
         return NULL;
     struct traced_process *process = thread->process;
+    struct error *err = trace_rings_drain(calltrace, thread);
     bool last = process_too || process->threads == 1;
-    struct error *err = end_event(thread, last ? TRACE_PROCESS_EXIT : TRACE_THREAD_EXIT, status, signo);
+    keep_first(&err, end_event(thread, last ? TRACE_PROCESS_EXIT : TRACE_THREAD_EXIT, status, signo));
     traced_thread_drop(thread);
     if (last)
         keep_first(&err, traced_process_drop(process));

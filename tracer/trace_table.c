@@ -87,6 +87,7 @@ void traced_thread_drop(struct traced_thread *thread) {
     remove_thread(thread->process->calltrace, thread);
     thread->process->threads--;
     thread_frames_deinit(&thread->frames);
+    ring_close(&thread->ring);
     free(thread);
 }
 
@@ -128,6 +129,7 @@ struct error *traced_process_drop(struct traced_process *process) {
         if (calltrace->processes[i] == process)
             calltrace->processes[i--] = calltrace->processes[--calltrace->process_count];
     struct error *err = trace_output_close(process);
+    trace_jumps_forget(process);
     if (!process->traps_borrowed)
         trap_set_destroy(process->traps);
     process_modules_deinit(&process->modules);

@@ -15,7 +15,9 @@
 
 struct locate_request trace_locate_request(struct hit_context *context, struct traced_module *module,
                                            const struct variable *variable, uint64_t vaddr) {
+    const struct frame *frame = context->stack ? trace_current_frame(context) : NULL;
     return (struct locate_request){
+        .entry = frame ? frame->entry : context->entry,
         .module = module,
         .variable = variable,
         .vaddr = vaddr,
@@ -24,7 +26,7 @@ struct locate_request trace_locate_request(struct hit_context *context, struct t
         .memory = &context->memory,
         .modules = &context->thread->process->modules,
         .program_entry = context->thread->process->entry,
-        .thread_pointer = context->hit->regs.fs_base,
+        .thread_pointer = context->fs_base,
     };
 }
 
@@ -64,12 +66,31 @@ static bool argument_behind_prologue(struct hit_context *context, const struct t
     struct locate_request request;
     if (function->optimized || traced_variable_is_counted(function, index) ||
         !prologue_init(&prologue, module_image(module), f->entry, body, context->bias, &context->registers,
-                       context->hit->regs.fs_base, &context->memory))
+                       context->fs_base, &context->memory))
         return false;
     locate_request_init(&request, context, function, index, body);
     request.registers = &prologue.registers;
     request.memory = &prologue.memory;
     return locate_bytes(&request, ret, size) == NOTE_OK;
+}
+
+static bool is_parameter(const struct traced_function *function, size_t index, uint64_t vaddr) {
+    const struct variable *variable = &function->variables.variables[index];
+    (void)vaddr;
+    return variable->parameter && variable->inlined < 0;
+}
+
+bool trace_argument_is_plain(const struct traced_function *function, size_t index) {
+    struct plan plan = {0};
+    if (traced_variable_is_counted(function, index) || !value_is_plain(function->variable_types[index]))
+        return false;
+    struct error *err = variables_plan(function, function->function->entry, is_parameter, &plan);
+    bool asks = err != NULL;
+    for (size_t i = 0; i < plan.count; i++)
+        asks |= plan.steps[i].operation == PLAN_ASK && plan.steps[i].item == index;
+    plan_deinit(&plan);
+    error_free(err);
+    return !asks;
 }
 
 /* At the first instruction: where a location list says so, else where the caller put it. */

@@ -191,8 +191,7 @@ bool trap_shares_memory(pid_t one, pid_t other) {
 
 void trap_set_reserve(struct trap_set *set, const struct memory_range *reserved, size_t count,
                       uint64_t instruction) {
-    set->reserved = reserved;
-    set->reserved_count = count;
+    set->reserved = (struct room_reserved){reserved, count};
     set->instruction = instruction;
     set->is_puppet = true;
 }

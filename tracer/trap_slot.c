@@ -7,67 +7,21 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
-
 #define PAGE_BYTES 4096ull
 
-/* No mapping is made below: the default of vm.mmap_min_addr. */
-#define LEAST_ADDRESS 0x10000ull
-
-/* Around an area, in bytes: neighbours keep their guard pages. */
-#define MARGIN (4 * PAGE_BYTES)
-
-/* Below a stack, which grows into the gap, in bytes. */
-#define STACK_MARGIN (256ull << 20)
-
-/* An area serves code up to this far away, so that operands around that code (in the same module) are
- * reached, too. */
-#define NEAR (1ull << 30)
-
-/* ---- a syscall instruction ---- */
-
-static const uint8_t syscall_bytes[] = {0x0f, 0x05};
-
-static bool is_syscall_at(struct task *task, uint64_t address) {
-    uint8_t bytes[sizeof(syscall_bytes)];
-    return task_read(task, address, bytes, sizeof(bytes)) == sizeof(bytes) &&
-           !memcmp(bytes, syscall_bytes, sizeof(bytes));
-}
-
-/* Address of the first in a mapping, or 0. */
-static uint64_t scan(struct task *task, const struct mapping *mapping) {
-    uint8_t page[PAGE_BYTES + 1]; /* one byte more: it may lie across */
-    for (uint64_t at = mapping->start; at < mapping->end; at += PAGE_BYTES) {
-        size_t size = task_read(task, at, page, at + PAGE_BYTES < mapping->end ? sizeof(page) : PAGE_BYTES);
-        const uint8_t *found = memmem(page, size, syscall_bytes, sizeof(syscall_bytes));
-        if (found)
-            return at + (uint64_t)(found - page);
-    }
-    return 0;
-}
-
-static bool is_area(const struct trap_set *set, uint64_t start) {
+static bool is_area(const void *context, uint64_t start) {
+    const struct trap_set *set = context;
     for (size_t i = 0; i < set->area_count; i++)
         if (set->areas[i]->start == start)
             return true;
     return false;
 }
 
-/* The vdso has some: it is small, and never unmapped. Otherwise any code will do. */
 struct error *trap_find_instruction(struct trap_set *set, struct task *task) {
-    if (set->instruction && is_syscall_at(task, set->instruction))
+    if (room_is_syscall(task, set->instruction))
         return NULL;
     TRY(trap_read_maps(set, task));
-    set->instruction = 0;
-    for (int any = 0; any < 2 && !set->instruction; any++)
-        for (size_t i = 0; i < set->maps.count && !set->instruction; i++) {
-            const struct mapping *mapping = &set->maps.mappings[i];
-            if (mapping->protection & PROT_EXEC && (any || !strcmp(mapping->name, "[vdso]")) &&
-                strcmp(mapping->name, "[vsyscall]") && !is_area(set, mapping->start))
-                set->instruction = scan(task, mapping);
-        }
+    set->instruction = room_syscall(task, &set->maps, is_area, set);
     if (!set->instruction)
         return error_new(ERROR_UNSUPPORTED, "process %d: no syscall instruction to map memory with",
                          task->tid);
@@ -79,64 +33,11 @@ struct error *trap_find_instruction(struct trap_set *set, struct task *task) {
 static struct error *map(struct trap_set *set, struct task *task, uint64_t address, uint64_t size,
                          int protection, int64_t *ret) {
     TRY(trap_find_instruction(set, task));
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | (address ? MAP_FIXED_NOREPLACE : 0);
-    return INJECT(task, set->instruction, SYS_mmap, ret, address, size, (uint64_t)protection, (uint64_t)flags,
-                  (uint64_t)-1, 0);
+    return room_map(task, set->instruction, address, size, protection, ret);
 }
 
-static struct error *map_failed(struct task *task, int64_t result) {
-    return error_hint(error_system((int)-result, "probes: mapping memory in process %d", task->tid),
-                      "a filter or a limit of the program's own forbids it");
-}
-
-static uint64_t distance(uint64_t one, uint64_t other) {
-    return one < other ? other - one : one - other;
-}
-
-bool trap_is_reserved(const struct trap_set *set, uint64_t start, uint64_t end,
-                      const struct memory_range **ret) {
-    for (size_t i = 0; i < set->reserved_count; i++) {
-        const struct memory_range *range = &set->reserved[i];
-        if (range->address >= end)
-            break;
-        if (range->address + range->size > start) {
-            *ret = range;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Where in the gap [start, end) below `above` an area may lie: at its upper end, since what is below (the
- * heap) grows upwards. 0: nowhere. */
-static uint64_t place_in_gap(const struct trap_set *set, uint64_t start, uint64_t end,
-                             const struct mapping *above) {
-    uint64_t margin = above && !strcmp(above->name, "[stack]") ? STACK_MARGIN : MARGIN;
-    const struct memory_range *reserved;
-    for (;;) {
-        if (end < start || end - start < TRAP_AREA_SIZE + margin + MARGIN)
-            return 0;
-        uint64_t place = end - margin - TRAP_AREA_SIZE;
-        if (!trap_is_reserved(set, place - MARGIN, place + TRAP_AREA_SIZE + MARGIN, &reserved))
-            return place;
-        end = reserved->address;
-        margin = MARGIN;
-    }
-}
-
-/* The place for an area that is nearest to address, or 0. */
-static uint64_t find_place(const struct trap_set *set, uint64_t address) {
-    const struct maps *maps = &set->maps;
-    uint64_t best = 0, end_below = LEAST_ADDRESS;
-    for (size_t i = 0; i < maps->count; i++) {
-        const struct mapping *mapping = &maps->mappings[i];
-        uint64_t place = place_in_gap(set, end_below, mapping->start, mapping);
-        if (place && distance(place, address) < NEAR &&
-            (!best || distance(place, address) < distance(best, address)))
-            best = place;
-        end_below = mapping->end;
-    }
-    return best;
+static uint64_t find_place(const struct trap_set *set, uint64_t size, uint64_t address) {
+    return room_near(&set->maps, &set->reserved, size, address);
 }
 
 struct error *trap_map_data(struct trap_set *set, struct task *task) {
@@ -146,11 +47,12 @@ struct error *trap_map_data(struct trap_set *set, struct task *task) {
     uint64_t place = 0; /* the kernel's choice */
     if (set->is_puppet) {
         TRY(trap_read_maps(set, task));
-        place = find_place(set, set->maps.count ? set->maps.mappings[set->maps.count / 2].start : 0);
+        place =
+            find_place(set, PAGE_BYTES, set->maps.count ? set->maps.mappings[set->maps.count / 2].start : 0);
     }
     TRY(map(set, task, place, PAGE_BYTES, PROT_READ | PROT_WRITE, &result));
     if (result < 0 && result > -4096)
-        return map_failed(task, result);
+        return room_map_failed(task, result);
     set->data = (uint64_t)result;
     return NULL;
 }
@@ -178,7 +80,7 @@ static struct error *make_area(struct trap_set *set, struct task *task, uint64_t
                                struct trap_area **ret) {
     for (int attempt = 0; attempt < 2; attempt++) { /* another thread may take the place first */
         TRY(trap_read_maps(set, task));
-        uint64_t place = find_place(set, address);
+        uint64_t place = find_place(set, TRAP_AREA_SIZE, address);
         if (!place)
             return error_new(ERROR_UNSUPPORTED, "probe at 0x%llx: no room for memory near the code",
                              (unsigned long long)address);
@@ -187,7 +89,7 @@ static struct error *make_area(struct trap_set *set, struct task *task, uint64_t
         if (result == -EEXIST)
             continue;
         if (result < 0 && result > -4096)
-            return map_failed(task, result);
+            return room_map_failed(task, result);
         if ((uint64_t)result == place)
             return keep_area(set, place, ret);
         return error_new(ERROR_UNSUPPORTED, "probe at 0x%llx: this kernel does not map where it is asked to",
@@ -197,12 +99,16 @@ static struct error *make_area(struct trap_set *set, struct task *task, uint64_t
                      (unsigned long long)address);
 }
 
+static uint64_t distance(uint64_t one, uint64_t other) {
+    return one < other ? other - one : one - other;
+}
+
 static uint64_t next_slot(const struct trap_area *area) {
     return area->start + area->used * DISPLACED_SLOT_SIZE;
 }
 
 static bool serves(const struct trap_area *area, const struct trap *trap) {
-    return area->used < TRAP_AREA_SLOTS && distance(area->start, trap->address) < NEAR &&
+    return area->used < TRAP_AREA_SLOTS && distance(area->start, trap->address) < ROOM_NEAR &&
            displaced_reaches(&trap->displaced, next_slot(area));
 }
 
@@ -245,11 +151,8 @@ const struct displaced *trap_slot_owner(const struct trap_set *set, uint64_t rip
 }
 
 static struct error *unmap(struct trap_set *set, struct task *task, uint64_t address, uint64_t size) {
-    int64_t result;
     TRY(trap_find_instruction(set, task));
-    TRY(INJECT(task, set->instruction, SYS_munmap, &result, address, size));
-    return result < 0 ? error_system((int)-result, "probes: unmapping memory in process %d", task->tid)
-                      : NULL;
+    return room_unmap(task, set->instruction, address, size);
 }
 
 struct error *trap_set_unmap(struct trap_set *set, struct task *task) {

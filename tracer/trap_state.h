@@ -8,6 +8,7 @@
 #define REEL_TRACER_TRAP_STATE_H
 
 #include "tracer/maps.h"
+#include "tracer/room.h"
 #include "tracer/trap.h"
 
 #define TRAP_AREA_SIZE  65536ull
@@ -33,20 +34,15 @@ struct trap_set {
     size_t live;
     struct trap_area **areas;
     size_t area_count, area_room;
-    struct maps maps;                    /* as last read; may be stale */
-    uint64_t instruction;                /* of a system call (remote.h), or 0 */
-    uint64_t data;                       /* a writable page in the task, or 0 */
-    const struct memory_range *reserved; /* sorted; no page of ours may be there. Not owned */
-    size_t reserved_count;
+    struct maps maps;              /* as last read; may be stale */
+    uint64_t instruction;          /* of a system call (remote.h), or 0 */
+    uint64_t data;                 /* a writable page in the task, or 0 */
+    struct room_reserved reserved; /* no page of ours may be there */
     bool is_puppet;
     bool checked;              /* the process is one that traps can be used in */
     bool has_action;           /* the program catches SIGTRAP, */
     struct trap_action action; /* this way */
 };
-
-/* Does [start, end) overlap a reserved range? *ret is the first one that it does. */
-bool trap_is_reserved(const struct trap_set *set, uint64_t start, uint64_t end,
-                      const struct memory_range **ret);
 
 /* The trap at this address, live or not, or NULL. */
 struct trap *trap_lookup(const struct trap_set *set, uint64_t address);

@@ -1,0 +1,78 @@
+/* agent_abi: what reel and its code inside of a traced process have to agree on.
+ *
+ * Included by both sides: by reel, and by the freestanding blob. What emitted code (tracer/emit_record.c) knows of it
+ * are the offsets below.
+ *
+ * Each task of a patched process has a block, which its GS base points to, and a ring, mapped twice in a row, so that
+ * a record never has to be wrapped. Only the task itself reserves: with one instruction, `xadd gs:head`, not locked,
+ * so that its own signal handlers cannot tear a record. A record's first word, its id, is written last; reel waits for
+ * it, takes the record out, makes all its bytes zero again, and only then moves the limit on. A record begins at a
+ * multiple of 8.
+ *
+ * When the tracer has died, nobody moves the limit: the ring fills up, and from then on a hit costs a look at it. */
+#ifndef REEL_TRACER_AGENT_AGENT_ABI_H
+#define REEL_TRACER_AGENT_AGENT_ABI_H
+
+#define AGENT_VERSION 1
+
+/* Stands in each block, and at the start of the blob: a program that has set a GS base of its own since is noticed. */
+#define AGENT_MAGIC 0x4c454552u /* "REEL" */
+
+/* Bytes of a ring: a power of two. */
+#define AGENT_RING_SIZE (1u << 20)
+/* Bytes of a record at most. */
+#define AGENT_RECORD_MOST 8192u
+/* A record is begun when there is room for it; signal handlers may come in between, so many, and find the same. */
+#define AGENT_SLACK (16 * AGENT_RECORD_MOST)
+
+/* Offsets in a block. All fields are 8 bytes. */
+#define AGENT_HEAD    0x00 /* bytes reserved since the beginning; written by the task */
+#define AGENT_LIMIT   0x08 /* what head may become; written by reel */
+#define AGENT_RING    0x10 /* address of the ring */
+#define AGENT_CHECK   0x18 /* AGENT_MAGIC */
+#define AGENT_FULL    0x20 /* address of what is called when there is no room; eax: 1 try again, 0 do without */
+#define AGENT_TEXT    0x28 /* address of what is called to note a string */
+#define AGENT_DROPPED 0x30 /* records that were not written; by the task */
+#define AGENT_GAP     0x38 /* head at the last of these */
+#define AGENT_BEAT    0x40 /* counted up by reel while it lives and drains */
+#define AGENT_PID     0x48 /* of the process, as it sees itself, for process_vm_readv */
+#define AGENT_LOW     0x50 /* [low, high): the task's stack: above rsp it can be read */
+#define AGENT_HIGH    0x58
+#define AGENT_CONSTANTS     0x60 /* four ranges, start and end, of memory that can always be read */
+#define AGENT_CONSTANT_MOST 4
+#define AGENT_CLOCK         0xa0 /* TSC as reel has looked at it last */
+#define AGENT_BLOCK_SIZE    0x100
+
+/* A record: offsets. */
+#define AGENT_RECORD_ID   0 /* 4 bytes: number of what was emitted, from 1 on; 0: not written yet */
+#define AGENT_RECORD_TIME 8 /* 8 bytes: TSC, if it is noted */
+#define AGENT_RECORD_DATA 16
+
+/* A string in a record: its length (4 bytes; AGENT_TEXT_UNREADABLE), and as many bytes as were asked for, of which
+ * that many count. */
+#define AGENT_TEXT_UNREADABLE 0xffffffffu
+#define AGENT_TEXT_HEAD       8
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+struct agent_block {
+    uint64_t head, limit, ring, check, full, text, dropped, gap, beat, pid, low, high;
+    struct {
+        uint64_t start, end;
+    } constants[AGENT_CONSTANT_MOST];
+    uint64_t clock;
+    uint8_t rest[AGENT_BLOCK_SIZE - AGENT_CLOCK - 8];
+};
+_Static_assert(sizeof(struct agent_block) == AGENT_BLOCK_SIZE, "agent_block");
+
+/* What the blob begins with: offsets of its parts. */
+struct agent_image {
+    uint32_t magic, version;
+    uint64_t drop; /* for `full`: count and do without */
+    uint64_t wait; /* for `full`: wait for room while the tracer lives */
+    uint64_t text;
+};
+#endif
+
+#endif
