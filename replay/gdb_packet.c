@@ -555,6 +555,7 @@ static struct error *transfer(struct gdb_session *session, char *args, size_t si
         if (!err)
             err = send_part(&object, offset, length, reply);
         buffer_deinit(&object);
+        /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
         return err;
     }
     return NULL;

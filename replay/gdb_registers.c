@@ -250,7 +250,7 @@ size_t gdb_register_get(size_t number, const struct user_regs_struct *regs, cons
     size_t place = place_of(family, index);
     if (family->place == PLACE_GENERAL) {
         memcpy(ret, (const uint8_t *)regs + place, family->size);
-    } else if (xstate_size >= 576 && place + family->stored <= xstate_size) {
+    } else if (xstate && xstate_size >= 576 && place + family->stored <= xstate_size) {
         unsigned tag = full_tag(xstate);
         if (family->place == PLACE_TAG)
             memcpy(ret, &tag, sizeof(tag));

@@ -511,6 +511,7 @@ static struct error *step_out(struct matcher *matcher, struct user_regs_struct *
             regs->rip = matcher->rip;
             return try_candidate(matcher, ret_found);
         }
+        /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
         TRY(matcher->host->run(matcher->host->context, RESUME_SYSEMU_STEP, &stop));
         if (stop.kind != STOP_SIGNAL || (stop.signo != SIGTRAP && stop.signo != SIGSTOP))
             return error_new(ERROR_OTHER, "puppet: the matcher was interrupted twice");

@@ -67,14 +67,12 @@ static struct error *plant_counter(struct travel *travel, uint64_t address, uint
 
 struct error *travel_stop_counting(struct travel *travel) {
     size_t count = travel->counter_count;
-    struct user_regs_struct regs;
     travel->counter_count = 0;
     for (size_t i = 0; i < count; i++) {
         TRY(matcher_count_read(travel->counters[i], &travel->counted[i].passages, &travel->counted[i].last));
         TRY(matcher_count_end(travel->counters[i]));
         TRY(matcher_leave(travel->counters[i], travel->replayer->puppet));
     }
-    (void)regs;
     return NULL;
 }
 

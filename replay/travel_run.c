@@ -513,6 +513,14 @@ static struct error *interrupted(struct travel *travel, const struct goal *goal,
     return NULL;
 }
 
+/* What the processor was to report, and has not: some virtual machines lose a watchpoint now and then. */
+static struct error *check_watches(struct travel *travel, const struct goal *goal) {
+    if (!goal->reports || !travel_watch_changed(travel))
+        return NULL;
+    return error_hint(error_new(ERROR_UNSUPPORTED, "watchpoint: this processor has missed a write"),
+                      "see debug registers in `reel doctor`; step, or use a breakpoint");
+}
+
 /* One piece of the way. */
 static struct error *go(struct travel *travel, const struct goal *goal, bool fresh, struct travel_stop *ret,
                         bool *ret_stopped) {
@@ -522,6 +530,8 @@ static struct error *go(struct travel *travel, const struct goal *goal, bool fre
         TRY(walk(travel, goal, fresh, &outcome));
     else if (!told)
         travel->stretch.arrived = true;
+    if (outcome == OUT_ARRIVED || outcome == OUT_BREAK || outcome == OUT_INTERRUPTED)
+        TRY(check_watches(travel, goal));
     *ret_stopped = true;
     switch (outcome) {
     case OUT_ARRIVED:

@@ -115,7 +115,6 @@ struct travel {
     struct stretch truth_stretch;
     struct user_regs_struct truth_regs;
     bool truth_arrived;
-    int32_t truth_tid;
 };
 
 /* Which stop is looked for. */
@@ -194,8 +193,9 @@ struct error *travel_stop_counting(struct travel *travel);
 struct error *travel_come_near(struct travel *travel, const struct spot *spot);
 
 /* travel_whatif.c */
-/* Before the recording goes on: undo. *ret_free: registers were changed, and so it does not go on. */
+/* Before the recording goes on: undo. */
 struct error *whatif_leave(struct travel *travel);
+/* Registers were changed, and so the recording does not go on from here: whatif_run(). */
 bool whatif_is_free(struct travel *travel);
 struct error *whatif_run(struct travel *travel, bool step, struct travel_stop *ret);
 

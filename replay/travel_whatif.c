@@ -41,7 +41,6 @@ static struct error *enter(struct travel *travel) {
     travel->truth_stretch = stretch;
     travel->truth_regs = regs;
     travel->truth_arrived = arrived;
-    travel->truth_tid = replayer_of(travel)->thread->tid;
     return NULL;
 }
 
