@@ -20,6 +20,8 @@ struct patch_code_walk {
     ZydisDecoder decoder; /* minimal mode */
     struct patch_function *function;
     uint64_t decoded_to;
+    bool has_added;  /* the instruction before is an addition to a register: an address is computed */
+    uint64_t called; /* by the instruction before, directly; or 0 */
     struct patch_address *addresses;
     size_t address_count, address_room;
 };
