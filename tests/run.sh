@@ -174,6 +174,7 @@ fuzz_seeds() {
         PATH=$PATH:$HOME/.cargo/bin rustc --edition 2021 -C debuginfo=2 -o "$SCRATCH/oxide.so" \
             "$ROOT"/tests/unit/typed/oxide.rs 2>/dev/null && printf '%s\n' "$SCRATCH/oxide.so"
         ;;
+    fuzz_patch) printf '%s\n' /usr/bin/true /usr/bin/env ;;
     fuzz_elf) printf '%s\n' "$BUILD/tests/unit/test_base" /usr/bin/true ;;
     esac
 }

@@ -244,6 +244,7 @@ static struct error *on_relative(struct patch_code_walk *walk, const ZydisDecode
     if (!is_call)
         return add_branch(code, at, target);
     patch_code_mark(code, target);
+    walk->called = target;
     if (is_inside(code, walk->function, target)) /* reads its own address */
         walk->function->has_label = true;
     return NULL;
@@ -275,10 +276,41 @@ static bool is_rip_relative(const ZydisDecodedInstruction *instruction) {
            instruction->raw.modrm.rm == 5;
 }
 
+/* Those of the one-byte and 0f opcodes that take flags as they find them. */
+static bool reads_flags(const ZydisDecodedInstruction *instruction) {
+    uint8_t opcode = instruction->opcode, reg = instruction->raw.modrm.reg;
+    if (instruction->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+        return false;
+    if (instruction->opcode_map == ZYDIS_OPCODE_MAP_0F) /* jcc, setcc, cmovcc */
+        return (opcode & 0xf0) == 0x80 || (opcode & 0xf0) == 0x90 || (opcode & 0xf0) == 0x40;
+    if (instruction->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT)
+        return false;
+    if (opcode >= 0x80 && opcode <= 0x83) /* adc, sbb of a constant */
+        return reg == 2 || reg == 3;
+    return (opcode & 0xf0) == 0x70 || (opcode >= 0x10 && opcode <= 0x1d && (opcode & 7) < 6) ||
+           opcode == 0x9c || opcode == 0x9f; /* jcc, adc, sbb, pushf, lahf */
+}
+
+/* Behind a call: does the function that was called answer by flags? */
+static void look_behind_call(struct patch_code_walk *walk, const ZydisDecodedInstruction *instruction) {
+    struct patch_function *function = walk->called ? patch_code_function_of(walk->code, walk->called) : NULL;
+    walk->called = 0;
+    if (function && reads_flags(instruction))
+        function->returns_flags = true;
+}
+
+/* add of registers: the last step to an entry of a jump table. */
+static bool is_addition(const ZydisDecodedInstruction *instruction) {
+    return instruction->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
+           instruction->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
+           (instruction->opcode == 0x01 || instruction->opcode == 0x03) && instruction->raw.modrm.mod == 3;
+}
+
 static struct error *on_instruction(struct patch_code_walk *walk, const ZydisDecodedInstruction *instruction,
                                     uint64_t at) {
     struct patch_code *code = walk->code;
     set_bit(code->starts, at - code->low);
+    look_behind_call(walk, instruction);
     if (instruction->raw.imm[0].is_relative)
         return on_relative(walk, instruction, at);
     for (int i = 0; i < 2; i++) /* the address of code as a constant */
@@ -287,9 +319,10 @@ static struct error *on_instruction(struct patch_code_walk *walk, const ZydisDec
     bool is_relative = is_rip_relative(instruction);
     if (is_plain(instruction, 0xff, 4) && !is_relative) {
         walk->function->has_jump = true;
-        if (!patch_code_is_tail_call(walk, at))
+        if (walk->has_added || !patch_code_is_tail_call(walk, at))
             walk->function->has_inner_jump = true;
     }
+    walk->has_added = is_addition(instruction);
     if (is_relative)
         return on_address(walk, instruction,
                           at + instruction->length + (uint64_t)instruction->raw.disp.value);
@@ -371,6 +404,7 @@ static struct error *walk_all(struct patch_code *code, const struct unwind_table
     for (size_t i = 0; !err && i < code->function_count; i++) {
         walk.function = &code->functions[i];
         walk.decoded_to = code->low + walk.function->low;
+        walk.called = 0;
         sweep_ranges(code, known_to,
                      walk.function->has_frame ? code->low + walk.function->low
                                               : code->low + walk.function->high);

@@ -40,6 +40,7 @@ struct patch_function {
     bool has_label;       /* it takes the address of one of its own instructions */
     bool has_label_table; /* a table is relative to that */
     bool is_signal_return;
+    bool returns_flags;   /* a caller looks at the flags behind the call (hand-written code does that) */
     const char *obstacle; /* why it cannot be patched: static storage; NULL: it can */
 };
 

@@ -20,6 +20,9 @@ struct patch_code_walk {
     ZydisDecoder decoder; /* minimal mode */
     struct patch_function *function;
     uint64_t decoded_to;
+    bool has_added;     /* the instruction before is an addition to a register: an address is computed */
+    uint64_t called;    /* by the instruction before, directly; or 0 */
+    uint64_t looked_at; /* words and entries of tables: damaged files may ask for any number */
     struct patch_address *addresses;
     size_t address_count, address_room;
 };

@@ -12,6 +12,9 @@ bool patch_copy_is_call(const struct displaced *displaced) {
 }
 
 bool patch_copy_ends(const struct displaced *displaced) {
+    static const uint8_t ud2[] = {0x0f, 0x0b};
+    if (displaced->length == sizeof(ud2) && !memcmp(displaced->bytes, ud2, sizeof(ud2)))
+        return true;
     return displaced->operation == DISPLACED_JUMP || displaced->operation == DISPLACED_JUMP_INDIRECT ||
            displaced->operation == DISPLACED_RET;
 }

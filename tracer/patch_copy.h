@@ -12,7 +12,7 @@
 /* Why an instruction cannot be copied: static storage; NULL: it can. */
 const char *patch_copy_obstacle(const struct displaced *displaced);
 
-/* Does control never go on behind it (jmp, ret)? */
+/* Does control never go on behind it (jmp, ret, ud2)? */
 bool patch_copy_ends(const struct displaced *displaced);
 /* Could an exception or a return lead behind it: is it a call? */
 bool patch_copy_is_call(const struct displaced *displaced);

@@ -9,6 +9,9 @@
 
 #define WORD 8
 
+/* Most words and entries of tables that are looked at in one module. cc1 has 3 million. */
+#define LOOK_MOST (256ull << 20)
+
 struct error *patch_code_note_address(struct patch_code_walk *walk, uint64_t vaddr, bool is_label) {
     if (walk->address_count == walk->address_room) {
         size_t room = walk->address_room ? walk->address_room * 2 : 256;
@@ -56,10 +59,11 @@ static void note_entry(struct patch_code *code, uint64_t vaddr) {
 }
 
 /* The 32-bit offsets at `table`, relative to `base`, as far as they lead to instructions; how many. */
-static size_t read_table(struct patch_code *code, uint64_t table, uint64_t base) {
+static size_t read_table(struct patch_code_walk *walk, uint64_t table, uint64_t base) {
+    struct patch_code *code = walk->code;
     size_t size, count = 0;
     const uint8_t *bytes = data_at(code->image, table, &size);
-    for (; bytes && (count + 1) * sizeof(int32_t) <= size; count++) {
+    for (; bytes && (count + 1) * sizeof(int32_t) <= size && walk->looked_at < LOOK_MOST; count++) {
         int32_t offset;
         memcpy(&offset, bytes + count * sizeof(offset), sizeof(offset));
         uint64_t target = base + (uint64_t)(int64_t)offset;
@@ -67,6 +71,7 @@ static size_t read_table(struct patch_code *code, uint64_t table, uint64_t base)
             break;
         note_entry(code, target);
     }
+    walk->looked_at += count;
     return count;
 }
 
@@ -78,7 +83,7 @@ static void read_tables(struct patch_code_walk *walk) {
         struct patch_function *function = &code->functions[address->function];
         if (address->is_label)
             continue;
-        read_table(code, address->vaddr, address->vaddr);
+        read_table(walk, address->vaddr, address->vaddr);
         if (!function->has_label || !function->has_jump)
             continue;
         size_t first = i, last = i; /* those of one function stand together */
@@ -87,7 +92,7 @@ static void read_tables(struct patch_code_walk *walk) {
         while (last + 1 < walk->address_count && walk->addresses[last + 1].function == address->function)
             last++;
         for (size_t k = first; k <= last; k++)
-            if (walk->addresses[k].is_label && read_table(code, address->vaddr, walk->addresses[k].vaddr) > 1)
+            if (walk->addresses[k].is_label && read_table(walk, address->vaddr, walk->addresses[k].vaddr) > 1)
                 function->has_label_table = true;
     }
 }
@@ -103,9 +108,13 @@ static bool is_code_offset(const struct patch_code *code, uint64_t offset) {
 
 /* Words that could be addresses. Where the module can lie anywhere they may also be numbers; its relocations
  * tell. */
-static void read_words(struct patch_code *code, const struct elf_segment *segment) {
+static void read_words(struct patch_code_walk *walk, const struct elf_segment *segment) {
+    struct patch_code *code = walk->code;
     const uint8_t *bytes = elf_bytes(code->image, segment->offset, segment->filesz);
     uint64_t span = code->high - code->low;
+    walk->looked_at += bytes ? segment->filesz / WORD : 0;
+    if (walk->looked_at > LOOK_MOST)
+        return;
     for (uint64_t at = (0 - segment->vaddr) & (WORD - 1); bytes && at + WORD <= segment->filesz; at += WORD) {
         uint64_t value;
         memcpy(&value, bytes + at, sizeof(value));
@@ -145,10 +154,12 @@ struct error *patch_code_read_data(struct patch_code_walk *walk) {
     const struct elf_image *image = walk->code->image;
     for (size_t i = 0; i < image->segment_count; i++) {
         if (image->segments[i].type == PT_LOAD)
-            read_words(walk->code, &image->segments[i]);
+            read_words(walk, &image->segments[i]);
         if (image->segments[i].type == PT_DYNAMIC)
             read_relocations(walk->code, &image->segments[i]);
     }
     read_tables(walk);
+    if (walk->looked_at >= LOOK_MOST)
+        return error_new(ERROR_UNSUPPORTED, "jump probes: the module has more data than can be searched");
     return NULL;
 }

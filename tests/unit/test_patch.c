@@ -732,6 +732,27 @@ START_TEST(what_may_be_entered_is_refused) {
 }
 END_TEST
 
+uint64_t patch_carry(uint64_t), patch_carry_user(uint64_t);
+asm(".text\n.globl patch_carry, patch_carry_user\n.type patch_carry,@function\n.type "
+    "patch_carry_user,@function\n"
+    "patch_carry:\n.cfi_startproc\ncmp $5, %rdi\nret\n.cfi_endproc\n.size patch_carry, .-patch_carry\n"
+    "patch_carry_user:\n.cfi_startproc\nxor %eax, %eax\ncall patch_carry\nadc $0, %eax\nret\n.cfi_endproc\n"
+    ".size patch_carry_user, .-patch_carry_user\n");
+
+static bool returns_flags(const void *function) {
+    return patch_code_function(tracer.code, (uint64_t)(uintptr_t)function - tracer.bias)->returns_flags;
+}
+
+START_TEST(who_answers_by_flags_is_known) {
+    memset(&tracer, 0, sizeof(tracer));
+    open_self();
+    ck_assert(returns_flags((const void *)patch_carry));
+    ck_assert(!returns_flags((const void *)patch_carry_user));
+    ck_assert(!returns_flags((const void *)patch_branch));
+    close_self();
+}
+END_TEST
+
 #define ADD(name)                                                                                            \
     do {                                                                                                     \
         TCase *tcase = tcase_create(#name);                                                                  \
@@ -753,5 +774,6 @@ int main(void) {
     ADD(what_a_dead_tracer_left_is_taken_back);
     ADD(code_that_the_program_changed_is_left);
     ADD(what_may_be_entered_is_refused);
+    ADD(who_answers_by_flags_is_known);
     return scratch_run(suite);
 }
