@@ -190,6 +190,45 @@ test_file() {
     step out "$REEL" trace --quiet -o other.json --file 'other*.c' -- ./program
     [ ! -s other.json ] || ! grep -q function_entry other.json || fail "--file 'other*.c' traces options.c"
 }
+# The same events by jumps only, with any clock; and in order.
+test_probes() {
+    local kind
+    for kind in none coarse full; do
+        trace --level minimal --probes jump --lossless --timestamps $kind
+        is 'len(type("function_entry")), len(type("function_exit"))' '(19, 19)'
+        is 'len([data for data in type("function_exit") if "return_value" in data])' 19
+        is 'calls("parse_item")[2]["arguments"]["n"]' 2
+        is 'document["metadata"]["dropped_events"]' 0
+        is 'events == sorted(events, key=lambda event: event["timestamp"])' True
+    done
+    trace --level full --probes trap
+    is 'types()' "['control_flow', 'function_entry', 'function_exit', 'variable_assignment']"
+    step out "$REEL" trace --probes swift -- ./program
+    [ "$STATUS" = 125 ] || fail "--probes swift: status $STATUS"
+}
+test_list_probes() {
+    [ -x program ] || compile gcc 0 5 "$VICTIMS/parts/options.c" program
+    rm -f trace.json
+    step out "$REEL" trace --list-probes -- ./program
+    [ "$STATUS" = 0 ] || fail "status $STATUS: $(first_line out.err)"
+    [ ! -e trace.json ] || fail "a trace was written"
+    grep -q '^parse_item: [1-9][0-9]* jumps, 0 traps$' out.out || fail "no line of parse_item: $(cat out.out)"
+    ! grep -q '^out$' out.out || fail "the program was run"
+    step out "$REEL" trace --list-probes --probes trap -- ./program
+    grep -q '^parse_item: 0 jumps, [1-9][0-9]* traps: ' out.out || fail "by traps: $(cat out.out)"
+}
+# What there is no room for is counted, and what is left is still whole.
+test_dropped() {
+    compile gcc 2 5 "$VICTIMS/parts/hot.c" program
+    step out "$REEL" trace --level minimal --probes jump -o trace.json -- ./program 3000000
+    [ "$STATUS" = 0 ] || fail "status $STATUS: $(first_line out.err)"
+    grep -q 'records of jump probes were lost' out.err || fail "nothing was lost: $(cat out.err)"
+    is 'document["metadata"]["dropped_events"] > 0' True
+    is '[data for data in type("function_exit") if data.get("unwound")]' '[]'
+    step out "$REEL" trace --quiet --level minimal --probes jump --lossless -o trace.json -- ./program 100000
+    [ "$STATUS" = 0 ] || fail "--lossless: status $STATUS: $(first_line out.err)"
+    is 'len(calls("hot")), document["metadata"]["dropped_events"]' '(100000, 0)'
+}
 test_max_depth() {
     trace --level minimal --max-depth 3
     is 'max(event["depth"] for event in events)' 3

@@ -364,6 +364,40 @@ test_attach_and_leave() {
     lines=$(tail -n 1 threads.out)
     [ "$lines" = '0 wrong' ] || fail "the program says: $lines"
 }
+# kill -9 of reel at any moment: with jump probes alone the program does not notice, and the next reel takes out what was
+# left.
+test_reel_is_killed() {
+    local i times before cured=''
+    times=$(soak_or 200 15)
+    build threads
+    run_for threads ./threads 4
+    before=$(code_of "$PID")
+    for ((i = 1; i <= times; i++)); do
+        "$REEL" trace --quiet --level full --probes jump -o killed.json -p "$PID" >/dev/null 2>killed.err &
+        local reel=$!
+        sleep "0.$((RANDOM % 8))$((RANDOM % 10))"
+        kill -KILL "$reel" 2>/dev/null
+        wait "$reel" 2>/dev/null
+        [ -z "$(words killed.err)" ] || fail "round $i: $(words killed.err)"
+        is_alive "$PID" || fail "the program is dead after round $i"
+    done
+    for ((i = 0; i < 5 && !cured; i++)); do # killed when it surely traced
+        "$REEL" trace --quiet --level minimal --probes jump -o killed.json -p "$PID" &
+        reel=$!
+        until_so each_thread_has 30 killed.json
+        kill -KILL "$reel"
+        wait "$reel" 2>/dev/null
+        timeout -s INT 20 env --default-signal "$REEL" trace --list-probes --probes jump -p "$PID" >listed 2>listed.err
+        ! grep -q 'had left [0-9]* probes in it' listed.err || cured=1
+    done
+    [ "$cured" ] || fail "nothing was cured: $(cat listed.err)"
+    [ "$(code_of "$PID")" = "$before" ] || fail "its code is not as before"
+    trace_pid 1 "$PID" --level minimal -o t.json
+    valid t.json
+    kill -TERM "$PID"
+    wait "$PID" || fail "the program's results are wrong: $(tail -n 1 threads.out)"
+    [ "$(tail -n 1 threads.out)" = '0 wrong' ] || fail "the program says: $(tail -n 1 threads.out)"
+}
 test_attach_at_once() {
     # SIGINT at any moment, also before it is attached.
     local i

@@ -189,6 +189,17 @@ struct error *calltrace_exec_begins(struct calltrace *calltrace, pid_t tid) {
     return err;
 }
 
+static struct error *copy_entry(struct frame *frame) {
+    const struct entry_registers *from = frame->entry;
+    frame->entry = from ? malloc(sizeof(*frame->entry)) : NULL;
+    if (!from)
+        return NULL;
+    if (!frame->entry)
+        return &error_no_memory;
+    *frame->entry = *from;
+    return NULL;
+}
+
 /* A fork child goes on in the frames of its parent. */
 static struct error *copy_frames(const struct traced_thread *from, struct traced_thread *to) {
     for (size_t i = 0; i < from->frames.count; i++) {
@@ -202,6 +213,7 @@ static struct error *copy_frames(const struct traced_thread *from, struct traced
             TRY(frame_stack_push(copy, stack->frames[k].address, &frame));
             *frame = stack->frames[k];
             frame->shadows = NULL; /* the next look sets the base */
+            TRY(copy_entry(frame));
         }
     }
     to->frames.current = from->frames.current;
