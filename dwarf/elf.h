@@ -81,6 +81,10 @@ struct error *elf_code_ranges(const struct elf_image *image, struct elf_range **
  * ERROR_NOT_FOUND. */
 struct error *elf_dynamic_symbol(const struct elf_image *image, const char *name, uint64_t *ret);
 
+/* Value of a defined symbol of .symtab, of any type but thread-local: for programs that are linked
+ * statically. ERROR_NOT_FOUND. (dwarf/object_symbol.c) */
+struct error *elf_static_symbol(const struct elf_image *image, const char *name, uint64_t *ret);
+
 /* A defined dynamic symbol. */
 struct elf_symbol {
     const char *name;     /* in the image's bytes, NUL-terminated; not owned */

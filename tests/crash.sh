@@ -105,6 +105,7 @@ test_static() {
     watch 134 -- ./crashes assert
     reports 1
     core_shows ./crashes check_order
+    checked
     get "['threads'][0]['frames']" | grep -q check_order || fail "no check_order on the stack"
 }
 

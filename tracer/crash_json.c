@@ -57,6 +57,8 @@ static void put_frame(struct buffer *data, const struct crash_frame *frame, size
         trace_data_string(data, "module", frame->module->module->name);
         trace_data_address(data, "module_offset", frame->pc - frame->module->bias);
     }
+    if (frame->mapping && *frame->mapping)
+        trace_data_string(data, "mapping", frame->mapping);
     if (frame->function && frame->inlined < 0)
         trace_data_unsigned(data, "function_offset",
                             frame->pc - frame->module->bias - frame->function->entry);

@@ -35,6 +35,20 @@ static bool find_symbol(const struct crash *crash, const char *name, uint64_t *r
     return false;
 }
 
+/* The same; of a program that is linked statically the only other symbol. */
+static bool find_object(const struct crash *crash, const char *name, uint64_t *ret) {
+    const struct loaded_module *program = process_modules_find(&crash->modules, crash->entry);
+    if (find_symbol(crash, name, ret, NULL))
+        return true;
+    struct error *err = program ? elf_static_symbol(module_image(program->module->module), name, ret)
+                                : error_new(ERROR_NOT_FOUND, "no program");
+    bool found = !err;
+    error_free(err);
+    if (found)
+        *ret += program->bias;
+    return found;
+}
+
 /* One that is no dynamic symbol: a program that is linked statically. */
 static bool find_function(const struct crash *crash, const char *name, uint64_t *ret,
                           const struct loaded_module **ret_module) {
@@ -88,7 +102,7 @@ char *crash_abort_message(struct crash *crash) {
         {"__cxa_deleted_virtual", "deleted virtual method called"},
     };
     uint64_t symbol, message;
-    if (find_symbol(crash, "__abort_msg", &symbol, NULL) &&
+    if (find_object(crash, "__abort_msg", &symbol) &&
         memory_read_exact(&crash->reader, symbol, &message, sizeof(message)) && message) {
         char *text = read_message(crash, message + sizeof(uint32_t));
         if (text)

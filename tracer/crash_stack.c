@@ -183,6 +183,8 @@ static void walk_frames(struct walk *walk) {
         if (!frame_pc(&registers, &frame.pc))
             return; /* its callee was the outermost */
         frame.module = process_modules_find(&walk->crash->modules, frame.pc);
+        const struct mapping *mapping = frame.module ? NULL : maps_find(&walk->crash->maps, frame.pc);
+        frame.mapping = mapping ? mapping->name : NULL;
         struct frame_registers caller = {0};
         bool more = step(walk, &frame, &caller);
         if (!add(walk, &frame)) {

@@ -51,6 +51,7 @@ struct crash_frame {
     uint64_t cfa;                       /* 0: unknown */
     struct frame_registers registers;   /* as far as known */
     const struct loaded_module *module; /* NULL: none */
+    const char *mapping;                /* without a module: the name of what is mapped there, "" or NULL */
     const struct function *function;    /* NULL: unknown */
     const char *name, *file;            /* of the function, or what is inlined there; NULL: unknown */
     unsigned line;                      /* 0: unknown */

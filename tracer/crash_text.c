@@ -72,6 +72,9 @@ static void put_frame(struct buffer *ret, const struct crash_frame *frame, size_
         put(ret, " in ");
         put_plain(ret, frame->module->module->name);
         put(ret, "+0x%" PRIx64, frame->pc - frame->module->bias);
+    } else {
+        put(ret, " in ");
+        put_plain(ret, !frame->mapping ? "no memory" : *frame->mapping ? frame->mapping : "anonymous memory");
     }
     put(ret, "%s\n", frame->guessed ? " (its caller is guessed)" : "");
     for (size_t i = 0; i < frame->variable_count; i++) {

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 struct order {
     int id;
@@ -159,6 +160,14 @@ static void crash_bus(void) {
     FACT_TEXT("mapping", name);
     FACT("stack", "[\"crash_bus\", \"main\"]");
     map[4096] = 1;
+}
+
+/* In the kernel's own page of code. */
+static void crash_vdso(void) {
+    FACT_ADDRESS("address", 8);
+    FACT_TEXT("access", "write");
+    FACT("stack", "[\"crash_vdso\", \"main\"]");
+    clock_gettime(CLOCK_MONOTONIC, (struct timespec *)8);
 }
 
 /* ---- instructions ---- */
@@ -437,6 +446,7 @@ static const struct {
     {"thread_overflow", "SIGSEGV", crash_thread_overflow},
     {"overflow_handler", "SIGSEGV", crash_overflow_handler},
     {"many_frames", "SIGSEGV", crash_many_frames},
+    {"vdso", "SIGSEGV", crash_vdso},
     {"bus", "SIGBUS", crash_bus},
     {"divide", "SIGFPE", crash_divide},
     {"illegal", "SIGILL", crash_illegal},

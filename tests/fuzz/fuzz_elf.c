@@ -29,6 +29,7 @@ static void use_image(const struct elf_image *image) {
         check_inside(ranges, count, image->size);
     error_free(err);
     error_free(elf_dynamic_symbol(image, "main", &value));
+    error_free(elf_static_symbol(image, "main", &value));
     error_free(elf_dynamic_symbol(image, "__vdso_clock_gettime", &value));
     err = elf_dynamic_symbols(image, &symbols, &count);
     size_t length = 0;

@@ -137,6 +137,24 @@ START_TEST(code_ranges_hold_the_code) {
 }
 END_TEST
 
+static int only_here = 4;
+
+START_TEST(static_symbols) {
+    struct file file;
+    Dl_info info;
+    uint64_t value = 99;
+    ck_assert_int_ne(dladdr(&only_here, &info), 0);
+    file_open(&file, "/proc/self/exe");
+    ck_assert_ptr_null(elf_static_symbol(&file.image, "only_here", &value));
+    uint64_t base = file.image.type == 2 /* ET_EXEC */ ? 0 : (uint64_t)info.dli_fbase;
+    ck_assert_uint_eq(value + base, (uint64_t)&only_here);
+    struct error *err = elf_static_symbol(&file.image, "only_here_", &value);
+    ck_assert(error_is(err, ERROR_NOT_FOUND));
+    error_free(err);
+    file_close(&file);
+}
+END_TEST
+
 /* Symbols of libc as the dynamic linker finds them, too (DT_GNU_HASH alone, or DT_HASH as well, as the
  * distribution has it). Not functions that are chosen at load time. */
 START_TEST(dynamic_symbols_of_libc) {
