@@ -33,8 +33,8 @@ room_sources = $(wildcard $(1)/*.c)
 room_objects = $(patsubst %.c,$(BUILD)/%.o,$(call room_sources,$(1)))
 LIBRARY_ROOMS := $(foreach room,$(filter-out cmd,$(ROOMS)),$(if $(call room_sources,$(room)),$(room)))
 LIBRARIES := $(foreach room,$(LIBRARY_ROOMS),$(BUILD)/lib$(room).a)
-ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS)))
-ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS)))
+ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS))) tracer/sysbuf/blob.c
+ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS))) tracer/sysbuf/shared.h
 TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c tests/victims/*.c tests/victims/*.cc tests/tracing/*.c \
           tests/tracing/*.cc)
 
@@ -73,6 +73,26 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  CC $@'
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The code that is put into programs: freestanding, at its address, without what sanitizers and the compiler's own
+# hardening would add (tracer/sysbuf/blob.c).
+BLOB := $(BUILD)/tracer/sysbuf/blob
+BLOB_FLAGS := -std=gnu11 -O2 -g0 -ffreestanding -fno-pic -fno-pie -mgeneral-regs-only -mno-red-zone -fno-stack-protector \
+              -fcf-protection=none -fno-asynchronous-unwind-tables -fno-builtin -fno-tree-loop-distribute-patterns \
+              -Wall -Wextra -Werror
+ifneq ($(findstring clang,$(CC)),)
+BLOB_FLAGS := $(filter-out -fno-tree-loop-distribute-patterns,$(BLOB_FLAGS))
+endif
+
+$(BLOB).bin: tracer/sysbuf/blob.c tracer/sysbuf/shared.h tracer/sysbuf/blob.ld
+	@mkdir -p $(@D)
+	@echo '  CC $@'
+	@$(CC) -I. $(BLOB_FLAGS) -c -o $(BLOB).o $<
+	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-T,tracer/sysbuf/blob.ld -o $(BLOB).elf $(BLOB).o
+	@objcopy -O binary -j .blob $(BLOB).elf $@
+
+$(BUILD)/tracer/sysbuf.o: CPPFLAGS += -DSYSBUF_BLOB='"$(BLOB).bin"'
+$(BUILD)/tracer/sysbuf.o: $(BLOB).bin
 
 # ---- tests ----
 

@@ -5,6 +5,7 @@
  * outputs are logged. The rows below are for the others: an `entry` that may change or refuse the call before
  * it runs, an `exit` that adds effects. */
 #include "replay/record_hooks.h"
+#include "replay/record_sysbuf.h"
 
 #include "base/say.h"
 
@@ -167,6 +168,7 @@ struct error *record_entry(struct recorder *recorder) {
             return NULL;
     }
     TRY(trace_get_registers(recorder->thread->task->tid, &recorder->thread->entry));
+    TRY(record_sysbuf_entry(recorder, &recorder->thread->entry));
     note_call(recorder);
     recorder->thread->refused = false;
     recorder->thread->row = syscall_find(recorder->thread->call.number);
@@ -175,6 +177,7 @@ struct error *record_entry(struct recorder *recorder) {
     if (!recorder->thread->row) { /* not in the table: it may still answer ENOSYS, which is no harm */
         return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     }
+    TRY(record_sysbuf_shape(recorder));
     TRY(save_vectors(recorder));
     const struct syscall_hooks *row_hooks = hooks_of(recorder->thread->row);
     recorder->thread->refused = recorder->thread->row->handler == HANDLER_REFUSE;
@@ -330,5 +333,6 @@ struct error *record_exit(struct recorder *recorder) {
     recorder->thread->last_time = clock_now();
     if (recorder->thread->last_is_call)
         recorder->thread->call_time = recorder->thread->last_time;
+    TRY(record_sysbuf_exit(recorder));
     return record_turn_resume(recorder);
 }

@@ -6,6 +6,7 @@
  * What is executed is recorded from the exit stop of that execve on.
  *
  * The stop that tells of a child and the child's own first stop come in any order. */
+#include "replay/record_sysbuf.h"
 #include "replay/recorder_state.h"
 
 #include "base/say.h"
@@ -105,6 +106,8 @@ struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
     if (!engine_traces(&session->engine, tid)) /* it is gone already */
         return NULL;
     TRY(record_clone_flags(recorder, &flags));
+    if (!(flags & CLONE_VM) && session->full)
+        TRY(record_sysbuf_fork(recorder, tid, NULL));
     if (flags & CLONE_VM || session->full) {
         TRY(record_add_sharer(session, tid, &recorder->process->sites));
         struct sharer *sharer = record_find_sharer(session, tid);
@@ -120,6 +123,7 @@ struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
     TRY(add(session, task, START_FORK, recorder->process->pid, recorder->info.domain, recorder->events,
             &child));
     record_forget_changing(recorder);
+    TRY(record_sysbuf_fork(recorder, tid, child->process));
     return copy_process(recorder->process, child->process);
 }
 

@@ -22,6 +22,7 @@
 
 struct code_cache;
 struct places;
+struct process_sysbuf;
 
 enum recorder_mode {
     RECORDER_RECORDING, /* every stop of the task becomes events */
@@ -118,9 +119,10 @@ struct process {
     size_t mapped_count;
 #define KNOWN_CALLS 64
     uint64_t
-        known_calls[KNOWN_CALLS]; /* rip behind syscall instructions that were seen to be such, by hash */
-    uint64_t check_cursor;        /* where the next memory check continues */
-    uint64_t point_cursor;        /* where the hash of the next point continues */
+        known_calls[KNOWN_CALLS];  /* rip behind syscall instructions that were seen to be such, by hash */
+    uint64_t check_cursor;         /* where the next memory check continues */
+    uint64_t point_cursor;         /* where the hash of the next point continues */
+    struct process_sysbuf *sysbuf; /* record_sysbuf.c: calls that do not stop; owned, NULL */
 };
 
 /* A recorded task, and the call that it entered last. */

@@ -1,0 +1,264 @@
+#include "tracer/sysbuf.h"
+
+#include "tracer/syscall.h"
+
+#include <string.h>
+
+/* The blob is part of reel. */
+__asm__(".section .rodata\n"
+        ".balign 16\n"
+        ".globl sysbuf_blob, sysbuf_blob_end\n"
+        "sysbuf_blob:\n"
+        ".incbin \"" SYSBUF_BLOB "\"\n"
+        "sysbuf_blob_end:\n"
+        ".text\n");
+
+/* ---- calls ---- */
+
+/* Calls that are made at once, shape neither memory nor tasks nor signals, and write nothing but what their
+ * rows of syscalls.def say; when they fail for any other reason than a bad address they write nothing. */
+static const struct listed {
+    const char *name;
+    unsigned how;
+} listed[] = {
+    {"getpid", SYSBUF_MAKE},       {"gettid", SYSBUF_MAKE},       {"getppid", SYSBUF_MAKE},
+    {"getuid", SYSBUF_MAKE},       {"geteuid", SYSBUF_MAKE},      {"getgid", SYSBUF_MAKE},
+    {"getegid", SYSBUF_MAKE},      {"getpgrp", SYSBUF_MAKE},      {"getpgid", SYSBUF_MAKE},
+    {"getsid", SYSBUF_MAKE},       {"umask", SYSBUF_MAKE},        {"uname", SYSBUF_MAKE},
+    {"sysinfo", SYSBUF_MAKE},      {"getrusage", SYSBUF_MAKE},    {"times", SYSBUF_MAKE},
+    {"getrlimit", SYSBUF_MAKE},    {"getcwd", SYSBUF_MAKE},       {"clock_gettime", SYSBUF_MAKE},
+    {"clock_getres", SYSBUF_MAKE}, {"gettimeofday", SYSBUF_MAKE}, {"time", SYSBUF_MAKE},
+    {"getrandom", SYSBUF_MAKE},    {"stat", SYSBUF_MAKE},         {"fstat", SYSBUF_MAKE},
+    {"lstat", SYSBUF_MAKE},        {"newfstatat", SYSBUF_MAKE},   {"statx", SYSBUF_MAKE},
+    {"statfs", SYSBUF_MAKE},       {"fstatfs", SYSBUF_MAKE},      {"access", SYSBUF_MAKE},
+    {"faccessat", SYSBUF_MAKE},    {"faccessat2", SYSBUF_MAKE},   {"readlink", SYSBUF_MAKE},
+    {"readlinkat", SYSBUF_MAKE},   {"lseek", SYSBUF_MAKE},        {"chdir", SYSBUF_MAKE},
+    {"fchdir", SYSBUF_MAKE},       {"mkdir", SYSBUF_MAKE},        {"mkdirat", SYSBUF_MAKE},
+    {"rmdir", SYSBUF_MAKE},        {"unlink", SYSBUF_MAKE},       {"unlinkat", SYSBUF_MAKE},
+    {"rename", SYSBUF_MAKE},       {"renameat", SYSBUF_MAKE},     {"renameat2", SYSBUF_MAKE},
+    {"link", SYSBUF_MAKE},         {"linkat", SYSBUF_MAKE},       {"symlink", SYSBUF_MAKE},
+    {"symlinkat", SYSBUF_MAKE},    {"chmod", SYSBUF_MAKE},        {"fchmod", SYSBUF_MAKE},
+    {"fchmodat", SYSBUF_MAKE},     {"chown", SYSBUF_MAKE},        {"fchown", SYSBUF_MAKE},
+    {"lchown", SYSBUF_MAKE},       {"fchownat", SYSBUF_MAKE},     {"utimensat", SYSBUF_MAKE},
+    {"fsync", SYSBUF_MAKE},        {"fdatasync", SYSBUF_MAKE},    {"fadvise64", SYSBUF_MAKE},
+    {"read", SYSBUF_READ},         {"pread64", SYSBUF_READ},      {"write", SYSBUF_WRITE},
+    {"pwrite64", SYSBUF_WRITE},    {"close", SYSBUF_CLOSE},       {"open", SYSBUF_OPEN},
+    {"openat", SYSBUF_OPEN_AT},    {"fcntl", SYSBUF_FCNTL},
+};
+
+static uint8_t output_rule(enum size_rule rule) {
+    return rule == SIZE_FIXED ? SYSBUF_FIXED : rule == SIZE_RESULT ? SYSBUF_RESULT : SYSBUF_ARG;
+}
+
+/* The outputs of a row. False: they are more than the blob can see to. */
+static bool fill_outputs(const struct syscall_row *row, struct sysbuf_call *ret) {
+    size_t count = 0;
+    for (unsigned i = 0; i < row->arg_count; i++) {
+        const struct syscall_arg *arg = &row->args[i];
+        if (arg->direction != ARG_OUT && arg->direction != ARG_INOUT)
+            continue;
+        if (count == SYSBUF_OUTPUTS ||
+            (arg->rule != SIZE_FIXED && arg->rule != SIZE_RESULT && arg->rule != SIZE_ARG))
+            return false;
+        ret->outputs[count++] = (struct sysbuf_output){.index = (uint8_t)(i + 1),
+                                                       .rule = output_rule(arg->rule),
+                                                       .argument = arg->argument,
+                                                       .unit = arg->unit};
+    }
+    return true;
+}
+
+void sysbuf_fill_table(struct sysbuf_call table[SYSBUF_CALLS]) {
+    memset(table, 0, SYSBUF_CALLS * sizeof(table[0]));
+    for (size_t i = 0; i < sizeof(listed) / sizeof(listed[0]); i++) {
+        int number = syscall_number(listed[i].name);
+        const struct syscall_row *row =
+            number >= 0 && number < SYSBUF_CALLS ? syscall_find((uint64_t)number) : NULL;
+        struct sysbuf_call call = {.how = listed[i].how};
+        /* what fcntl and poll write hangs on their arguments; those that are let through write nothing, or
+         * all */
+        if (row && (listed[i].how == SYSBUF_FCNTL || fill_outputs(row, &call)))
+            table[number] = call;
+    }
+}
+
+bool sysbuf_knows(uint64_t number) {
+    static struct sysbuf_call table[SYSBUF_CALLS];
+    static bool filled;
+    if (!filled)
+        sysbuf_fill_table(table);
+    filled = true;
+    return number < SYSBUF_CALLS && table[number].how != SYSBUF_STOP;
+}
+
+/* ---- sites ---- */
+
+enum { SYSCALL_LENGTH = 2, MOV = 0xb8 };
+
+/* Is there `mov $number, %eax` in front of the instruction? An instruction of which this is the end only
+ * would begin with a REX prefix, or another opcode byte. */
+static bool has_mov(const uint8_t *code, size_t offset, uint64_t number) {
+    uint32_t immediate;
+    if (offset < WINDOW_JUMP + 1 || code[offset - WINDOW_JUMP] != MOV)
+        return false;
+    uint8_t before = code[offset - WINDOW_JUMP - 1];
+    memcpy(&immediate, code + offset - WINDOW_JUMP + 1, sizeof(immediate));
+    return immediate == number && (before & 0xf0) != 0x40 && before != 0x0f;
+}
+
+/* The window without its first instruction, the call. */
+static void take_rest(const struct window *window, struct window *ret) {
+    *ret = (struct window){.address = window->address + SYSCALL_LENGTH,
+                           .length = window->length - SYSCALL_LENGTH,
+                           .count = window->count - 1};
+    memcpy(ret->instructions, window->instructions + 1, ret->count * sizeof(ret->instructions[0]));
+    memcpy(ret->bytes, window->bytes + SYSCALL_LENGTH, ret->length);
+}
+
+struct error *sysbuf_site_decode(const uint8_t *code, size_t size, uint64_t start, uint64_t address,
+                                 uint64_t number, struct sysbuf_site *ret) {
+    struct window window;
+    size_t offset = address - start;
+    memset(ret, 0, sizeof(*ret));
+    if (offset + SYSCALL_LENGTH > size || code[offset] != 0x0f || code[offset + 1] != 0x05)
+        return error_new(ERROR_UNSUPPORTED, "no system call instruction");
+    ret->address = address;
+    ret->over = !has_mov(code, offset, number);
+    ret->start = ret->over ? address : address - WINDOW_JUMP;
+    ret->length = WINDOW_JUMP;
+    if (ret->over) {
+        TRY(window_decode(code + offset, size - offset, address, &window));
+        if (window_is_target(&window, code, size, start))
+            return error_new(ERROR_UNSUPPORTED, "something leads into the middle");
+        take_rest(&window, &ret->rest);
+        ret->length = window.length;
+    }
+    memcpy(ret->original, code + (ret->start - start), ret->length);
+    return NULL;
+}
+
+/* Bytes that raise SIGILL when an instruction begins with them (as in window.c, without int3). */
+static bool is_trapping(uint8_t byte) {
+    static const uint8_t all[] = {0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37,
+                                  0x3f, 0x60, 0x61, 0x82, 0x9a, 0xce, 0xd4, 0xd6, 0xea};
+    return memchr(all, byte, sizeof(all)) != NULL;
+}
+
+#define FILL 0x06 /* one of them */
+
+static void make_patch(const struct sysbuf_site *site, uint64_t slot, uint8_t ret[WINDOW_BYTES]) {
+    int32_t distance = (int32_t)(slot - (site->start + WINDOW_JUMP));
+    memset(ret, FILL, WINDOW_BYTES);
+    ret[0] = 0xe9;
+    memcpy(ret + 1, &distance, sizeof(distance));
+}
+
+bool sysbuf_site_fits(const struct sysbuf_site *site, uint64_t slot) {
+    uint8_t patch[WINDOW_BYTES];
+    int64_t distance = (int64_t)(slot - (site->start + WINDOW_JUMP));
+    if (distance != (int32_t)distance)
+        return false;
+    make_patch(site, slot, patch);
+    for (size_t i = 0; site->over && i < site->rest.count; i++)
+        if (!is_trapping(patch[site->rest.instructions[i].address - site->start]))
+            return false;
+    return true;
+}
+
+struct code {
+    uint8_t *bytes;
+    size_t size;
+};
+
+static void put(struct code *code, const void *bytes, size_t size) {
+    memcpy(code->bytes + code->size, bytes, size);
+    code->size += size;
+}
+
+#define PUT(code, ...) put(code, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static void put32(struct code *code, uint64_t value) {
+    uint32_t low = (uint32_t)value;
+    put(code, &low, sizeof(low));
+}
+
+#define DATA_AT(field) (SYSBUF_DATA + offsetof(struct sysbuf_data, field))
+#define STACK_TOP      (DATA_AT(stack) + SYSBUF_STACK)
+
+/* Offsets into a slot, from the end of its call of the hook. */
+enum {
+    OWN_CALL = sizeof(struct sysbuf_slot),
+    OWN_CALLED = OWN_CALL + SYSCALL_LENGTH,
+    OWN_REST = OWN_CALLED + 7
+};
+
+static size_t begin_slot(const struct sysbuf_site *site, struct code *code) {
+    if (!site->over)
+        put(code, site->original, WINDOW_JUMP);
+    PUT(code, 0x48, 0x89, 0x24, 0x25); /* mov %rsp, block.rsp */
+    put32(code, DATA_AT(block.rsp));
+    PUT(code, 0xbc); /* mov $stack, %esp */
+    put32(code, STACK_TOP);
+    PUT(code, 0xff, 0x14, 0x25); /* call *block.hook */
+    put32(code, DATA_AT(block.hook));
+    return code->size;
+}
+
+static size_t called_at(const struct sysbuf_site *site) {
+    enum { PROLOGUE = 8 + 5 + 7 };
+    return (site->over ? 0 : WINDOW_JUMP) + PROLOGUE;
+}
+
+struct error *sysbuf_site_build(struct sysbuf_site *site, uint64_t slot, uint8_t ret[SYSBUF_SLOT_SIZE]) {
+    uint8_t rest[WINDOW_COPY_MAX];
+    size_t rest_size = 0;
+    struct code code = {ret, 0};
+    uint64_t behind = site->address + SYSCALL_LENGTH;
+    memset(ret, FILL, SYSBUF_SLOT_SIZE);
+    site->slot = slot;
+    uint64_t called = slot + begin_slot(site, &code);
+    struct sysbuf_slot data = {.plain = site->address, .done = behind, .rip = behind};
+    if (site->over) {
+        data.plain = called + OWN_CALL;
+        data.done = called + OWN_REST;
+    }
+    site->back = data.done;
+    put(&code, &data, sizeof(data));
+    if (site->over) {
+        PUT(&code, 0x0f, 0x05);       /* syscall */
+        PUT(&code, 0x48, 0x8d, 0x0d); /* lea behind(%rip), %rcx */
+        put32(&code, behind - (called + OWN_REST));
+        TRY(window_copy(&site->rest, called + OWN_REST, 0, rest, &rest_size, site->offsets));
+        if (code.size + rest_size > SYSBUF_SLOT_SIZE)
+            return error_new(ERROR_UNSUPPORTED, "too much code for a slot");
+        put(&code, rest, rest_size);
+    }
+    make_patch(site, slot, site->patch);
+    return NULL;
+}
+
+uint64_t sysbuf_site_moved(const struct sysbuf_site *site, uint64_t rip) {
+    for (size_t i = 0; site->over && i < site->rest.count; i++)
+        if (site->rest.instructions[i].address == rip)
+            return site->back + site->offsets[i];
+    return 0;
+}
+
+enum sysbuf_place sysbuf_site_place(const struct sysbuf_site *site, uint64_t rip, uint64_t *ret) {
+    uint64_t called = site->slot + called_at(site);
+    if (rip < site->slot || rip >= site->slot + SYSBUF_SLOT_SIZE)
+        return SYSBUF_OUTSIDE;
+    *ret = site->address;
+    if (rip < called + OWN_CALLED)
+        return SYSBUF_CALLING;
+    if (rip < called + OWN_REST) {
+        *ret = site->address + SYSCALL_LENGTH;
+        return SYSBUF_CALLED;
+    }
+    for (size_t i = 0; i < site->rest.count; i++)
+        if (rip == site->back + site->offsets[i])
+            *ret = site->rest.instructions[i].address;
+    if (*ret == site->address) /* at the jump behind the copy */
+        *ret = site->start + site->length;
+    return SYSBUF_GOING;
+}
