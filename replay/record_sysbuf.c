@@ -22,8 +22,13 @@
 #define PAGE 4096u
 /* A process gets the blob when it has made so many calls that could do without a stop; a site is patched when
  * it has been met so often. Short programs are not worth it. */
+#ifndef SYSBUF_EAGER
 #define CALLS_BEFORE 64
 #define MET_BEFORE   6
+#else /* for tests: at once */
+#define CALLS_BEFORE 1
+#define MET_BEFORE   1
+#endif
 #define MET_ROOM     256
 
 /* Where slots are. The first one is that of the fixed layout. */
@@ -809,13 +814,53 @@ struct error *record_sysbuf_exit(struct recorder *recorder) {
 
 /* ---- what is seen of it ---- */
 
-static bool is_hidden(const struct process_sysbuf *state, const struct mapping *mapping) {
-    if (mapping->start >= SYSBUF_START && mapping->end <= SYSBUF_END)
+static bool is_hidden(const struct process_sysbuf *state, uint64_t start, uint64_t end) {
+    if (start >= SYSBUF_START && end <= SYSBUF_END)
         return true;
     for (size_t i = 0; i < state->area_count; i++)
-        if (mapping->start >= state->areas[i].start && mapping->end <= state->areas[i].start + AREA_SIZE)
+        if (start >= state->areas[i].start && end <= state->areas[i].start + AREA_SIZE)
             return true;
     return false;
+}
+
+/* "00033000-0013a000 rw-s ...": programs look there for memory to search. Lines keep their length. */
+static void hide_lines(const struct process_sysbuf *state, char *text) {
+    for (char *line = text; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+        unsigned long start, end;
+        int at = 0;
+        if (sscanf(line, "%lx-%lx %n", &start, &end, &at) == 2 && at && strlen(line + at) > 4 &&
+            is_hidden(state, start, end))
+            memcpy(line + at, "---p", 4);
+    }
+}
+
+static bool reads_maps(const struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->thread->call;
+    char path[64], target[64];
+    if ((call->number != SYS_read && call->number != SYS_pread64) || call->result <= 0 ||
+        ((uint32_t)call->args[0] < SYSBUF_FDS &&
+         state_of(recorder)->data->fds[(uint32_t)call->args[0]] & SYSBUF_FD_READ))
+        return false;
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", record_tid(recorder), (int)call->args[0]);
+    ssize_t size = readlink(path, target, sizeof(target) - 1);
+    target[size > 0 ? size : 0] = 0;
+    const char *slash = strrchr(target, '/');
+    return slash && strncmp(target, "/proc/", 6) == 0 &&
+           (strcmp(slash, "/maps") == 0 || strcmp(slash, "/smaps") == 0);
+}
+
+struct error *record_sysbuf_hide(struct recorder *recorder) {
+    const struct syscall_call *call = &recorder->thread->call;
+    if (!is_on(recorder) || !reads_maps(recorder))
+        return NULL;
+    char *text = calloc(1, (size_t)call->result + 1);
+    if (!text)
+        return &error_no_memory;
+    size_t got = task_read(recorder->thread->task, call->args[1], text, (size_t)call->result);
+    hide_lines(state_of(recorder), text);
+    struct error *err = task_write(recorder->thread->task, call->args[1], text, got);
+    free(text);
+    return err;
 }
 
 struct error *record_sysbuf_maps(struct recorder *recorder, struct maps *ret) {
@@ -825,7 +870,7 @@ struct error *record_sysbuf_maps(struct recorder *recorder, struct maps *ret) {
         return NULL;
     size_t count = 0;
     for (size_t i = 0; i < ret->count; i++) {
-        if (is_hidden(state, &ret->mappings[i]))
+        if (is_hidden(state, ret->mappings[i].start, ret->mappings[i].end))
             free(ret->mappings[i].name);
         else
             ret->mappings[count++] = ret->mappings[i];

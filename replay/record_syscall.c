@@ -161,14 +161,14 @@ struct error *record_entry(struct recorder *recorder) {
     recorder->thread->phase = PHASE_RUNNING;
     recorder->thread->in_call = false;
     recorder->thread->clone_flags = 0;
+    TRY(trace_get_registers(recorder->thread->task->tid, &recorder->thread->entry));
+    TRY(record_sysbuf_entry(recorder, &recorder->thread->entry));
     if (recorder->thread->deferred_count) {
         bool injected;
         TRY(record_inject(recorder, &injected));
         if (injected)
             return NULL;
     }
-    TRY(trace_get_registers(recorder->thread->task->tid, &recorder->thread->entry));
-    TRY(record_sysbuf_entry(recorder, &recorder->thread->entry));
     note_call(recorder);
     recorder->thread->refused = false;
     recorder->thread->row = syscall_find(recorder->thread->call.number);
@@ -315,6 +315,7 @@ struct error *record_exit(struct recorder *recorder) {
     if (recorder->thread->call.number == SYS_set_tid_address)
         recorder->thread->clear_tid = recorder->thread->call.args[0];
     effects_clear(&recorder->effects);
+    TRY(record_sysbuf_hide(recorder));
     if (!must_stop(recorder))
         TRY(gather(recorder));
     enum event_stream stream = record_output_stream(recorder);
