@@ -3,7 +3,7 @@
 #include "replay/puppet.h"
 #include "replay/written.h"
 #include "tracer/remote.h"
-#include "tracer/sysbuf.h"
+#include "tracer/sysbuf_sites.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,16 +29,7 @@
 #define CALLS_BEFORE 1
 #define MET_BEFORE   1
 #endif
-#define MET_ROOM     256
-
-/* Where slots are. The first one is that of the fixed layout. */
-#define AREA_SIZE  SYSBUF_SLOTS_SIZE
-#define AREA_SLOTS (AREA_SIZE / SYSBUF_SLOT_SIZE)
-#define AREAS_MOST 16
-struct area {
-    uint64_t start;
-    bool used[AREA_SLOTS];
-};
+#define MET_ROOM 256
 
 struct met_site {
     uint64_t rip;
@@ -53,10 +44,7 @@ struct process_sysbuf {
     bool paused;
     unsigned calls;
     struct met_site met[MET_ROOM];
-    struct sysbuf_site *sites;
-    size_t count, room;
-    struct area *areas;
-    size_t area_count;
+    struct sysbuf_sites sites;
 };
 
 static struct process_sysbuf *state_of(const struct recorder *recorder) {
@@ -65,31 +53,6 @@ static struct process_sysbuf *state_of(const struct recorder *recorder) {
 
 static bool is_on(const struct recorder *recorder) {
     return recorder->process->sysbuf && recorder->process->sysbuf->data;
-}
-
-/* ---- sites and places ---- */
-
-/* The site of whose slot this is an address, or NULL. */
-static const struct sysbuf_site *find_slot(const struct process_sysbuf *state, uint64_t rip) {
-    for (size_t i = 0; i < state->count; i++)
-        if (rip - state->sites[i].slot < SYSBUF_SLOT_SIZE)
-            return &state->sites[i];
-    return NULL;
-}
-
-static bool in_areas(const struct process_sysbuf *state, uint64_t rip) {
-    for (size_t i = 0; i < state->area_count; i++)
-        if (rip - state->areas[i].start < AREA_SIZE)
-            return true;
-    return rip - SYSBUF_CODE < SYSBUF_CODE_SIZE;
-}
-
-/* Where in a slot the program goes on from rip in the middle of a patch; 0: it is not there. */
-static uint64_t find_moved(const struct process_sysbuf *state, uint64_t rip) {
-    for (size_t i = 0; i < state->count; i++)
-        if (rip - state->sites[i].start < state->sites[i].length)
-            return sysbuf_site_moved(&state->sites[i], rip);
-    return 0;
 }
 
 /* ---- the ring ---- */
@@ -256,9 +219,9 @@ void record_sysbuf_pause(struct recorder *recorder, bool paused) {
 
 struct error *record_sysbuf_entry(struct recorder *recorder, struct user_regs_struct *regs) {
     uint64_t rip;
-    if (!is_on(recorder) || !in_areas(state_of(recorder), regs->rip))
+    if (!is_on(recorder) || !sysbuf_sites_hold(&state_of(recorder)->sites, regs->rip))
         return NULL;
-    const struct sysbuf_site *site = find_slot(state_of(recorder), regs->rip);
+    const struct sysbuf_site *site = sysbuf_sites_at(&state_of(recorder)->sites, regs->rip);
     if (!site || sysbuf_site_place(site, regs->rip, &rip) != SYSBUF_CALLED)
         return NULL;
     regs->rip = regs->rcx = rip;
@@ -269,7 +232,7 @@ struct error *record_sysbuf_go(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
     if (!is_on(recorder) || !thread->last_is_call)
         return NULL;
-    uint64_t moved = find_moved(state_of(recorder), thread->last.rip);
+    uint64_t moved = sysbuf_sites_moved(&state_of(recorder)->sites, thread->last.rip);
     return moved ? trace_set_user_word(thread->task->tid, offsetof(struct user, regs.rip), moved) : NULL;
 }
 
@@ -290,21 +253,21 @@ struct error *record_sysbuf_stand(struct recorder *recorder, struct user_regs_st
     *ret = SYSBUF_STANDS_OUTSIDE;
     if (!is_on(recorder))
         return NULL;
-    if (find_moved(state, regs->rip)) {
+    if (sysbuf_sites_moved(&state->sites, regs->rip)) {
         *ret = registers_compare(regs, &thread->last) == REGISTER_COUNT ? SYSBUF_STANDS_BEHIND
                                                                         : SYSBUF_STANDS_INSIDE;
         return NULL;
     }
-    if (!in_areas(state, regs->rip))
+    if (!sysbuf_sites_hold(&state->sites, regs->rip))
         return NULL;
     uint64_t rip = 0;
-    const struct sysbuf_site *site = find_slot(state, regs->rip);
+    const struct sysbuf_site *site = sysbuf_sites_at(&state->sites, regs->rip);
     enum sysbuf_place place = site ? sysbuf_site_place(site, regs->rip, &rip) : SYSBUF_CALLING;
     struct user_regs_struct own = *regs;
     own.rip = rip;
     if (place == SYSBUF_CALLED)
         own.rcx = rip;
-    bool moved = find_moved(state, rip) != 0,
+    bool moved = sysbuf_sites_moved(&state->sites, rip) != 0,
          behind = registers_compare(&own, &thread->last) == REGISTER_COUNT;
     if ((place == SYSBUF_CALLED || place == SYSBUF_GOING) && (behind || !moved)) {
         *ret = moved ? SYSBUF_STANDS_BEHIND : SYSBUF_STANDS_OUTSIDE;
@@ -318,7 +281,7 @@ struct error *record_sysbuf_stand(struct recorder *recorder, struct user_regs_st
 
 struct error *record_sysbuf_trapped(struct recorder *recorder, const struct user_regs_struct *regs,
                                     bool *ret_done) {
-    uint64_t moved = is_on(recorder) ? find_moved(state_of(recorder), regs->rip) : 0;
+    uint64_t moved = is_on(recorder) ? sysbuf_sites_moved(&state_of(recorder)->sites, regs->rip) : 0;
     *ret_done = moved != 0;
     return moved ? trace_set_user_word(recorder->thread->task->tid, offsetof(struct user, regs.rip), moved)
                  : NULL;
@@ -328,56 +291,34 @@ size_t record_sysbuf_read_code(struct recorder *recorder, uint64_t address, void
     static const uint8_t call[2] = {0x0f, 0x05};
     size_t got = task_read(recorder->thread->task, address, ret, size);
     const struct process_sysbuf *state = state_of(recorder);
-    for (size_t i = 0; state && i < state->count; i++)
-        for (size_t k = 0; k < state->sites[i].length; k++) {
-            uint64_t offset = state->sites[i].start + k - address;
+    for (size_t i = 0; state && i < state->sites.count; i++)
+        for (size_t k = 0; k < state->sites.sites[i].length; k++) {
+            uint64_t offset = state->sites.sites[i].start + k - address;
             if (offset < got)
-                ((uint8_t *)ret)[offset] = k < sizeof(call) ? call[k] : state->sites[i].original[k];
+                ((uint8_t *)ret)[offset] = k < sizeof(call) ? call[k] : state->sites.sites[i].original[k];
         }
     return got;
 }
 
 /* ---- putting code back ---- */
 
-static void unpatch(struct task *task, const struct sysbuf_site *site) {
-    uint8_t now[WINDOW_BYTES];
-    if (task_read(task, site->start, now, site->length) == site->length &&
-        memcmp(now, site->patch, site->length) == 0)
-        error_free(task_write(task, site->start, site->original, site->length));
-}
-
-/* Sites in [start, end) are the program's again. */
-static void unpatch_range(struct recorder *recorder, uint64_t start, uint64_t end) {
-    struct process_sysbuf *state = state_of(recorder);
-    for (size_t i = state->count; i-- > 0;) {
-        const struct sysbuf_site *site = &state->sites[i];
-        if (site->start >= end || site->start + site->length <= start)
-            continue;
-        unpatch(recorder->thread->task, site);
-        /* its slot stays what it is: a thread may stand in it */
-        state->sites[i] = state->sites[--state->count];
-    }
-}
-
 void record_sysbuf_stop(struct recorder *recorder) {
     if (!is_on(recorder))
         return;
     struct process_sysbuf *state = state_of(recorder);
     state->data->block.enabled = 0;
-    for (size_t i = 0; i < state->count;
-         i++) /* who is in the middle of one goes on from there: see record_sysbuf_trapped() */
-        unpatch(recorder->thread->task, &state->sites[i]);
+    /* who is in the middle of one goes on from there: see record_sysbuf_trapped() */
+    sysbuf_sites_restore(&state->sites, recorder->thread->task, 0, UINT64_MAX, false);
     state->off = true;
 }
 
 struct error *record_sysbuf_fork(struct recorder *recorder, pid_t tid, struct process *child) {
-    const struct process_sysbuf *state = state_of(recorder);
+    struct process_sysbuf *state = state_of(recorder);
     struct task copy;
     if (!state || (!state->data && !state->inherited))
         return NULL;
     task_init(&copy, tid);
-    for (size_t i = 0; i < state->count; i++)
-        unpatch(&copy, &state->sites[i]);
+    sysbuf_sites_restore(&state->sites, &copy, 0, UINT64_MAX, false);
     task_deinit(&copy);
     if (!child)
         return NULL;
@@ -386,12 +327,8 @@ struct error *record_sysbuf_fork(struct recorder *recorder, pid_t tid, struct pr
         return &error_no_memory;
     child->sysbuf->inherited = true;
     child->sysbuf->sealed = state->sealed;
-    child->sysbuf->areas = calloc(state->area_count + 1, sizeof(*state->areas));
-    if (!child->sysbuf->areas)
-        return &error_no_memory;
-    child->sysbuf->area_count = state->area_count;
-    for (size_t i = 0; i < state->area_count; i++)
-        child->sysbuf->areas[i].start = state->areas[i].start;
+    for (size_t i = 0; i < state->sites.area_count; i++)
+        TRY(sysbuf_sites_add_area(&child->sysbuf->sites, state->sites.areas[i].start));
     return NULL;
 }
 
@@ -402,8 +339,7 @@ void record_sysbuf_drop(struct process *process) {
         return;
     if (state->data)
         munmap(state->data, sizeof(*state->data));
-    free(state->sites);
-    free(state->areas);
+    sysbuf_sites_deinit(&state->sites);
     free(state);
 }
 
@@ -416,16 +352,14 @@ static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
 /* The program is about to map something where the blob is, or the only instruction that the filter lets
  * through; or an area of ours. Nothing tells its memory from ours any more then. */
 static struct error *shape(struct recorder *recorder, uint64_t start, uint64_t size) {
-    const struct process_sysbuf *state = state_of(recorder);
-    bool ours = overlaps(start, size, SYSBUF_CODE, PAGE) ||
-                (state && overlaps(start, size, SYSBUF_START, SYSBUF_END - SYSBUF_START));
-    for (size_t i = 0; state && i < state->area_count; i++)
-        ours = ours || overlaps(start, size, state->areas[i].start, AREA_SIZE);
+    struct process_sysbuf *state = state_of(recorder);
+    bool ours =
+        overlaps(start, size, SYSBUF_CODE, PAGE) || (state && sysbuf_sites_touch(&state->sites, start, size));
     if (ours)
         recorder_stop(recorder, "%s of memory at 0x%llx, which reel uses (record it with --no-buffer)",
                       recorder->thread->row->name, (unsigned long long)start);
     else if (is_on(recorder))
-        unpatch_range(recorder, start, start + size);
+        sysbuf_sites_restore(&state->sites, recorder->thread->task, start, start + size, true);
     return NULL;
 }
 
@@ -509,15 +443,6 @@ static struct error *write_blob(struct recorder *recorder, uint64_t *ret_name) {
     return task_write(recorder->thread->task, *ret_name, name, sizeof(name));
 }
 
-static struct error *add_area(struct process_sysbuf *state, uint64_t start) {
-    struct area *areas = reallocarray(state->areas, state->area_count + 1, sizeof(*areas));
-    if (!areas)
-        return &error_no_memory;
-    state->areas = areas;
-    areas[state->area_count++] = (struct area){.start = start};
-    return NULL;
-}
-
 /* Give the process the blob. When something of it cannot be had, it goes on with stops. */
 static struct error *begin(struct recorder *recorder) {
     struct process_sysbuf *state = state_of(recorder);
@@ -546,7 +471,7 @@ static struct error *begin(struct recorder *recorder) {
     else
         error_free(close_err);
     if (!err && data && done && !state->inherited)
-        err = add_area(state, SYSBUF_SLOTS);
+        err = sysbuf_sites_add_area(&state->sites, SYSBUF_SLOTS);
     if (err || !data || !done) {
         if (data)
             munmap(data, sizeof(*data));
@@ -560,50 +485,16 @@ static struct error *begin(struct recorder *recorder) {
 
 /* ---- patching ---- */
 
-/* Memory for an area of slots, where nothing is that grows: the gap next to the site whose upper end is no stack, and
- * whose lower end no heap. Some of a large gap is left above it, for what the kernel maps next. */
-static uint64_t find_room(const struct maps *maps, const struct sysbuf_site *site) {
-    enum { SPARE = 0x100000, REACH = 0x70000000 };
-    uint64_t best = 0, best_distance = REACH;
-    for (size_t i = 1; i < maps->count; i++) {
-        const struct mapping *below = &maps->mappings[i - 1], *above = &maps->mappings[i];
-        uint64_t gap = above->start - below->end, start = above->start - AREA_SIZE;
-        if (gap < AREA_SIZE || strcmp(above->name, "[stack]") == 0 || strcmp(above->name, "[heap]") == 0 ||
-            (strcmp(below->name, "[heap]") == 0 && gap < REACH))
-            continue;
-        if (gap >= 4 * SPARE)
-            start -= SPARE;
-        uint64_t distance = start > site->address ? start - site->address : site->address - start;
-        if (distance < best_distance) {
-            best = start;
-            best_distance = distance;
-        }
-    }
-    return best;
-}
-
-static struct area *find_area(struct process_sysbuf *state, const struct sysbuf_site *site,
-                              size_t *ret_slot) {
-    for (size_t i = 0; i < state->area_count; i++)
-        for (size_t k = 0; k < AREA_SLOTS; k++)
-            if (!state->areas[i].used[k] &&
-                sysbuf_site_fits(site, state->areas[i].start + k * SYSBUF_SLOT_SIZE)) {
-                *ret_slot = k;
-                return &state->areas[i];
-            }
-    return NULL;
-}
-
 static struct error *make_area(struct recorder *recorder, const struct maps *maps,
                                const struct sysbuf_site *site) {
     struct process_sysbuf *state = state_of(recorder);
-    uint64_t start = find_room(maps, site);
+    uint64_t start = sysbuf_sites_find_room(maps, site);
     bool done;
-    if (!start || state->sealed || state->area_count == AREAS_MOST)
+    if (!start || state->sealed || state->sites.area_count == SYSBUF_AREAS_MOST)
         return NULL;
-    TRY(map_fixed(recorder, start, AREA_SIZE, PROT_READ | PROT_EXEC,
+    TRY(map_fixed(recorder, start, SYSBUF_AREA_SIZE, PROT_READ | PROT_EXEC,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, &done));
-    return done ? add_area(state, start) : NULL;
+    return done ? sysbuf_sites_add_area(&state->sites, start) : NULL;
 }
 
 /* Code that cannot change without a call that reel sees. */
@@ -621,36 +512,14 @@ static bool is_trapped(const struct process *process, const struct sysbuf_site *
     return false;
 }
 
-static struct error *keep_site(struct process_sysbuf *state, const struct sysbuf_site *site) {
-    if (state->count == state->room) {
-        size_t room = state->room ? state->room * 2 : 32;
-        struct sysbuf_site *sites = reallocarray(state->sites, room, sizeof(*sites));
-        if (!sites)
-            return &error_no_memory;
-        state->sites = sites;
-        state->room = room;
-    }
-    state->sites[state->count++] = *site;
-    return NULL;
-}
-
 static struct error *plant(struct recorder *recorder, struct sysbuf_site *site, const struct maps *maps) {
-    struct process_sysbuf *state = state_of(recorder);
-    uint8_t code[SYSBUF_SLOT_SIZE];
-    size_t slot = 0;
-    struct area *area = find_area(state, site, &slot);
-    if (!area) {
+    struct sysbuf_sites *sites = &state_of(recorder)->sites;
+    uint64_t slot = sysbuf_sites_find_slot(sites, site);
+    if (!slot) {
         TRY(make_area(recorder, maps, site));
-        area = find_area(state, site, &slot);
+        slot = sysbuf_sites_find_slot(sites, site);
     }
-    if (!area)
-        return NULL;
-    uint64_t address = area->start + slot * SYSBUF_SLOT_SIZE;
-    TRY(sysbuf_site_build(site, address, code));
-    TRY(task_write(recorder->thread->task, address, code, sizeof(code)));
-    area->used[slot] = true;
-    TRY(keep_site(state, site));
-    return task_write(recorder->thread->task, site->start, site->patch, site->length);
+    return slot ? sysbuf_sites_plant(sites, recorder->thread->task, site, slot) : NULL;
 }
 
 /* Patch the site of the call that has just returned. */
@@ -659,9 +528,8 @@ static struct error *patch(struct recorder *recorder, uint64_t rip, uint64_t num
     uint8_t code[BEFORE + AROUND];
     struct sysbuf_site site;
     struct maps maps;
-    for (size_t i = 0; i < state_of(recorder)->count; i++)
-        if (state_of(recorder)->sites[i].address == rip - 2)
-            return NULL;
+    if (sysbuf_sites_has(&state_of(recorder)->sites, rip - 2))
+        return NULL;
     size_t size = task_read(recorder->thread->task, rip - 2 - BEFORE, code, sizeof(code));
     struct error *err = sysbuf_site_decode(code, size, rip - 2 - BEFORE, rip - 2, number, &site);
     if (err) {
@@ -814,22 +682,13 @@ struct error *record_sysbuf_exit(struct recorder *recorder) {
 
 /* ---- what is seen of it ---- */
 
-static bool is_hidden(const struct process_sysbuf *state, uint64_t start, uint64_t end) {
-    if (start >= SYSBUF_START && end <= SYSBUF_END)
-        return true;
-    for (size_t i = 0; i < state->area_count; i++)
-        if (start >= state->areas[i].start && end <= state->areas[i].start + AREA_SIZE)
-            return true;
-    return false;
-}
-
 /* "00033000-0013a000 rw-s ...": programs look there for memory to search. Lines keep their length. */
 static void hide_lines(const struct process_sysbuf *state, char *text) {
     for (char *line = text; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
         unsigned long start, end;
         int at = 0;
         if (sscanf(line, "%lx-%lx %n", &start, &end, &at) == 2 && at && strlen(line + at) > 4 &&
-            is_hidden(state, start, end))
+            sysbuf_sites_own(&state->sites, start, end))
             memcpy(line + at, "---p", 4);
     }
 }
@@ -870,7 +729,7 @@ struct error *record_sysbuf_maps(struct recorder *recorder, struct maps *ret) {
         return NULL;
     size_t count = 0;
     for (size_t i = 0; i < ret->count; i++) {
-        if (is_hidden(state, ret->mappings[i].start, ret->mappings[i].end))
+        if (sysbuf_sites_own(&state->sites, ret->mappings[i].start, ret->mappings[i].end))
             free(ret->mappings[i].name);
         else
             ret->mappings[count++] = ret->mappings[i];

@@ -22,7 +22,8 @@ void record_sysbuf_update(struct recorder *recorder);
 struct error *record_sysbuf_entry(struct recorder *recorder, struct user_regs_struct *regs);
 /* The call that it is entering shapes memory: what is patched there is put back before. */
 struct error *record_sysbuf_shape(struct recorder *recorder);
-/* Its call has returned: if it has read how its own memory is mapped, what is ours is shown as out of reach. */
+/* Its call has returned: if it has read how its own memory is mapped, what is ours is shown as out of reach.
+ */
 struct error *record_sysbuf_hide(struct recorder *recorder);
 /* Its call has been logged. */
 struct error *record_sysbuf_exit(struct recorder *recorder);
