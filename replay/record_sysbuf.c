@@ -504,14 +504,6 @@ static bool is_code(const struct maps *maps, uint64_t start, uint64_t end) {
            mapping->protection & PROT_EXEC;
 }
 
-static bool is_trapped(const struct process *process, const struct sysbuf_site *site) {
-    for (size_t i = 0; i < process->sites.count; i++)
-        if (overlaps(process->sites.sites[i].address, process->sites.sites[i].length, site->start,
-                     site->length))
-            return true;
-    return false;
-}
-
 static struct error *plant(struct recorder *recorder, struct sysbuf_site *site, const struct maps *maps) {
     struct sysbuf_sites *sites = &state_of(recorder)->sites;
     uint64_t slot = sysbuf_sites_find_slot(sites, site);
@@ -540,7 +532,7 @@ static struct error *patch(struct recorder *recorder, uint64_t rip, uint64_t num
         return NULL;
     }
     TRY(maps_read(record_tid(recorder), &maps));
-    if (is_code(&maps, site.start - 1, site.start + site.length) && !is_trapped(recorder->process, &site))
+    if (is_code(&maps, site.start - 1, site.start + site.length))
         err = plant(recorder, &site, &maps);
     maps_deinit(&maps);
     if (error_is(err, ERROR_UNSUPPORTED)) {

@@ -11,6 +11,8 @@
 #include "tracer/stop.h"
 #include "tracer/syscall.h"
 
+struct replay_sysbuf;
+
 /* A System V segment that the program has attached. */
 struct attachment {
     uint64_t id, address, size;
@@ -67,6 +69,10 @@ struct replayer {
     struct attachment attachments[ATTACHMENTS_MOST];
     size_t attachment_count;
     uint64_t told; /* events up to this one have been shown and observed */
+
+    struct replay_sysbuf *sysbuf; /* replay_sysbuf.c; owned, NULL */
+    struct stop stop;             /* at which it stands already, when replay_run() is called next: */
+    bool has_stop;
 
     /* replay_point.c */
     struct matcher *matcher;

@@ -115,6 +115,14 @@ static void take_rest(const struct window *window, struct window *ret) {
     memcpy(ret->bytes, window->bytes + SYSCALL_LENGTH, ret->length);
 }
 
+/* ud2: of reel, in the place of another instruction, or the program's own. */
+static bool is_trap(const struct window *window) {
+    for (size_t i = 0; i < window->count; i++)
+        if (window->instructions[i].bytes[0] == 0x0f && window->instructions[i].bytes[1] == 0x0b)
+            return true;
+    return false;
+}
+
 struct error *sysbuf_site_decode(const uint8_t *code, size_t size, uint64_t start, uint64_t address,
                                  uint64_t number, struct sysbuf_site *ret) {
     struct window window;
@@ -131,6 +139,8 @@ struct error *sysbuf_site_decode(const uint8_t *code, size_t size, uint64_t star
         if (window_is_target(&window, code, size, start))
             return error_new(ERROR_UNSUPPORTED, "something leads into the middle");
         take_rest(&window, &ret->rest);
+        if (is_trap(&ret->rest))
+            return error_new(ERROR_UNSUPPORTED, "a trapped instruction is behind it");
         ret->length = window.length;
     }
     memcpy(ret->original, code + (ret->start - start), ret->length);

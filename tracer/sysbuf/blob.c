@@ -7,12 +7,18 @@
  * block does. */
 #include "tracer/sysbuf/shared.h"
 
+#define XXH_INLINE_ALL
+#define XXH_VECTOR XXH_SCALAR
+#include <xxhash.h>
+
 #define DATA ((struct sysbuf_data *)SYSBUF_DATA)
 
-#define EFAULT     14
-#define TRAP_FLAG  0x100ull
-#define BYTES_MOST 0x10000ull /* output, or written, of one call; more is left to a stop */
-#define O_TRUNC    01000      /* files that are mapped may change */
+#define EFAULT      14
+#define TRAP_FLAG   0x100ull
+#define RESUME_FLAG 0x10000ull
+#define NO_CALL     (uint64_t) - 38 /* -ENOSYS: what rax is at the entry */
+#define BYTES_MOST  0x10000ull      /* output, or written, of one call; more is left to a stop */
+#define O_TRUNC     01000           /* files that are mapped may change */
 
 /* The registers are saved in the order of struct sysbuf_registers. rsp is taken from the block at the end,
  * the address that the slot has pushed is dropped with it. */
@@ -36,10 +42,10 @@ __asm__(
     "pop %r8\n"
     "    pop %rdi\n    pop %rsi\n    pop %rbp\n    pop %rbx\n    pop %rdx\n    pop %rcx\n    pop %rax\n"
     "    popfq\n"
-    "    mov 0x33000, %rsp\n"
-    "    jmp *0x33008\n"
+    "    mov 0x34000, %rsp\n"
+    "    jmp *0x34008\n"
     ".text\n");
-_Static_assert(SYSBUF_DATA == 0x33000, "the addresses of block.rsp and block.target above");
+_Static_assert(SYSBUF_DATA == 0x34000, "the addresses of block.rsp and block.target above");
 
 static int64_t make_call(const struct sysbuf_registers *regs) {
     int64_t result;
@@ -134,6 +140,8 @@ static uint64_t needed(const struct sysbuf_registers *regs, const struct sysbuf_
     return call->how == SYSBUF_WRITE ? sum + regs->rdx : sum;
 }
 
+/* ---- recording ---- */
+
 /* Where a record of so many bytes goes, or NULL: the ring is full. */
 static struct sysbuf_record *reserve(uint64_t size) {
     struct sysbuf_block *block = &DATA->block;
@@ -151,14 +159,14 @@ static struct sysbuf_record *reserve(uint64_t size) {
     return (struct sysbuf_record *)(DATA->ring + at);
 }
 
-static void add_bytes(struct sysbuf_record *record, unsigned kind, uint64_t address, uint64_t size) {
-    struct sysbuf_bytes *bytes = (struct sysbuf_bytes *)((uint8_t *)record + record->size);
+static void add_bytes(struct sysbuf_record *noted, unsigned kind, uint64_t address, uint64_t size) {
+    struct sysbuf_bytes *bytes = (struct sysbuf_bytes *)((uint8_t *)noted + noted->size);
     bytes->address = address;
     bytes->size = (uint32_t)size;
     bytes->kind = kind;
     copy(bytes + 1, (const void *)address, size);
-    record->count++;
-    record->size += (uint32_t)(sizeof(*bytes) + ((size + 7) & ~7ull));
+    noted->count++;
+    noted->size += (uint32_t)(sizeof(*bytes) + ((size + 7) & ~7ull));
 }
 
 static uint64_t read_fs(void) {
@@ -173,17 +181,17 @@ static uint64_t read_gs(void) {
     return base;
 }
 
-static void fill(struct sysbuf_record *record, const struct sysbuf_registers *regs,
+static void fill(struct sysbuf_record *noted, const struct sysbuf_registers *regs,
                  const struct sysbuf_call *call, uint64_t rip, int64_t result) {
     struct sysbuf_block *block = &DATA->block;
-    record->size = sizeof(*record);
-    record->count = 0;
-    record->result = result;
-    record->rip = rip;
-    record->rsp = block->rsp;
-    copy(&record->registers, regs, sizeof(*regs));
-    record->fs_base = block->has_bases ? read_fs() : 0;
-    record->gs_base = block->has_bases ? read_gs() : 0;
+    noted->size = sizeof(*noted);
+    noted->count = 0;
+    noted->result = result;
+    noted->rip = rip;
+    noted->rsp = block->rsp;
+    copy(&noted->registers, regs, sizeof(*regs));
+    noted->fs_base = block->has_bases ? read_fs() : 0;
+    noted->gs_base = block->has_bases ? read_gs() : 0;
     if (result < 0 && result >= -4095)
         return;
     for (unsigned i = 0; i < SYSBUF_OUTPUTS; i++) {
@@ -191,36 +199,120 @@ static void fill(struct sysbuf_record *record, const struct sysbuf_registers *re
         uint64_t address = output->index ? argument(regs, output->index - 1u) : 0;
         uint64_t size = address ? output_size(regs, output, (uint64_t)result) : 0;
         if (size)
-            add_bytes(record, SYSBUF_MEMORY, address, size);
+            add_bytes(noted, SYSBUF_MEMORY, address, size);
     }
     if (call->how == SYSBUF_WRITE)
-        add_bytes(record, SYSBUF_WRITTEN, regs->rsi,
+        add_bytes(noted, SYSBUF_WRITTEN, regs->rsi,
                   (uint64_t)result < regs->rdx ? (uint64_t)result : regs->rdx);
 }
 
-__attribute__((used)) void sysbuf_hook(struct sysbuf_registers *regs, const struct sysbuf_slot *slot) {
+static void record(struct sysbuf_registers *regs, const struct sysbuf_slot *slot) {
     struct sysbuf_block *block = &DATA->block;
-    block->target = slot->plain;
-    regs->flags &= ~TRAP_FLAG;
     if (!*(volatile uint32_t *)&block->enabled || regs->rax >= SYSBUF_CALLS)
         return;
     const struct sysbuf_call *call = &DATA->calls[regs->rax];
     if (!is_wanted(regs, call))
         return;
     uint64_t size = needed(regs, call);
-    struct sysbuf_record *record = size ? reserve(size) : 0;
-    if (!record)
+    struct sysbuf_record *noted = size ? reserve(size) : 0;
+    if (!noted)
         return;
     if (call->how == SYSBUF_CLOSE)
         DATA->fds[(uint32_t)regs->rdi] = 0;
     int64_t result = make_call(regs);
     if (result == -EFAULT) /* something may have been written: the stop finds out; nothing has happened yet */
         return;
-    fill(record, regs, call, slot->rip, result);
+    fill(noted, regs, call, slot->rip, result);
     regs->rax = (uint64_t)result;
     regs->rcx = slot->rip;
     regs->r11 = regs->flags;
     block->target = slot->done;
     block->made++;
-    *(volatile uint64_t *)&block->head = block->head + record->size;
+    *(volatile uint64_t *)&block->head = block->head + noted->size;
+}
+
+/* ---- replaying ---- */
+
+/* What a compiler makes calls of. */
+void *memcpy(void *to, const void *from, unsigned long size);
+void *memset(void *to, int value, unsigned long size);
+
+void *memcpy(void *to, const void *from, unsigned long size) {
+    copy(to, from, size);
+    return to;
+}
+
+void *memset(void *to, int value, unsigned long size) {
+    void *at = to;
+    __asm__ volatile("rep stosb" : "+D"(at), "+c"(size) : "a"(value) : "memory");
+    return to;
+}
+
+/* registers_hash() (base/registers.c) of the registers as a stop at the call would show them. */
+static uint32_t hash_registers(const struct sysbuf_registers *regs, uint64_t rip) {
+    const struct sysbuf_block *block = &DATA->block;
+    uint64_t flags = regs->flags & ~RESUME_FLAG;
+    const uint64_t values[] = {regs->r15, regs->r14, regs->r13,  regs->r12,      regs->rbp,
+                               regs->rbx, flags,     regs->r10,  regs->r9,       regs->r8,
+                               NO_CALL,   rip,       regs->rdx,  regs->rsi,      regs->rdi,
+                               rip,       flags,     block->rsp, block->fs_base, block->gs_base};
+    return (uint32_t)XXH3_64bits(values, sizeof(values));
+}
+
+/* written_hash() (replay/written.c) of what is at rsi. */
+static uint32_t hash_written(const struct sysbuf_registers *regs, uint64_t size) {
+    uint32_t hash = (uint32_t)XXH3_64bits((const void *)regs->rsi, size);
+    return hash ? hash : 1;
+}
+
+static int is_expected(const struct sysbuf_registers *regs, const struct sysbuf_slot *slot,
+                       const struct sysbuf_record *wanted) {
+    const struct sysbuf_registers *recorded = &wanted->registers;
+    return regs->rax == recorded->rax && slot->rip == wanted->rip && regs->rdi == recorded->rdi &&
+           regs->rsi == recorded->rsi && regs->rdx == recorded->rdx && regs->r10 == recorded->r10 &&
+           regs->r8 == recorded->r8 && regs->r9 == recorded->r9 &&
+           hash_registers(regs, slot->rip) == wanted->registers_hash &&
+           (!wanted->written_hash || hash_written(regs, (uint64_t)wanted->result) == wanted->written_hash);
+}
+
+/* What the next record is, or 0. */
+static const struct sysbuf_record *next_wanted(void) {
+    struct sysbuf_block *block = &DATA->block;
+    if (block->tail == block->head)
+        return 0;
+    const struct sysbuf_record *wanted =
+        (const struct sysbuf_record *)(DATA->ring + block->tail % SYSBUF_RING);
+    if (wanted->size != SYSBUF_WRAP)
+        return wanted;
+    block->tail += SYSBUF_RING - block->tail % SYSBUF_RING;
+    return block->tail == block->head ? 0 : (const struct sysbuf_record *)DATA->ring;
+}
+
+/* A call that is not the expected one goes on as if there were no hook: the replayer compares, and tells. */
+static void replay(struct sysbuf_registers *regs, const struct sysbuf_slot *slot) {
+    struct sysbuf_block *block = &DATA->block;
+    const struct sysbuf_record *wanted = next_wanted();
+    if (!wanted || !is_expected(regs, slot, wanted))
+        return;
+    const struct sysbuf_bytes *bytes = (const struct sysbuf_bytes *)(wanted + 1);
+    for (uint32_t i = 0; i < wanted->count; i++) {
+        copy((void *)bytes->address, bytes + 1, bytes->size);
+        bytes = (const struct sysbuf_bytes *)((const uint8_t *)(bytes + 1) + ((bytes->size + 7ull) & ~7ull));
+    }
+    regs->rax = (uint64_t)wanted->result;
+    regs->rcx = slot->rip;
+    regs->r11 = regs->flags;
+    block->target = wanted->stop ? SYSBUF_SYSCALL : slot->done;
+    block->made++;
+    block->tail += wanted->size;
+}
+
+__attribute__((used)) void sysbuf_hook(struct sysbuf_registers *regs, const struct sysbuf_slot *slot) {
+    struct sysbuf_block *block = &DATA->block;
+    block->target = slot->plain;
+    regs->flags &= ~TRAP_FLAG;
+    if (block->replays)
+        replay(regs, slot);
+    else
+        record(regs, slot);
 }

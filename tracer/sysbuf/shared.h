@@ -3,6 +3,9 @@
  *
  * All of it lies at fixed addresses behind the puppet's stub page, below where programs are linked:
  *
+ * In a process that is recorded and in one in which a recording is replayed they are the same, but for what
+ * the hook does with a call.
+ *
  *     CODE   private, r-x   the blob
  *     SLOTS  private, r-x   pieces of code for call sites below 2 GiB; for others such areas are mapped near
  *     DATA   shared, rw-    a memory file that reel has mapped, too: block, table, descriptors, stack, ring
@@ -14,10 +17,10 @@
 
 #define SYSBUF_START      0x21000ul
 #define SYSBUF_CODE       SYSBUF_START
-#define SYSBUF_CODE_SIZE  0x2000ul
-#define SYSBUF_SLOTS      0x23000ul
+#define SYSBUF_CODE_SIZE  0x3000ul
+#define SYSBUF_SLOTS      0x24000ul
 #define SYSBUF_SLOTS_SIZE 0x10000ul
-#define SYSBUF_DATA       0x33000ul
+#define SYSBUF_DATA       0x34000ul
 #define SYSBUF_END        (SYSBUF_DATA + SYSBUF_DATA_SIZE)
 
 /* The first bytes of the blob: the only system call instruction that the filter lets through. */
@@ -97,6 +100,11 @@ struct sysbuf_record {
     uint64_t rsp;
     struct sysbuf_registers registers; /* at the call; rcx and r11 are not yet what it makes of them */
     uint64_t fs_base, gs_base;         /* 0 unless block.has_bases */
+    /* of a replay, where only the arguments and the number are known of the registers: */
+    uint32_t registers_hash;
+    uint32_t written_hash; /* 0: it writes nothing out */
+    uint32_t stop;         /* when the call has been answered */
+    uint32_t pad;
 };
 
 /* What the code of a slot has behind its call of the hook. */
@@ -107,14 +115,17 @@ struct sysbuf_slot {
 };
 
 struct sysbuf_block {
-    uint64_t rsp;       /* the program's, while the hook runs */
-    uint64_t target;    /* where the hook goes on */
-    uint64_t hook;      /* SYSBUF_HOOK: slots call it through here */
-    uint32_t enabled;   /* 0: all calls stop */
-    uint32_t has_bases; /* rdfsbase works */
-    uint64_t head;      /* bytes written to the ring so far, by the blob */
-    uint64_t tail;      /* and read, by reel */
-    uint64_t made;      /* calls that did not stop, for tests */
+    uint64_t rsp;              /* the program's, while the hook runs */
+    uint64_t target;           /* where the hook goes on */
+    uint64_t hook;             /* SYSBUF_HOOK: slots call it through here */
+    uint32_t enabled;          /* 0: all calls stop */
+    uint32_t has_bases;        /* rdfsbase works */
+    uint64_t fs_base, gs_base; /* of a replay: as the program has them */
+    uint32_t replays;          /* calls are not made, but answered from the ring */
+    uint32_t pad;
+    uint64_t head; /* bytes written to the ring so far: by the blob; in a replay by reel, */
+    uint64_t tail; /* and read, by the other one */
+    uint64_t made; /* calls that did not stop, for tests */
 };
 
 struct sysbuf_data {
