@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -544,6 +545,12 @@ static struct error *patch(struct recorder *recorder, uint64_t rip, uint64_t num
 
 /* ---- descriptors ---- */
 
+/* /dev/null, zero, urandom: none of them waits. */
+static bool is_memory_device(const struct stat *info) {
+    unsigned number = minor(info->st_rdev);
+    return S_ISCHR(info->st_mode) && major(info->st_rdev) == 1 && (number == 3 || number == 5 || number == 9);
+}
+
 static bool is_regular(const struct recorder *recorder, const char *path, struct stat *ret) {
     struct statfs system;
     return stat(path, ret) == 0 && S_ISREG(ret->st_mode) && statfs(path, &system) == 0 &&
@@ -579,7 +586,8 @@ static void learn_fd(struct recorder *recorder, uint64_t fd) {
         return;
     uint8_t known = SYSBUF_FD_KNOWN;
     snprintf(path, sizeof(path), "/proc/%d/fd/%d", record_tid(recorder), (int)fd);
-    if (is_regular(recorder, path, &info)) {
+    bool regular = is_regular(recorder, path, &info);
+    if (regular || (stat(path, &info) == 0 && is_memory_device(&info))) {
         char line[64];
         snprintf(line, sizeof(line), "/proc/%d/fdinfo/%d", record_tid(recorder), (int)fd);
         FILE *file = fopen(line, "re");

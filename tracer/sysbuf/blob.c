@@ -13,12 +13,13 @@
 
 #define DATA ((struct sysbuf_data *)SYSBUF_DATA)
 
-#define EFAULT      14
-#define TRAP_FLAG   0x100ull
-#define RESUME_FLAG 0x10000ull
-#define NO_CALL     (uint64_t) - 38 /* -ENOSYS: what rax is at the entry */
-#define BYTES_MOST  0x10000ull      /* output, or written, of one call; more is left to a stop */
-#define O_TRUNC     01000           /* files that are mapped may change */
+#define EFAULT         14
+#define TRAP_FLAG      0x100ull
+#define RESUME_FLAG    0x10000ull
+#define ALIGNMENT_FLAG 0x40000ull
+#define NO_CALL        (uint64_t) - 38 /* -ENOSYS: what rax is at the entry */
+#define BYTES_MOST     0x10000ull      /* output, or written, of one call; more is left to a stop */
+#define O_TRUNC        01000           /* files that are mapped may change */
 
 /* The registers are saved in the order of struct sysbuf_registers. rsp is taken from the block at the end,
  * the address that the slot has pushed is dropped with it. */
@@ -310,6 +311,8 @@ static void replay(struct sysbuf_registers *regs, const struct sysbuf_slot *slot
 __attribute__((used)) void sysbuf_hook(struct sysbuf_registers *regs, const struct sysbuf_slot *slot) {
     struct sysbuf_block *block = &DATA->block;
     block->target = slot->plain;
+    if (regs->flags & ALIGNMENT_FLAG) /* here accesses need not be aligned */
+        __asm__ volatile("pushq $2\n popfq" : : : "memory", "cc");
     regs->flags &= ~TRAP_FLAG;
     if (block->replays)
         replay(regs, slot);
