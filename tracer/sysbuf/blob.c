@@ -310,9 +310,9 @@ static void replay(struct sysbuf_registers *regs, const struct sysbuf_slot *slot
 
 __attribute__((used)) void sysbuf_hook(struct sysbuf_registers *regs, const struct sysbuf_slot *slot) {
     struct sysbuf_block *block = &DATA->block;
-    block->target = slot->plain;
     if (regs->flags & ALIGNMENT_FLAG) /* here accesses need not be aligned */
         __asm__ volatile("pushq $2\n popfq" : : : "memory", "cc");
+    block->target = slot->plain;
     regs->flags &= ~TRAP_FLAG;
     if (block->replays)
         replay(regs, slot);
