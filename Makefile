@@ -98,7 +98,7 @@ $(BUILD)/tracer/sysbuf.o: $(BLOB).bin
 
 # Each suite is linked with the rooms at or beneath its own only: a header that reaches up does not link.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_base := test_base test_truncated
+UNIT_base := test_base test_truncated test_worker
 UNIT_config := test_config
 UNIT_trace := test_trace test_summary
 UNIT_dwarf := test_elf test_frame test_location test_cfi test_unwind test_module test_function test_variable test_line \

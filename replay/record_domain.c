@@ -347,7 +347,7 @@ struct error *record_domain_tick(struct recorder *recorder) {
     if (now - recorder->flushed < FLUSH_INTERVAL)
         return signal_ticks(recorder);
     recorder->flushed = now;
-    struct error *err = chunk_writer_flush(recorder->log);
+    struct error *err = chunk_writer_push(recorder->log);
     if (err) {
         recorder_stop_error(recorder, err);
         return NULL;

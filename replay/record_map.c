@@ -496,8 +496,10 @@ static struct error *open_segment(struct recorder *recorder, uint32_t number) {
         return err;
     TRY(record_signal_reset(recorder));
     recording_segment_name(number, "log", name);
-    return chunk_writer_create(recorder->domainfd, name, CHUNK_FILE_LOG, &recorder->session->recording.budget,
-                               &recorder->log);
+    TRY(chunk_writer_create(recorder->domainfd, name, CHUNK_FILE_LOG, &recorder->session->recording.budget,
+                            &recorder->log));
+    chunk_writer_use_queue(recorder->log, recorder->session->log_queue);
+    return NULL;
 }
 
 /* Programs that interpret the code of others would meet the traps in it. */

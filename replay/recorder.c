@@ -214,6 +214,7 @@ static void session_deinit(struct session *session) {
     for (size_t i = 0; i < session->recorder_count; i++)
         record_domain_free(session->recorders[i]);
     free(session->recorders);
+    chunk_queue_destroy(session->log_queue);
     table_deinit(&session->threads);
     file_store_deinit(&session->store);
     record_sharing_deinit(session);
@@ -238,11 +239,20 @@ static struct error *begin(struct session *session, struct task *task) {
     return err;
 }
 
+/* Logs are compressed wherever there is room. */
+static struct error *create_queue(struct session *session) {
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+        return error_system(errno, "cannot ask which processors there are");
+    return chunk_queue_create(&allowed, &session->log_queue);
+}
+
 static struct error *start(struct session *session) {
     struct task *task;
     TRY(engine_check_proc());
     for (int fd = 1; fd <= 2; fd++)
         session->has_output[fd - 1] = fstat(fd, &session->own_output[fd - 1]) == 0;
+    TRY(create_queue(session)); /* before reel is bound to one processor */
     record_place_init(session);
     launch_raise_files(); /* each process needs a few */
     launch_save_signals();

@@ -80,6 +80,7 @@ struct session {
     const struct recorder_options *options;
     struct engine engine;
     struct recording recording;
+    struct chunk_queue *log_queue; /* writes the logs of all domains */
     struct recording_info info;
     struct file_store store;
     bool hurried; /* ticks come faster: a signal waits */
