@@ -203,6 +203,7 @@ void record_sysbuf_update(struct recorder *recorder) {
     if (!thread || !thread->process->sysbuf || !thread->process->sysbuf->data)
         return;
     bool wanted = recorder->ready && clock_now() - recorder->turn_since > recorder->slice;
+    thread->process->sysbuf->data->block.alone = recorder->thread_count == 1;
     bool enabled = recorder->mode == RECORDER_RECORDING && !thread->process->sysbuf->paused &&
                    !thread->deferred_count && !wanted;
     __atomic_store_n(&thread->process->sysbuf->data->block.enabled, enabled, __ATOMIC_RELEASE);
@@ -239,12 +240,45 @@ struct error *record_sysbuf_go(struct recorder *recorder) {
 
 /* A call that waits, which the hook is making: it gives up, so that the call is made again with a stop. */
 static struct error *abandon_call(struct recorder *recorder, struct user_regs_struct *regs) {
-    if (regs->rip != SYSBUF_PASSED || !syscall_restarts((int64_t)regs->rax) ||
-        regs->orig_rax == (unsigned long long)-1)
+    if (!syscall_restarts((int64_t)regs->rax) || (int64_t)regs->orig_rax < 0)
         return NULL;
     regs->rax = (uint64_t)-EFAULT;
     regs->orig_rax = (unsigned long long)-1;
     return trace_set_registers(recorder->thread->task->tid, regs);
+}
+
+/* What the hook has on its stack; *ret_own are the program's registers. False: it is not what it should be.
+ */
+static bool read_stack(const struct process_sysbuf *state, const struct user_regs_struct *regs,
+                       struct sysbuf_record *ret) {
+    const uint8_t *top = state->data->stack + SYSBUF_STACK;
+    uint64_t called;
+    memcpy(&called, top - sizeof(called), sizeof(called));
+    memcpy(&ret->registers, top - sizeof(called) - sizeof(ret->registers), sizeof(ret->registers));
+    const struct sysbuf_site *site = sysbuf_sites_at(&state->sites, called);
+    ret->rsp = state->data->block.rsp;
+    ret->rip = site ? site->address + 2 : 0;
+    ret->result = (int64_t)regs->rax;
+    ret->fs_base = regs->fs_base;
+    ret->gs_base = regs->gs_base;
+    return site != NULL;
+}
+
+/* The call that the hook was making has just returned, or was interrupted: from here on it is one that has
+ * been made with a stop. */
+static struct error *take_over(struct recorder *recorder, struct user_regs_struct *regs, bool *ret_done) {
+    struct sysbuf_record noted;
+    *ret_done = read_stack(state_of(recorder), regs, &noted);
+    if (!*ret_done)
+        return NULL;
+    struct user_regs_struct entry = *regs;
+    entry_registers(&noted, &entry);
+    uint64_t origin = regs->orig_rax;
+    *regs = entry;
+    regs->rax = (uint64_t)noted.result;
+    regs->orig_rax = origin;
+    TRY(trace_set_registers(recorder->thread->task->tid, regs));
+    return record_taken(recorder, &entry, regs);
 }
 
 struct error *record_sysbuf_stand(struct recorder *recorder, struct user_regs_struct *regs,
@@ -277,7 +311,15 @@ struct error *record_sysbuf_stand(struct recorder *recorder, struct user_regs_st
     }
     *ret = SYSBUF_STANDS_INSIDE;
     state->data->block.enabled = 0;
-    return abandon_call(recorder, regs);
+    if (regs->rip != SYSBUF_PASSED)
+        return NULL;
+    if (thread->deferred_count || regs->rax == (uint64_t)-EFAULT)
+        return abandon_call(recorder, regs);
+    bool done;
+    TRY(take_over(recorder, regs, &done));
+    if (done)
+        *ret = sysbuf_sites_moved(&state->sites, regs->rip) ? SYSBUF_STANDS_BEHIND : SYSBUF_STANDS_OUTSIDE;
+    return NULL;
 }
 
 struct error *record_sysbuf_trapped(struct recorder *recorder, const struct user_regs_struct *regs,
@@ -576,30 +618,40 @@ static bool is_output(const struct session *session, const struct stat *info) {
     return false;
 }
 
+static bool is_direct(const struct recorder *recorder, uint64_t fd) {
+    char path[64];
+    unsigned flags = O_DIRECT;
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", record_tid(recorder), (int)fd);
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "pos: %*d flags: %o", &flags) != 1)
+        flags = O_DIRECT;
+    if (file)
+        fclose(file);
+    return flags & O_DIRECT;
+}
+
+/* What nothing but the process and others like it stand behind. */
+static bool is_channel(const struct stat *info) {
+    return S_ISFIFO(info->st_mode) || S_ISSOCK(info->st_mode);
+}
+
 /* Look at a descriptor that is read or written for the first time. */
 static void learn_fd(struct recorder *recorder, uint64_t fd) {
     struct sysbuf_data *data = state_of(recorder)->data;
     char path[64];
     struct stat info;
-    unsigned flags = O_DIRECT;
     if ((uint32_t)fd >= SYSBUF_FDS || data->fds[(uint32_t)fd])
         return;
     uint8_t known = SYSBUF_FD_KNOWN;
     snprintf(path, sizeof(path), "/proc/%d/fd/%d", record_tid(recorder), (int)fd);
-    bool regular = is_regular(recorder, path, &info);
-    if (regular || (stat(path, &info) == 0 && is_memory_device(&info))) {
-        char line[64];
-        snprintf(line, sizeof(line), "/proc/%d/fdinfo/%d", record_tid(recorder), (int)fd);
-        FILE *file = fopen(line, "re");
-        if (file && fscanf(file, "pos: %*d flags: %o", &flags) != 1)
-            flags = O_DIRECT;
-        if (file)
-            fclose(file);
-        if (!(flags & O_DIRECT))
-            known |= SYSBUF_FD_READ;
-        if (!(flags & O_DIRECT) && !is_mapped(recorder->session, &info) &&
-            !is_output(recorder->session, &info))
-            known |= SYSBUF_FD_WRITE;
+    bool regular = is_regular(recorder, path, &info), found = regular || stat(path, &info) == 0;
+    bool output = found && is_output(recorder->session, &info);
+    if (found && is_channel(&info)) {
+        known |= SYSBUF_FD_WAIT_READ | (output ? 0 : SYSBUF_FD_WAIT_WRITE);
+    } else if (regular || (found && is_memory_device(&info))) {
+        bool direct = is_direct(recorder, fd);
+        known |= direct ? 0 : SYSBUF_FD_READ;
+        known |= direct || output || is_mapped(recorder->session, &info) ? 0 : SYSBUF_FD_WRITE;
     }
     data->fds[(uint32_t)fd] = known;
 }
@@ -617,6 +669,8 @@ static void note_fds(struct recorder *recorder) {
     case SYS_pread64:
     case SYS_write:
     case SYS_pwrite64:
+    case SYS_recvfrom:
+    case SYS_sendto:
         if (call->result >= 0)
             learn_fd(recorder, call->args[0]);
         break;

@@ -302,16 +302,11 @@ struct error *record_finish_call(struct recorder *recorder) {
                : NULL;
 }
 
-struct error *record_exit(struct recorder *recorder) {
-    struct user_regs_struct regs;
+/* The current call has returned and left these registers: log it. */
+static struct error *log_exit(struct recorder *recorder, const struct user_regs_struct *regs) {
     recorder->thread->in_call = false;
     recorder->thread->blocked = false;
-    TRY(trace_get_registers(recorder->thread->task->tid, &regs));
-    if (recorder->thread->refused) {
-        regs.rax = refusal(recorder);
-        TRY(trace_set_registers(recorder->thread->task->tid, &regs));
-    }
-    recorder->thread->call.result = (int64_t)regs.rax;
+    recorder->thread->call.result = (int64_t)regs->rax;
     if (recorder->thread->call.number == SYS_set_tid_address)
         recorder->thread->clear_tid = recorder->thread->call.args[0];
     effects_clear(&recorder->effects);
@@ -328,12 +323,36 @@ struct error *record_exit(struct recorder *recorder) {
         recorder->calls_since_check = 0;
         TRY(record_check(recorder));
     }
-    recorder->thread->last = regs;
+    recorder->thread->last = *regs;
     recorder->thread->last_is_call =
         !recorder->thread->row || recorder->thread->row->handler != HANDLER_SIGRETURN;
     recorder->thread->last_time = clock_now();
     if (recorder->thread->last_is_call)
         recorder->thread->call_time = recorder->thread->last_time;
+    return NULL;
+}
+
+struct error *record_taken(struct recorder *recorder, const struct user_regs_struct *entry,
+                           const struct user_regs_struct *regs) {
+    struct thread *thread = recorder->thread;
+    thread->entry = *entry;
+    note_call(recorder);
+    thread->row = syscall_find(thread->call.number);
+    thread->refused = false;
+    thread->clone_flags = 0;
+    thread->vectors.count = 0;
+    buffer_clear(&thread->vector_bytes);
+    return log_exit(recorder, regs);
+}
+
+struct error *record_exit(struct recorder *recorder) {
+    struct user_regs_struct regs;
+    TRY(trace_get_registers(recorder->thread->task->tid, &regs));
+    if (recorder->thread->refused) {
+        regs.rax = refusal(recorder);
+        TRY(trace_set_registers(recorder->thread->task->tid, &regs));
+    }
+    TRY(log_exit(recorder, &regs));
     TRY(record_sysbuf_exit(recorder));
     return record_turn_resume(recorder);
 }

@@ -373,6 +373,9 @@ struct error *recorder_cause(const struct recorder *recorder, struct error *err)
 /* record_syscall.c: the task stands at the entry / exit of a call. Both resume it. */
 struct error *record_entry(struct recorder *recorder);
 struct error *record_exit(struct recorder *recorder);
+/* Log a call that was made without these stops, from its registers at the entry and now. It stays stopped. */
+struct error *record_taken(struct recorder *recorder, const struct user_regs_struct *entry,
+                           const struct user_regs_struct *regs);
 /* The exit of a call that was under way when the recording stopped: undo what the entry has changed. */
 struct error *record_finish_call(struct recorder *recorder);
 /* record_output.c: which of reel's outputs the current call has written to. */

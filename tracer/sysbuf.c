@@ -17,33 +17,46 @@ __asm__(".section .rodata\n"
 
 /* Calls that are made at once, shape neither memory nor tasks nor signals, and write nothing but what their
  * rows of syscalls.def say; when they fail for any other reason than a bad address they write nothing. */
+#define CALL(call, what)                                                                                     \
+    { .name = call, .how = what }
+#define IF_NULL(call, what, argument)                                                                        \
+    { .name = call, .how = what, .null = argument }
+
 static const struct listed {
     const char *name;
-    unsigned how;
+    uint16_t how, null;
 } listed[] = {
-    {"getpid", SYSBUF_MAKE},       {"gettid", SYSBUF_MAKE},       {"getppid", SYSBUF_MAKE},
-    {"getuid", SYSBUF_MAKE},       {"geteuid", SYSBUF_MAKE},      {"getgid", SYSBUF_MAKE},
-    {"getegid", SYSBUF_MAKE},      {"getpgrp", SYSBUF_MAKE},      {"getpgid", SYSBUF_MAKE},
-    {"getsid", SYSBUF_MAKE},       {"umask", SYSBUF_MAKE},        {"uname", SYSBUF_MAKE},
-    {"sysinfo", SYSBUF_MAKE},      {"getrusage", SYSBUF_MAKE},    {"times", SYSBUF_MAKE},
-    {"getrlimit", SYSBUF_MAKE},    {"getcwd", SYSBUF_MAKE},       {"clock_gettime", SYSBUF_MAKE},
-    {"clock_getres", SYSBUF_MAKE}, {"gettimeofday", SYSBUF_MAKE}, {"time", SYSBUF_MAKE},
-    {"getrandom", SYSBUF_MAKE},    {"stat", SYSBUF_MAKE},         {"fstat", SYSBUF_MAKE},
-    {"lstat", SYSBUF_MAKE},        {"newfstatat", SYSBUF_MAKE},   {"statx", SYSBUF_MAKE},
-    {"statfs", SYSBUF_MAKE},       {"fstatfs", SYSBUF_MAKE},      {"access", SYSBUF_MAKE},
-    {"faccessat", SYSBUF_MAKE},    {"faccessat2", SYSBUF_MAKE},   {"readlink", SYSBUF_MAKE},
-    {"readlinkat", SYSBUF_MAKE},   {"lseek", SYSBUF_MAKE},        {"chdir", SYSBUF_MAKE},
-    {"fchdir", SYSBUF_MAKE},       {"mkdir", SYSBUF_MAKE},        {"mkdirat", SYSBUF_MAKE},
-    {"rmdir", SYSBUF_MAKE},        {"unlink", SYSBUF_MAKE},       {"unlinkat", SYSBUF_MAKE},
-    {"rename", SYSBUF_MAKE},       {"renameat", SYSBUF_MAKE},     {"renameat2", SYSBUF_MAKE},
-    {"link", SYSBUF_MAKE},         {"linkat", SYSBUF_MAKE},       {"symlink", SYSBUF_MAKE},
-    {"symlinkat", SYSBUF_MAKE},    {"chmod", SYSBUF_MAKE},        {"fchmod", SYSBUF_MAKE},
-    {"fchmodat", SYSBUF_MAKE},     {"chown", SYSBUF_MAKE},        {"fchown", SYSBUF_MAKE},
-    {"lchown", SYSBUF_MAKE},       {"fchownat", SYSBUF_MAKE},     {"utimensat", SYSBUF_MAKE},
-    {"fsync", SYSBUF_MAKE},        {"fdatasync", SYSBUF_MAKE},    {"fadvise64", SYSBUF_MAKE},
-    {"read", SYSBUF_READ},         {"pread64", SYSBUF_READ},      {"write", SYSBUF_WRITE},
-    {"pwrite64", SYSBUF_WRITE},    {"close", SYSBUF_CLOSE},       {"open", SYSBUF_OPEN},
-    {"openat", SYSBUF_OPEN_AT},    {"fcntl", SYSBUF_FCNTL},
+    /* clang-format off */
+    CALL("getpid", SYSBUF_MAKE), CALL("gettid", SYSBUF_MAKE), CALL("getppid", SYSBUF_MAKE),
+    CALL("getuid", SYSBUF_MAKE), CALL("geteuid", SYSBUF_MAKE), CALL("getgid", SYSBUF_MAKE),
+    CALL("getegid", SYSBUF_MAKE), CALL("getpgrp", SYSBUF_MAKE), CALL("getpgid", SYSBUF_MAKE),
+    CALL("getsid", SYSBUF_MAKE), CALL("umask", SYSBUF_MAKE), CALL("uname", SYSBUF_MAKE),
+    CALL("sysinfo", SYSBUF_MAKE), CALL("getrusage", SYSBUF_MAKE), CALL("times", SYSBUF_MAKE),
+    CALL("getrlimit", SYSBUF_MAKE), CALL("getcwd", SYSBUF_MAKE), CALL("clock_gettime", SYSBUF_MAKE),
+    CALL("clock_getres", SYSBUF_MAKE), CALL("gettimeofday", SYSBUF_MAKE), CALL("time", SYSBUF_MAKE),
+    CALL("getrandom", SYSBUF_MAKE), CALL("stat", SYSBUF_MAKE), CALL("fstat", SYSBUF_MAKE),
+    CALL("lstat", SYSBUF_MAKE), CALL("newfstatat", SYSBUF_MAKE), CALL("statx", SYSBUF_MAKE),
+    CALL("statfs", SYSBUF_MAKE), CALL("fstatfs", SYSBUF_MAKE), CALL("access", SYSBUF_MAKE),
+    CALL("faccessat", SYSBUF_MAKE), CALL("faccessat2", SYSBUF_MAKE), CALL("readlink", SYSBUF_MAKE),
+    CALL("readlinkat", SYSBUF_MAKE), CALL("lseek", SYSBUF_MAKE), CALL("chdir", SYSBUF_MAKE),
+    CALL("fchdir", SYSBUF_MAKE), CALL("mkdir", SYSBUF_MAKE), CALL("mkdirat", SYSBUF_MAKE),
+    CALL("rmdir", SYSBUF_MAKE), CALL("unlink", SYSBUF_MAKE), CALL("unlinkat", SYSBUF_MAKE),
+    CALL("rename", SYSBUF_MAKE), CALL("renameat", SYSBUF_MAKE), CALL("renameat2", SYSBUF_MAKE),
+    CALL("link", SYSBUF_MAKE), CALL("linkat", SYSBUF_MAKE), CALL("symlink", SYSBUF_MAKE),
+    CALL("symlinkat", SYSBUF_MAKE), CALL("chmod", SYSBUF_MAKE), CALL("fchmod", SYSBUF_MAKE),
+    CALL("fchmodat", SYSBUF_MAKE), CALL("chown", SYSBUF_MAKE), CALL("fchown", SYSBUF_MAKE),
+    CALL("lchown", SYSBUF_MAKE), CALL("fchownat", SYSBUF_MAKE), CALL("utimensat", SYSBUF_MAKE),
+    CALL("fsync", SYSBUF_MAKE), CALL("fdatasync", SYSBUF_MAKE), CALL("fadvise64", SYSBUF_MAKE),
+    CALL("epoll_ctl", SYSBUF_MAKE),
+    CALL("read", SYSBUF_READ), CALL("pread64", SYSBUF_READ), IF_NULL("recvfrom", SYSBUF_READ, 5),
+    CALL("write", SYSBUF_WRITE), CALL("pwrite64", SYSBUF_WRITE), CALL("sendto", SYSBUF_WRITE),
+    CALL("epoll_wait", SYSBUF_WAIT), IF_NULL("epoll_pwait", SYSBUF_WAIT, 5), CALL("poll", SYSBUF_WAIT),
+    IF_NULL("ppoll", SYSBUF_WAIT, 4), CALL("wait4", SYSBUF_WAIT),
+    CALL("close", SYSBUF_CLOSE),
+    CALL("open", SYSBUF_OPEN),
+    CALL("openat", SYSBUF_OPEN_AT),
+    CALL("fcntl", SYSBUF_FCNTL),
+    /* clang-format on */
 };
 
 static uint8_t output_rule(enum size_rule rule) {
@@ -55,7 +68,9 @@ static bool fill_outputs(const struct syscall_row *row, struct sysbuf_call *ret)
     size_t count = 0;
     for (unsigned i = 0; i < row->arg_count; i++) {
         const struct syscall_arg *arg = &row->args[i];
-        if (arg->direction != ARG_OUT && arg->direction != ARG_INOUT)
+        bool none =
+            ret->null && i + 1 >= ret->null; /* that one is NULL, and what is behind it says how long it is */
+        if (none || (arg->direction != ARG_OUT && arg->direction != ARG_INOUT))
             continue;
         if (count == SYSBUF_OUTPUTS ||
             (arg->rule != SIZE_FIXED && arg->rule != SIZE_RESULT && arg->rule != SIZE_ARG))
@@ -74,7 +89,7 @@ void sysbuf_fill_table(struct sysbuf_call table[SYSBUF_CALLS]) {
         int number = syscall_number(listed[i].name);
         const struct syscall_row *row =
             number >= 0 && number < SYSBUF_CALLS ? syscall_find((uint64_t)number) : NULL;
-        struct sysbuf_call call = {.how = listed[i].how};
+        struct sysbuf_call call = {.how = listed[i].how, .null = listed[i].null};
         /* what fcntl and poll write hangs on their arguments; those that are let through write nothing, or
          * all */
         if (row && (listed[i].how == SYSBUF_FCNTL || fill_outputs(row, &call)))

@@ -87,14 +87,23 @@ static int has_fd(uint64_t fd, unsigned what) {
     return (uint32_t)fd < SYSBUF_FDS && (DATA->fds[(uint32_t)fd] & what);
 }
 
+/* Whether it waits or not. */
+static int may_use(uint64_t fd, unsigned ready, unsigned waits) {
+    return has_fd(fd, DATA->block.alone ? ready | waits : ready);
+}
+
 static int is_wanted(const struct sysbuf_registers *regs, const struct sysbuf_call *call) {
+    if (call->null && argument(regs, call->null - 1u))
+        return 0;
     switch (call->how) {
     case SYSBUF_MAKE:
         return 1;
     case SYSBUF_READ:
-        return has_fd(regs->rdi, SYSBUF_FD_READ);
+        return may_use(regs->rdi, SYSBUF_FD_READ, SYSBUF_FD_WAIT_READ);
     case SYSBUF_WRITE:
-        return has_fd(regs->rdi, SYSBUF_FD_WRITE) && regs->rdx <= BYTES_MOST;
+        return may_use(regs->rdi, SYSBUF_FD_WRITE, SYSBUF_FD_WAIT_WRITE) && regs->rdx <= BYTES_MOST;
+    case SYSBUF_WAIT:
+        return (int)DATA->block.alone;
     case SYSBUF_CLOSE:
         return (uint32_t)regs->rdi < SYSBUF_FDS;
     case SYSBUF_OPEN:
@@ -103,8 +112,6 @@ static int is_wanted(const struct sysbuf_registers *regs, const struct sysbuf_ca
         return !(regs->rdx & O_TRUNC);
     case SYSBUF_FCNTL: /* F_GETFD, F_SETFD, F_GETFL */
         return (uint32_t)regs->rsi >= 1 && (uint32_t)regs->rsi <= 3;
-    case SYSBUF_POLL:
-        return (uint32_t)regs->rdx == 0;
     default:
         return 0;
     }

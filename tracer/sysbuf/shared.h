@@ -36,23 +36,24 @@
 
 /* What is known of a descriptor: set by reel, forgotten by the blob when it is closed. */
 enum {
-    SYSBUF_FD_READ = 1,  /* a regular file: reading never waits, and what it gives is in memory */
-    SYSBUF_FD_WRITE = 2, /* one that nobody has mapped, and that is no output of reel */
-    SYSBUF_FD_KNOWN = 4, /* it has been looked at */
+    SYSBUF_FD_READ = 1,      /* a regular file: reading never waits, and what it gives is in memory */
+    SYSBUF_FD_WRITE = 2,     /* one that nobody has mapped, and that is no output of reel */
+    SYSBUF_FD_KNOWN = 4,     /* it has been looked at */
+    SYSBUF_FD_WAIT_READ = 8, /* a pipe or the like: as the first two, but it may wait */
+    SYSBUF_FD_WAIT_WRITE = 16,
 };
 
 /* What is done with a call. */
 enum {
     SYSBUF_STOP,  /* it stops, as it would without */
     SYSBUF_MAKE,  /* it is made, and noted */
-    SYSBUF_READ,  /* the same if its descriptor has SYSBUF_FD_READ */
-    SYSBUF_WRITE, /* the same if its descriptor has SYSBUF_FD_WRITE; the bytes of args[1], args[2] are noted
-                   */
+    SYSBUF_READ,  /* the same if its descriptor has SYSBUF_FD_READ; or SYSBUF_FD_WAIT_READ, if block.alone */
+    SYSBUF_WRITE, /* likewise with ..._WRITE; the bytes of args[1], args[2] are noted */
+    SYSBUF_WAIT,  /* it is made if block.alone */
     SYSBUF_CLOSE, /* it is made, and its descriptor forgotten */
     SYSBUF_OPEN,  /* it is made unless flags (args[1]; of SYSBUF_OPEN_AT args[2]) have something odd */
     SYSBUF_OPEN_AT,
     SYSBUF_FCNTL, /* it is made if the command only asks, or sets FD_CLOEXEC */
-    SYSBUF_POLL,  /* it is made if args[2] is 0 */
 };
 
 /* How many bytes an argument's output has. */
@@ -70,7 +71,8 @@ struct sysbuf_output {
 };
 
 struct sysbuf_call {
-    uint32_t how;
+    uint16_t how;
+    uint16_t null; /* only if this argument, from 1, is 0; 0: whatever they are */
     struct sysbuf_output outputs[SYSBUF_OUTPUTS];
 };
 
@@ -122,10 +124,10 @@ struct sysbuf_block {
     uint32_t has_bases;        /* rdfsbase works */
     uint64_t fs_base, gs_base; /* of a replay: as the program has them */
     uint32_t replays;          /* calls are not made, but answered from the ring */
-    uint32_t pad;
-    uint64_t head; /* bytes written to the ring so far: by the blob; in a replay by reel, */
-    uint64_t tail; /* and read, by the other one */
-    uint64_t made; /* calls that did not stop, for tests */
+    uint32_t alone; /* the process has no other thread that could want to run while this one waits */
+    uint64_t head;  /* bytes written to the ring so far: by the blob; in a replay by reel, */
+    uint64_t tail;  /* and read, by the other one */
+    uint64_t made;  /* calls that did not stop, for tests */
 };
 
 struct sysbuf_data {
