@@ -20,10 +20,13 @@ enum chunk_file_kind { CHUNK_FILE_LOG = 1, CHUNK_FILE_SNAPSHOT, CHUNK_FILE_MEMOR
 #define RECORDING_FORMAT_VERSION 1
 /* Bits that a reader must know to read the file; unknown bits are refused. */
 #define FEATURE_PROCESSES                                                                                    \
-    1ull /* more than one process; a snapshot says whose it is and where the heap ends */
-#define FEATURE_THREADS    2ull /* events of threads, and of calls that block */
-#define FEATURE_POINTS     4ull /* signals may be at arbitrary points; what calls write is hashed */
-#define RECORDING_FEATURES (FEATURE_PROCESSES | FEATURE_THREADS | FEATURE_POINTS)
+    1ull                      /* more than one process; a snapshot says whose it is and where the heap ends */
+#define FEATURE_THREADS 2ull  /* events of threads, and of calls that block */
+#define FEATURE_POINTS  4ull  /* signals may be at arbitrary points; what calls write is hashed */
+#define FEATURE_JOINED  8ull  /* several processes in one log */
+#define FEATURE_FILTERS 16ull /* calls may be answered by seccomp filters, and the vdso's by reel */
+#define RECORDING_FEATURES                                                                                   \
+    (FEATURE_PROCESSES | FEATURE_THREADS | FEATURE_POINTS | FEATURE_JOINED | FEATURE_FILTERS)
 
 /* Bytes of a recording are counted here and refused beyond the limit (--max-size): shared by all writers of
  * one recording. */

@@ -174,8 +174,10 @@ struct error *record_take_point(struct recorder *recorder) {
     if (!recorder->point && !(recorder->point = calloc(1, sizeof(*recorder->point))))
         return &error_no_memory;
     TRY(record_sysbuf_maps(recorder, &maps));
-    struct error *err =
-        point_take(thread->task, &maps, budget, &recorder->process->point_cursor, recorder->point);
+    struct error *err = record_turn_leave_out(recorder, &maps);
+    if (!err)
+        err = point_take(thread->task, &maps, recorder->process_count > 1, budget,
+                         &recorder->thread->process->point_cursor, recorder->point);
     maps_deinit(&maps);
     if (err)
         return err;

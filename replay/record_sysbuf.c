@@ -41,7 +41,7 @@ struct process_sysbuf {
     struct sysbuf_data *data; /* NULL: it has no blob (yet) */
     bool off;                 /* nor will it get one */
     bool inherited;           /* the memory of its parent's is mapped */
-    bool sealed;              /* nothing can be mapped: a filter of the program's own may kill it for that */
+    bool sealed;              /* a filter of the program's own judges its calls: all stop */
     bool paused;
     unsigned calls;
     struct met_site met[MET_ROOM];
@@ -49,11 +49,11 @@ struct process_sysbuf {
 };
 
 static struct process_sysbuf *state_of(const struct recorder *recorder) {
-    return recorder->process->sysbuf;
+    return recorder->thread->process->sysbuf;
 }
 
 static bool is_on(const struct recorder *recorder) {
-    return recorder->process->sysbuf && recorder->process->sysbuf->data;
+    return recorder->thread->process->sysbuf && recorder->thread->process->sysbuf->data;
 }
 
 /* ---- the ring ---- */
@@ -190,11 +190,9 @@ struct error *record_sysbuf_drain(struct recorder *recorder) {
     if (__atomic_load_n(&data->block.head, __ATOMIC_ACQUIRE) == data->block.tail)
         return NULL;
     recorder->thread = owner;
-    recorder->process = owner->process;
     owner->last_time = owner->call_time = clock_now();
     struct error *err = log_ring(recorder, data);
     recorder->thread = current;
-    recorder->process = current->process;
     return err;
 }
 
@@ -204,7 +202,9 @@ void record_sysbuf_update(struct recorder *recorder) {
         return;
     bool wanted = recorder->ready && clock_now() - recorder->turn_since > recorder->slice;
     thread->process->sysbuf->data->block.alone = recorder->thread_count == 1;
-    bool enabled = recorder->mode == RECORDER_RECORDING && !thread->process->sysbuf->paused &&
+    /* processes that share memory wait for each other: theirs stop */
+    bool enabled = recorder->mode == RECORDER_RECORDING && recorder->process_count == 1 &&
+                   !thread->process->sysbuf->sealed && !thread->process->sysbuf->paused &&
                    !thread->deferred_count && !wanted;
     __atomic_store_n(&thread->process->sysbuf->data->block.enabled, enabled, __ATOMIC_RELEASE);
 }
@@ -345,14 +345,24 @@ size_t record_sysbuf_read_code(struct recorder *recorder, uint64_t address, void
 
 /* ---- putting code back ---- */
 
-void record_sysbuf_stop(struct recorder *recorder) {
-    if (!is_on(recorder))
+/* Who is in the middle of a patch goes on from there: see record_sysbuf_trapped(). */
+static void stop_process(struct process *process) {
+    const struct thread *living = record_living_thread(process, NULL);
+    struct task task;
+    if (!process->sysbuf || !process->sysbuf->data)
         return;
-    struct process_sysbuf *state = state_of(recorder);
-    state->data->block.enabled = 0;
-    /* who is in the middle of one goes on from there: see record_sysbuf_trapped() */
-    sysbuf_sites_restore(&state->sites, recorder->thread->task, 0, UINT64_MAX, false);
-    state->off = true;
+    process->sysbuf->data->block.enabled = 0;
+    process->sysbuf->off = true;
+    if (!living)
+        return;
+    task_init(&task, living->tid);
+    sysbuf_sites_restore(&process->sysbuf->sites, &task, 0, UINT64_MAX, false);
+    task_deinit(&task);
+}
+
+void record_sysbuf_stop(struct recorder *recorder) {
+    for (struct process *process = recorder->processes; process; process = process->next)
+        stop_process(process);
 }
 
 struct error *record_sysbuf_fork(struct recorder *recorder, pid_t tid, struct process *child) {
@@ -454,7 +464,7 @@ static struct error *make_file(struct recorder *recorder, uint64_t name, int64_t
     TRY(inject(recorder, SYS_memfd_create, ret_fd, (const uint64_t[6]){name, MFD_CLOEXEC}));
     if (*ret_fd < 0)
         return NULL;
-    int pidfd = (int)syscall(SYS_pidfd_open, recorder->process->pid, 0);
+    int pidfd = (int)syscall(SYS_pidfd_open, recorder->thread->process->pid, 0);
     if (pidfd >= 0) {
         *ret_own = (int)syscall(SYS_pidfd_getfd, pidfd, (int)*ret_fd, 0);
         close(pidfd);
@@ -602,9 +612,9 @@ static bool is_regular(const struct recorder *recorder, const char *path, struct
 
 static bool is_mapped(const struct session *session, const struct stat *info) {
     for (size_t i = 0; i < session->recorder_count; i++) {
-        const struct process *process = session->recorders[i]->process;
-        for (size_t k = 0; k < process->mapped_count; k++)
-            if (process->mapped[k].device == info->st_dev && process->mapped[k].inode == info->st_ino)
+        const struct recorder *recorder = session->recorders[i];
+        for (size_t k = 0; k < recorder->mapped_count; k++)
+            if (recorder->mapped[k].device == info->st_dev && recorder->mapped[k].inode == info->st_ino)
                 return true;
     }
     return false;
@@ -695,12 +705,15 @@ static void note_fds(struct recorder *recorder) {
     }
 }
 
+static void forget_fds(struct process *process) {
+    if (process->sysbuf && process->sysbuf->data)
+        memset(process->sysbuf->data->fds, 0, SYSBUF_FDS);
+}
+
 void record_sysbuf_mapped(struct session *session) {
-    for (size_t i = 0; i < session->recorder_count; i++) {
-        const struct process_sysbuf *state = session->recorders[i]->process->sysbuf;
-        for (size_t fd = 0; state && state->data && fd < SYSBUF_FDS; fd++)
-            state->data->fds[fd] = 0;
-    }
+    for (size_t i = 0; i < session->recorder_count; i++)
+        for (struct process *process = session->recorders[i]->processes; process; process = process->next)
+            forget_fds(process);
 }
 
 /* ---- the exit of a call ---- */
@@ -717,14 +730,14 @@ struct error *record_sysbuf_exit(struct recorder *recorder) {
     if (!recorder->session->options->buffer || recorder->mode != RECORDER_RECORDING || !thread->last_is_call)
         return NULL;
     struct process_sysbuf *state = state_of(recorder);
-    if (!state && !(state = recorder->process->sysbuf = calloc(1, sizeof(*state))))
+    if (!state && !(state = recorder->thread->process->sysbuf = calloc(1, sizeof(*state))))
         return &error_no_memory;
     if (state->data)
         note_fds(recorder);
     if (thread->call.number == SYS_seccomp ||
         (thread->call.number == SYS_prctl && (uint32_t)thread->call.args[0] == PR_SET_SECCOMP))
         state->sealed = state->sealed || !syscall_failed(thread->call.result);
-    if (!sysbuf_knows(thread->call.number) || syscall_failed(thread->call.result) || state->off ||
+    if (!sysbuf_knows(thread->call.number) || recorder->process_count > 1 || syscall_failed(thread->call.result) || state->off ||
         thread->blocked || recorder->session->chaos.on)
         return NULL;
     if (!state->data && ++state->calls >= CALLS_BEFORE && !state->sealed)
@@ -777,8 +790,12 @@ struct error *record_sysbuf_hide(struct recorder *recorder) {
 }
 
 struct error *record_sysbuf_maps(struct recorder *recorder, struct maps *ret) {
-    const struct process_sysbuf *state = state_of(recorder);
-    TRY(maps_read(record_tid(recorder), ret));
+    return record_sysbuf_maps_of(recorder->thread->process, record_tid(recorder), ret);
+}
+
+struct error *record_sysbuf_maps_of(const struct process *process, pid_t tid, struct maps *ret) {
+    const struct process_sysbuf *state = process->sysbuf;
+    TRY(maps_read(tid, ret));
     if (!state || (!state->data && !state->inherited))
         return NULL;
     size_t count = 0;

@@ -61,6 +61,7 @@ void record_sysbuf_mapped(struct session *session);
 
 /* maps_read() and image_take() without what is ours. */
 struct error *record_sysbuf_maps(struct recorder *recorder, struct maps *ret);
+struct error *record_sysbuf_maps_of(const struct process *process, pid_t tid, struct maps *ret);
 struct error *record_sysbuf_image(struct recorder *recorder, struct image *ret);
 
 #endif

@@ -50,11 +50,13 @@ void replay_drop_checkpoints(struct replayer *replayer) {
 
 /* The state in front of event `number`. Where none can be made, there is none. */
 static struct error *take_checkpoint(struct replayer *replayer, uint64_t number) {
-    const struct puppet *puppet = &replayer->puppet;
+    const struct puppet *puppet = replayer->puppet;
     struct task twin;
     uint64_t before = clock_now();
+    if (replayer->processes->next) /* they share memory */
+        return NULL;
     TRY(replay_leave_point(replayer));
-    struct error *err = puppet_fork(&replayer->puppet, &twin);
+    struct error *err = puppet_fork(replayer->puppet, &twin);
     uint64_t after = clock_now(), wait = (after - before) * CHECKPOINT_COST;
     replayer->checkpoint_after = after + (wait > CHECKPOINT_INTERVAL ? wait : CHECKPOINT_INTERVAL);
     if (error_is(err, ERROR_UNSUPPORTED) || error_is(err, ERROR_SYSTEM)) {
@@ -68,14 +70,15 @@ static struct error *take_checkpoint(struct replayer *replayer, uint64_t number)
     struct checkpoint *checkpoint = &replayer->checkpoints[replayer->checkpoint_count++];
     *checkpoint = (struct checkpoint){
         .number = number - 1,
+        .pid = replayer->process->pid,
         .twin = twin,
         .brk_start = puppet->brk_start,
         .brk_end = puppet->brk_end,
         .stack_start = puppet->stack_start,
         .stack_end = puppet->stack_end,
-        .attachment_count = replayer->attachment_count,
+        .attachment_count = replayer->process->attachment_count,
     };
-    memcpy(checkpoint->attachments, replayer->attachments, sizeof(checkpoint->attachments));
+    memcpy(checkpoint->attachments, replayer->process->attachments, sizeof(checkpoint->attachments));
     err = replay_threads_save(replayer, &checkpoint->threads, &checkpoint->thread_count);
     if (err)
         drop_checkpoint(replayer, replayer->checkpoint_count - 1);
@@ -83,7 +86,10 @@ static struct error *take_checkpoint(struct replayer *replayer, uint64_t number)
 }
 
 static struct error *return_to(struct replayer *replayer, struct checkpoint *checkpoint) {
-    struct puppet *puppet = &replayer->puppet;
+    replay_process_alone(replayer);
+    struct puppet *puppet = replayer->puppet;
+    replayer->process->pid = checkpoint->pid;
+    replayer->process->number = 0;
     TRY(puppet_return_to(puppet, &checkpoint->twin));
     matcher_forget(replayer->matcher);
     puppet->brk_start = checkpoint->brk_start;
@@ -91,13 +97,12 @@ static struct error *return_to(struct replayer *replayer, struct checkpoint *che
     puppet->stack_start = checkpoint->stack_start;
     puppet->stack_end = checkpoint->stack_end;
     TRY(replay_threads_restore(replayer, checkpoint->threads, checkpoint->thread_count));
-    replayer->attachment_count = checkpoint->attachment_count;
-    memcpy(replayer->attachments, checkpoint->attachments, sizeof(replayer->attachments));
+    replayer->process->attachment_count = checkpoint->attachment_count;
+    memcpy(replayer->process->attachments, checkpoint->attachments, sizeof(replayer->process->attachments));
     return tape_seek(&replayer->tape, checkpoint->number);
 }
 
 static struct error *return_to_segment(struct replayer *replayer) {
-    replayer->attachment_count = 0;
     TRY(tape_seek(&replayer->tape, replayer->tape.number_before));
     return replay_begin_segment(replayer);
 }
@@ -134,7 +139,7 @@ static bool is_probed(void *context, uint64_t address, size_t size) {
 
 static struct error *find(struct replayer *replayer, const struct event *event, const struct point *point,
                           uint64_t skip) {
-    const struct matcher_host host = {.puppet = &replayer->puppet,
+    const struct matcher_host host = {.puppet = replayer->puppet,
                                       .run = replay_run,
                                       .offer = replay_offer,
                                       .is_probed = is_probed,
@@ -152,7 +157,7 @@ static struct error *find(struct replayer *replayer, const struct event *event, 
     if (!err && !replayer->fixed)
         err = engine_set_tick(0);
     if (!err)
-        err = trace_get_registers(replayer->puppet.task->tid, &replayer->regs);
+        err = trace_get_registers(replayer->puppet->task->tid, &replayer->regs);
     if (err || found)
         return err;
     if (!late)
@@ -176,7 +181,7 @@ struct error *replay_to_point(struct replayer *replayer, const struct event *eve
 }
 
 struct error *replay_leave_point(struct replayer *replayer) {
-    return matcher_leave(replayer->matcher, &replayer->puppet);
+    return matcher_leave(replayer->matcher, replayer->puppet);
 }
 
 void replay_point_passed_event(struct replayer *replayer, const struct event *event) {

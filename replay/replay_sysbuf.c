@@ -265,7 +265,7 @@ static struct error *settle(struct replayer *replayer) {
     regs->r11 = regs->eflags;
     regs->rax = (uint64_t)last->result;
     regs->orig_rax = (unsigned long long)-1;
-    return trace_set_registers(replayer->puppet.task->tid, regs);
+    return trace_set_registers(replayer->puppet->task->tid, regs);
 }
 
 /* Does the puppet run to this event by itself, so that it does no harm to be there already? */
@@ -306,7 +306,7 @@ struct error *replay_sysbuf_resume(struct replayer *replayer) {
     if (!moved)
         return NULL;
     replayer->regs.rip = moved;
-    return trace_set_registers(replayer->puppet.task->tid, &replayer->regs);
+    return trace_set_registers(replayer->puppet->task->tid, &replayer->regs);
 }
 
 struct error *replay_sysbuf_stopped(struct replayer *replayer) {
@@ -320,7 +320,7 @@ struct error *replay_sysbuf_stopped(struct replayer *replayer) {
     replayer->regs.rip = rip;
     if (place == SYSBUF_CALLED)
         replayer->regs.rcx = rip;
-    return trace_set_registers(replayer->puppet.task->tid, &replayer->regs);
+    return trace_set_registers(replayer->puppet->task->tid, &replayer->regs);
 }
 
 /* ---- beginning ---- */
@@ -328,12 +328,12 @@ struct error *replay_sysbuf_stopped(struct replayer *replayer) {
 static struct error *map_in_puppet(struct replayer *replayer, uint64_t address, uint64_t size, int protection,
                                    int flags, int fd, bool *ret_done) {
     int64_t result;
-    TRY(REMOTE_SYSCALL(replayer->puppet.task, PUPPET_STUB, SYS_mmap, &result, address, size,
+    TRY(REMOTE_SYSCALL(replayer->puppet->task, PUPPET_STUB, SYS_mmap, &result, address, size,
                        (uint64_t)protection, (uint64_t)(flags | MAP_FIXED_NOREPLACE), (uint64_t)(int64_t)fd,
                        0));
     *ret_done = result == (int64_t)address;
     if (!*ret_done && !syscall_failed(result)) /* an older kernel takes the address for a hint */
-        TRY(REMOTE_SYSCALL(replayer->puppet.task, PUPPET_STUB, SYS_munmap, &result, (uint64_t)result, size, 0,
+        TRY(REMOTE_SYSCALL(replayer->puppet->task, PUPPET_STUB, SYS_munmap, &result, (uint64_t)result, size, 0,
                            0, 0, 0));
     return NULL;
 }
@@ -346,7 +346,7 @@ static struct error *begin(struct replayer *replayer) {
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, &done));
     if (!done)
         return NULL;
-    TRY(task_write(replayer->puppet.task, SYSBUF_CODE, sysbuf_blob, (size_t)(sysbuf_blob_end - sysbuf_blob)));
+    TRY(task_write(replayer->puppet->task, SYSBUF_CODE, sysbuf_blob, (size_t)(sysbuf_blob_end - sysbuf_blob)));
     int fd = memfd_create("reel", MFD_CLOEXEC); /* the puppet has reel's descriptors */
     if (fd < 0)
         return NULL;
@@ -392,7 +392,7 @@ static struct error *plant(struct replayer *replayer, struct sysbuf_site *site, 
         TRY(sysbuf_sites_add_area(sites, start));
         slot = sysbuf_sites_find_slot(sites, site);
     }
-    return slot ? sysbuf_sites_plant(sites, replayer->puppet.task, site, slot) : NULL;
+    return slot ? sysbuf_sites_plant(sites, replayer->puppet->task, site, slot) : NULL;
 }
 
 static struct error *ignore_unsupported(struct error *err) {
@@ -409,11 +409,11 @@ static struct error *patch(struct replayer *replayer, uint64_t rip, uint64_t num
     struct maps maps;
     if (sysbuf_sites_has(&replayer->sysbuf->sites, rip - 2))
         return NULL;
-    size_t size = task_read(replayer->puppet.task, rip - 2 - BEFORE, code, sizeof(code));
+    size_t size = task_read(replayer->puppet->task, rip - 2 - BEFORE, code, sizeof(code));
     struct error *err = sysbuf_site_decode(code, size, rip - 2 - BEFORE, rip - 2, number, &site);
     if (err)
         return ignore_unsupported(err);
-    TRY(maps_read(replayer->puppet.task->tid, &maps));
+    TRY(maps_read(replayer->puppet->task->tid, &maps));
     if (is_code(&maps, site.start - 1, site.start + site.length))
         err = plant(replayer, &site, &maps);
     maps_deinit(&maps);
@@ -448,7 +448,7 @@ struct error *replay_sysbuf_met(struct replayer *replayer, const struct event *e
 /* The recording needs the memory where something of ours is. */
 static struct error *leave(struct replayer *replayer) {
     struct replay_sysbuf *sysbuf = replayer->sysbuf;
-    struct task *task = replayer->puppet.task;
+    struct task *task = replayer->puppet->task;
     int64_t result;
     sysbuf_sites_restore(&sysbuf->sites, task, 0, UINT64_MAX, true);
     for (size_t i = 0; i < sysbuf->sites.area_count; i++)
@@ -469,6 +469,6 @@ struct error *replay_sysbuf_shape(struct replayer *replayer, uint64_t address, u
         return NULL;
     if (sysbuf_sites_touch(&replayer->sysbuf->sites, address, size))
         return leave(replayer);
-    sysbuf_sites_restore(&replayer->sysbuf->sites, replayer->puppet.task, address, address + size, true);
+    sysbuf_sites_restore(&replayer->sysbuf->sites, replayer->puppet->task, address, address + size, true);
     return NULL;
 }

@@ -19,10 +19,22 @@ struct attachment {
 };
 #define ATTACHMENTS_MOST 256
 
+/* A recorded process and the puppet that plays it. A domain has several when they share memory. */
+struct replay_process {
+    struct replay_process *next;
+    int32_t pid;     /* as recorded */
+    uint32_t number; /* of one that has joined, 0: the first */
+    struct puppet puppet;
+    size_t thread_count; /* that have not ended */
+    struct attachment attachments[ATTACHMENTS_MOST];
+    size_t attachment_count;
+};
+
 /* A recorded thread and the puppet's task that plays it. What changes while it runs is in the replayer, for
  * as long as it is the current one. */
 struct replay_thread {
     int32_t tid; /* as recorded */
+    struct replay_process *process;
     struct task *task;
     struct user_regs_struct regs;
     bool restarting;
@@ -41,6 +53,7 @@ struct saved_thread {
 /* The puppet as it was before an event: a frozen twin of it (puppet_fork()), and the replayer's own state. */
 struct checkpoint {
     uint64_t number; /* of the event before */
+    int32_t pid;
     struct task twin;
     uint64_t brk_start, brk_end, stack_start, stack_end;
     struct saved_thread *threads; /* the current one first; owned */
@@ -59,16 +72,16 @@ struct passed_point {
 struct replayer {
     const struct replayer_options *options;
     struct tape tape;
-    char whose[32]; /* "process 123: ", for messages; empty for the first one */
-    struct puppet puppet;
-    struct table threads;         /* struct replay_thread, by recorded tid; owned */
-    size_t thread_count;          /* that have not ended */
-    struct replay_thread *thread; /* the current one: puppet.task plays it */
-    struct user_regs_struct regs; /* of its task, as they are now */
+    char whose[32];                   /* "process 123: ", for messages; empty for the first one */
+    struct replay_process *processes; /* those that live; owned */
+    struct replay_process *process;   /* the current one */
+    struct replay_process *ended;     /* that goes when its last event has been told, or NULL */
+    struct puppet *puppet;            /* that of the current one; NULL: there is none */
+    struct table threads;             /* struct replay_thread, by recorded tid; owned */
+    struct replay_thread *thread;     /* the current one: puppet->task plays it */
+    struct user_regs_struct regs;     /* of its task, as they are now */
     bool restarting; /* its last call was interrupted and the registers are already those of its restart */
-    struct attachment attachments[ATTACHMENTS_MOST];
-    size_t attachment_count;
-    uint64_t told; /* events up to this one have been shown and observed */
+    uint64_t told;   /* events up to this one have been shown and observed */
 
     struct replay_sysbuf *sysbuf; /* replay_sysbuf.c; owned, NULL */
     struct stop stop;             /* at which it stands already, when replay_run() is called next: */
@@ -87,8 +100,10 @@ struct replayer {
     bool hidden;               /* nobody is told how it ends */
     uint64_t deadline;         /* of a search, as above; 0: none */
 
-    bool over;  /* nothing more to replay */
-    int status; /* then: what reel exits with */
+    bool over;         /* nothing more to replay */
+    int status;        /* then: what reel exits with */
+    bool status_known; /* that is the wanted process's own */
+    uint32_t next;     /* domain in which that one goes on; 0: none */
 };
 
 /* Resume the puppet and wait for its next stop; its registers are read. */
@@ -123,8 +138,27 @@ struct error *replay_event(struct replayer *replayer, const struct event *event)
 struct error *replay_turn(struct replayer *replayer, const struct event *event);
 struct error *replay_thread_begin(struct replayer *replayer, const struct event *event);
 struct error *replay_thread_end(struct replayer *replayer, const struct event *event);
-/* A segment begins with this one thread, played by puppet.task. */
+/* A segment begins with this one thread, played by puppet->task. */
 struct error *replay_threads_reset(struct replayer *replayer, int32_t tid);
+/* replay_joined.c: several processes in one domain. */
+/* The only process there is from now on, with an empty puppet. */
+struct error *replay_process_first(struct replayer *replayer);
+/* EVENT_PROCESS. */
+struct error *replay_process_begin(struct replayer *replayer, const struct event *event);
+/* EVENT_JOIN. */
+struct error *replay_process_join(struct replayer *replayer, const struct event *event);
+/* The process of this event ends with it; it becomes the current one. */
+struct error *replay_process_end(struct replayer *replayer, const struct event *event);
+/* After each event: the process that has ended with it goes; without any, the replay is over. */
+struct error *replay_process_sweep(struct replayer *replayer);
+/* All but the current one end. */
+void replay_process_alone(struct replayer *replayer);
+void replay_processes_deinit(struct replayer *replayer);
+/* Thread and process become the current ones. */
+struct error *replay_make_current(struct replayer *replayer, struct replay_thread *thread);
+/* A new thread of the process. */
+struct error *replay_thread_add(struct replayer *replayer, struct replay_process *process, int32_t tid,
+                                struct task *task, struct replay_thread **ret);
 /* The state of all of them; and a puppet that has one thread gets all again. */
 struct error *replay_threads_save(struct replayer *replayer, struct saved_thread **ret, size_t *ret_count);
 struct error *replay_threads_restore(struct replayer *replayer, const struct saved_thread *threads,
@@ -145,6 +179,9 @@ struct error *replay_go_back(struct replayer *replayer, struct error *err, bool 
 /* All checkpoints belong to the past. */
 void replay_drop_checkpoints(struct replayer *replayer);
 void replay_points_deinit(struct replayer *replayer);
+
+/* The recorded ID of the process that the replay is about. */
+int32_t replay_wanted(const struct replayer *replayer);
 
 /* A fresh puppet with the snapshot of the tape's current segment. */
 struct error *replay_begin_segment(struct replayer *replayer);

@@ -96,6 +96,13 @@ static struct error *expect(struct engine *engine, pid_t tid) {
     return engine_task(engine, tid) ? NULL : &error_no_memory;
 }
 
+/* Filters are inherited. */
+static void inherit(struct engine *engine, const struct task *parent, pid_t tid) {
+    struct task *child = table_find(&engine->by_tid, (uint32_t)tid);
+    if (child)
+        child->filtered = parent->filtered;
+}
+
 /* What waitpid() has said of tid. *ret_mine is false for processes that this one merely inherited (a shell's
  * background job before an exec): they are no concern of the engine. */
 static struct error *take_status(struct engine *engine, pid_t tid, int status, struct stop *ret,
@@ -111,7 +118,11 @@ static struct error *take_status(struct engine *engine, pid_t tid, int status, s
     *ret = stop_classify(task, status);
     if (ret->kind == STOP_EXITED || ret->kind == STOP_KILLED)
         forget(engine, task);
-    return ret->kind == STOP_NEW_TASK ? expect(engine, (pid_t)ret->message) : NULL;
+    if (ret->kind != STOP_NEW_TASK)
+        return NULL;
+    TRY(expect(engine, (pid_t)ret->message));
+    inherit(engine, task, (pid_t)ret->message);
+    return NULL;
 }
 
 struct error *engine_next(struct engine *engine, struct stop *ret) {

@@ -68,7 +68,7 @@ static int install_filter(void) {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, POINTER_HIGH),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(let_pass >> 32), 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | LAUNCH_FILTER_DATA),
     };
     size_t all = sizeof(instructions) / sizeof(instructions[0]), used = let_pass ? all : 1;
     struct sock_fprog program = {.len = (unsigned short)used, .filter = instructions + (all - used)};

@@ -40,6 +40,8 @@ static struct stop classify_event(struct task *task, int event, int signo) {
     case PTRACE_EVENT_SECCOMP:
         stop.kind = STOP_SECCOMP;
         task->in_syscall = true;
+        if (task->filtered)
+            error_free(trace_event_message(task->tid, &stop.message));
         return stop;
     default: /* PTRACE_EVENT_STOP: SIGTRAP for births and interrupts, else the stopping signal */
         stop.kind = signo == SIGTRAP ? STOP_BORN : STOP_GROUP;

@@ -7,7 +7,8 @@
 enum stop_kind {
     STOP_SYSCALL_ENTRY, /* about to run a call (or, under RESUME_SYSEMU, to skip it) */
     STOP_SYSCALL_EXIT,  /* the call has returned; rax is its result */
-    STOP_SECCOMP,       /* about to run a call that the seccomp filter sends to the tracer */
+    STOP_SECCOMP,       /* about to run a call that a seccomp filter sends to the tracer; `message` is the
+                           filter's, read only if task->filtered */
     STOP_NEW_TASK,      /* fork, vfork or clone made the task `message`, which is traced too */
     STOP_VFORK_DONE,    /* the vfork child has exec'ed or exited, the parent goes on */
     STOP_EXEC,          /* a new program has been loaded; the exit stop of execve follows */
