@@ -41,7 +41,6 @@ struct process_sysbuf {
     struct sysbuf_data *data; /* NULL: it has no blob (yet) */
     bool off;                 /* nor will it get one */
     bool inherited;           /* the memory of its parent's is mapped */
-    bool sealed;              /* a filter of the program's own judges its calls: all stop */
     bool paused;
     unsigned calls;
     struct met_site met[MET_ROOM];
@@ -204,7 +203,7 @@ void record_sysbuf_update(struct recorder *recorder) {
     thread->process->sysbuf->data->block.alone = recorder->thread_count == 1;
     /* processes that share memory wait for each other: theirs stop */
     bool enabled = recorder->mode == RECORDER_RECORDING && recorder->process_count == 1 &&
-                   !thread->process->sysbuf->sealed && !thread->process->sysbuf->paused &&
+                   !recorder->session->filtered && !thread->process->sysbuf->paused &&
                    !thread->deferred_count && !wanted;
     __atomic_store_n(&thread->process->sysbuf->data->block.enabled, enabled, __ATOMIC_RELEASE);
 }
@@ -365,6 +364,27 @@ void record_sysbuf_stop(struct recorder *recorder) {
         stop_process(process);
 }
 
+/* A program's own filter would judge the calls of the blob, and kill for those that are injected. Who has it
+ * now, and after a fork or an exec, is not followed: from here on all calls of all processes stop. */
+static void note_filter(struct session *session) {
+    if (session->filtered)
+        return;
+    session->filtered = true;
+    for (size_t i = 0; i < session->recorder_count; i++)
+        record_sysbuf_stop(session->recorders[i]);
+}
+
+struct error *record_sysbuf_filtered(struct recorder *recorder, bool *ret_done) {
+    struct user_regs_struct regs = recorder->thread->entry;
+    *ret_done = is_on(recorder) && regs.rip == SYSBUF_PASSED;
+    if (!*ret_done)
+        return NULL;
+    note_filter(recorder->session);
+    regs.rax = (uint64_t)-EFAULT;
+    regs.orig_rax = (unsigned long long)-1;
+    return trace_set_registers(recorder->thread->task->tid, &regs);
+}
+
 struct error *record_sysbuf_fork(struct recorder *recorder, pid_t tid, struct process *child) {
     struct process_sysbuf *state = state_of(recorder);
     struct task copy;
@@ -379,7 +399,6 @@ struct error *record_sysbuf_fork(struct recorder *recorder, pid_t tid, struct pr
     if (!child->sysbuf)
         return &error_no_memory;
     child->sysbuf->inherited = true;
-    child->sysbuf->sealed = state->sealed;
     for (size_t i = 0; i < state->sites.area_count; i++)
         TRY(sysbuf_sites_add_area(&child->sysbuf->sites, state->sites.areas[i].start));
     return NULL;
@@ -543,7 +562,7 @@ static struct error *make_area(struct recorder *recorder, const struct maps *map
     struct process_sysbuf *state = state_of(recorder);
     uint64_t start = sysbuf_sites_find_room(maps, site);
     bool done;
-    if (!start || state->sealed || state->sites.area_count == SYSBUF_AREAS_MOST)
+    if (!start || state->sites.area_count == SYSBUF_AREAS_MOST)
         return NULL;
     TRY(map_fixed(recorder, start, SYSBUF_AREA_SIZE, PROT_READ | PROT_EXEC,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, &done));
@@ -736,11 +755,11 @@ struct error *record_sysbuf_exit(struct recorder *recorder) {
         note_fds(recorder);
     if (thread->call.number == SYS_seccomp ||
         (thread->call.number == SYS_prctl && (uint32_t)thread->call.args[0] == PR_SET_SECCOMP))
-        state->sealed = state->sealed || !syscall_failed(thread->call.result);
-    if (!sysbuf_knows(thread->call.number) || recorder->process_count > 1 || syscall_failed(thread->call.result) || state->off ||
-        thread->blocked || recorder->session->chaos.on)
+        note_filter(recorder->session);
+    if (!sysbuf_knows(thread->call.number) || recorder->process_count > 1 || recorder->session->filtered ||
+        syscall_failed(thread->call.result) || state->off || thread->blocked || recorder->session->chaos.on)
         return NULL;
-    if (!state->data && ++state->calls >= CALLS_BEFORE && !state->sealed)
+    if (!state->data && ++state->calls >= CALLS_BEFORE)
         TRY(begin(recorder));
     if (!state->data || count_met(state, thread->last.rip) != MET_BEFORE)
         return NULL;

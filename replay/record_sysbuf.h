@@ -20,6 +20,9 @@ void record_sysbuf_update(struct recorder *recorder);
 /* recorder->thread stands at the entry of a call, with these registers: those of the program, whatever way it
  * came there. */
 struct error *record_sysbuf_entry(struct recorder *recorder, struct user_regs_struct *regs);
+/* Does it stand at a call of the blob, which some filter has not let pass? Then the blob is told to leave it
+ * alone. */
+struct error *record_sysbuf_filtered(struct recorder *recorder, bool *ret_done);
 /* The call that it is entering shapes memory: what is patched there is put back before. */
 struct error *record_sysbuf_shape(struct recorder *recorder);
 /* Its call has returned: if it has read how its own memory is mapped, what is ours is shown as out of reach.

@@ -187,6 +187,10 @@ struct error *record_entry(struct recorder *recorder) {
     recorder->join = NULL;
     recorder->thread->joins = false;
     TRY(record_note_entry(recorder, &foreign));
+    bool filtered;
+    TRY(record_sysbuf_filtered(recorder, &filtered));
+    if (filtered)
+        return task_resume(recorder->thread->task, RESUME_CONT, 0);
     if (recorder->thread->deferred_count) {
         bool injected;
         TRY(record_inject(recorder, &injected));

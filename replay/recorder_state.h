@@ -113,6 +113,7 @@ struct session {
     size_t newborn_count;
     struct untraced *untraced; /* calls that are being made; owned */
     size_t untraced_count;
+    bool filtered;           /* a filter of some program judges its calls: see record_sysbuf.c */
     uint64_t shown;          /* outputs of all processes so far, see EFFECT_ORDER */
     bool full;               /* nothing more can be written: no further process is recorded */
     struct places *places;   /* record_place.c */
