@@ -509,9 +509,8 @@ static void fill_data(struct sysbuf_data *data) {
 /* The name of the memory file stands behind the blob. */
 static struct error *write_blob(struct recorder *recorder, uint64_t *ret_name) {
     static const char name[] = "reel";
-    size_t size = (size_t)(sysbuf_blob_end - sysbuf_blob);
     *ret_name = SYSBUF_CODE + SYSBUF_CODE_SIZE - sizeof(name);
-    TRY(task_write(recorder->thread->task, SYSBUF_CODE, sysbuf_blob, size));
+    TRY(task_write(recorder->thread->task, SYSBUF_CODE, sysbuf_blob, sysbuf_blob_size));
     return task_write(recorder->thread->task, *ret_name, name, sizeof(name));
 }
 

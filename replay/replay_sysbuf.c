@@ -333,8 +333,8 @@ static struct error *map_in_puppet(struct replayer *replayer, uint64_t address, 
                        0));
     *ret_done = result == (int64_t)address;
     if (!*ret_done && !syscall_failed(result)) /* an older kernel takes the address for a hint */
-        TRY(REMOTE_SYSCALL(replayer->puppet->task, PUPPET_STUB, SYS_munmap, &result, (uint64_t)result, size, 0,
-                           0, 0, 0));
+        TRY(REMOTE_SYSCALL(replayer->puppet->task, PUPPET_STUB, SYS_munmap, &result, (uint64_t)result, size,
+                           0, 0, 0, 0));
     return NULL;
 }
 
@@ -346,7 +346,7 @@ static struct error *begin(struct replayer *replayer) {
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, &done));
     if (!done)
         return NULL;
-    TRY(task_write(replayer->puppet->task, SYSBUF_CODE, sysbuf_blob, (size_t)(sysbuf_blob_end - sysbuf_blob)));
+    TRY(task_write(replayer->puppet->task, SYSBUF_CODE, sysbuf_blob, sysbuf_blob_size));
     int fd = memfd_create("reel", MFD_CLOEXEC); /* the puppet has reel's descriptors */
     if (fd < 0)
         return NULL;

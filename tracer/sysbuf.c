@@ -7,10 +7,12 @@
 /* The blob is part of reel. */
 __asm__(".section .rodata\n"
         ".balign 16\n"
-        ".globl sysbuf_blob, sysbuf_blob_end\n"
+        ".globl sysbuf_blob, sysbuf_blob_size\n"
         "sysbuf_blob:\n"
         ".incbin \"" SYSBUF_BLOB "\"\n"
-        "sysbuf_blob_end:\n"
+        ".balign 4\n"
+        "sysbuf_blob_size:\n"
+        ".long . - sysbuf_blob\n"
         ".text\n");
 
 /* ---- calls ---- */

@@ -20,8 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The blob, to be at SYSBUF_CODE. */
-extern const uint8_t sysbuf_blob[], sysbuf_blob_end[];
+/* The blob, to be at SYSBUF_CODE, and its bytes. */
+extern const uint8_t sysbuf_blob[];
+extern const uint32_t sysbuf_blob_size;
 
 /* What is done with each call, from syscalls.def and the list in sysbuf.c. */
 void sysbuf_fill_table(struct sysbuf_call table[SYSBUF_CALLS]);
