@@ -56,6 +56,7 @@ static const struct effect_row {
     [EFFECT_STACK] = {"stack", HAS_ADDRESS, 0},
     [EFFECT_ORDER] = {"order", HAS_ADDRESS, 0},
     [EFFECT_ANSWERED] = {"answered", HAS_ADDRESS, 0},
+    [EFFECT_SEGMENT] = {"segment", HAS_FILE | HAS_ADDRESS | HAS_BYTES, sizeof(uint64_t)},
 };
 
 const char *effect_kind_name(enum effect_kind kind) {

@@ -52,6 +52,8 @@ enum effect_kind {
     EFFECT_STACK,      /* the stack reaches down to `address` (its limit has changed) */
     EFFECT_ORDER,      /* `address` outputs of all the recording's processes were seen before this one */
     EFFECT_ANSWERED,   /* the call was never made: a filter of the program's own answered it; address is 0 */
+    EFFECT_SEGMENT,    /* what is mapped shared at address is System V segment number `file` - 1; bytes is its
+                          size,    a u64. Of EVENT_JOIN */
     EFFECT_KIND_END,
 };
 

@@ -332,7 +332,8 @@ static struct error *on_stop(struct recorder *recorder, const struct stop *stop)
     case STOP_EXITED:
     case STOP_KILLED:
         return record_domain_gone(recorder, stop);
-    case STOP_BORN: /* continued after a group stop */
+    case STOP_BORN:    /* continued after a group stop */
+    case STOP_EXITING: /* not asked for */
     case STOP_TICK:
     case STOP_NONE:
         return engine_pass(stop);

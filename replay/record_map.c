@@ -427,7 +427,22 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
 
 /* Shared memory of no file. */
 static bool is_nameless(const struct mapping *mapping) {
-    return mapping->shared && strncmp(mapping->name, "/dev/zero", 9) == 0;
+    return mapping->shared &&
+           (strncmp(mapping->name, "/dev/zero", 9) == 0 || strncmp(mapping->name, "/SYSV", 5) == 0);
+}
+
+/* The System V segments that a process which joins has attached, with what is in them. */
+static struct error *add_segments(struct recorder *recorder, const struct maps *maps) {
+    for (size_t i = 0; i < maps->count; i++) {
+        const struct mapping *mapping = &maps->mappings[i];
+        const uint64_t size = mapping->end - mapping->start;
+        if (strncmp(mapping->name, "/SYSV", 5) != 0)
+            continue;
+        TRY(effects_add(&recorder->effects, EFFECT_SEGMENT, mapping->start, (uint32_t)mapping->inode + 1,
+                        &size, sizeof(size)));
+        TRY(effects_add_memory(&recorder->effects, recorder->thread->task, mapping->start, size));
+    }
+    return NULL;
 }
 
 static struct error *snapshot_mappings(struct recorder *recorder, struct snapshot *snapshot,
@@ -516,6 +531,8 @@ static struct error *take_snapshot(struct recorder *recorder, struct snapshot *s
     effects_clear(&recorder->effects); /* patches are in the pages of the snapshot */
     if (!err && recorder->process_count > 1)
         err = add_changing(recorder, &maps);
+    if (!err && recorder->process_count > 1)
+        err = add_segments(recorder, &maps);
     maps_deinit(&maps);
     if (err)
         return err;
@@ -550,7 +567,7 @@ static struct error *open_segment(struct recorder *recorder, uint32_t number) {
     return NULL;
 }
 
-struct error *record_join_snapshot(struct recorder *recorder) {
+struct error *record_late_snapshot(struct recorder *recorder) {
     char name[32];
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
     if (!snapshot)

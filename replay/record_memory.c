@@ -192,9 +192,9 @@ struct error *record_exit_shmat(struct recorder *recorder) {
     if (mapping && stop_at_stub(recorder, address, size))
         err = NULL;
     else if (!mapping || shmctl((int)id, IPC_STAT, &info) < 0 ||
-             info.shm_nattch != record_shared_attachments(recorder, id))
-        recorder_stop(recorder, "shmat: memory shared with processes that do not descend from this one "
-                                "cannot be recorded yet");
+             info.shm_nattch != record_shared_attachments(recorder, id) +
+                                    (recorder->join ? record_shared_attachments(recorder->join, id) : 0))
+        recorder_stop(recorder, "shmat: memory shared with processes that are not recorded");
     else
         err = effects_add_memory(&recorder->effects, recorder->thread->task, address, size);
     maps_deinit(&maps);

@@ -79,7 +79,7 @@ struct error *record_shared_mapped(struct recorder *recorder, const struct stat 
             continue;
         const struct found found = find_mappings(other, info, offset, size);
         bool shares = (found.any && writable) || found.writable;
-        if (shares && !recorder->join && record_joined_can(recorder, other)) {
+        if (shares && !recorder->join && record_late_can(recorder, other)) {
             recorder->join = other;
             continue;
         }
@@ -87,6 +87,17 @@ struct error *record_shared_mapped(struct recorder *recorder, const struct stat 
             stop_other(other, path, recorder);
         if (found.writable)
             stop_other(recorder, path, other);
+    }
+    return NULL;
+}
+
+struct recorder *record_shared_with(struct recorder *recorder, const struct stat *info) {
+    const struct session *session = recorder->session;
+    for (size_t i = 0; i < session->recorder_count; i++) {
+        struct recorder *other = session->recorders[i];
+        if (is_other(other, recorder) && other->mode == RECORDER_RECORDING &&
+            find_mappings(other, info, 0, UINT64_MAX / 2).any)
+            return other;
     }
     return NULL;
 }
@@ -133,7 +144,11 @@ struct error *record_shared_attached(struct recorder *recorder, uint64_t id) {
         struct recorder *other = session->recorders[i];
         if (!is_other(other, recorder) || other->mode != RECORDER_RECORDING)
             continue;
-        if (record_shared_attachments(other, id))
+        if (!record_shared_attachments(other, id))
+            continue;
+        if (!recorder->join && record_late_can(recorder, other))
+            recorder->join = other;
+        else
             recorder_stop(other, "process %d of the recording attaches the System V segment %llu, too",
                           recorder->thread->process->pid, (unsigned long long)id);
     }

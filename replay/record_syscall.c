@@ -203,12 +203,16 @@ struct error *record_entry(struct recorder *recorder) {
         return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     }
     TRY(record_sysbuf_shape(recorder));
+    bool joins;
+    TRY(record_late_entry_write(recorder, &joins));
+    if (joins)
+        return NULL;
     TRY(save_vectors(recorder));
     const struct syscall_hooks *row_hooks = hooks_of(recorder->thread->row);
     recorder->thread->refused = recorder->thread->row->handler == HANDLER_REFUSE;
     if (row_hooks->entry)
         TRY(row_hooks->entry(recorder));
-    TRY(record_joined_entry_kill(recorder));
+    TRY(record_kill_entry(recorder));
     if (recorder->mode != RECORDER_RECORDING) /* its exit: what was changed for the call is put back */
         return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     if (recorder->thread->refused) {
@@ -350,7 +354,7 @@ static struct error *log_exit(struct recorder *recorder, const struct user_regs_
         TRY(effects_add(&recorder->effects, EFFECT_ORDER, recorder->session->shown++, 0, NULL, 0));
     TRY(recorder_append_syscall(recorder, recorder->thread->call.result, stream));
     TRY(record_thread_begin(recorder));
-    TRY(record_joined_await_kill(recorder));
+    TRY(record_kill_await(recorder));
     if (++recorder->calls_since_check >= CHECK_EVERY && recorder->mode == RECORDER_RECORDING &&
         !record_turn_writes(recorder)) {
         recorder->calls_since_check = 0;
@@ -390,6 +394,6 @@ struct error *record_exit(struct recorder *recorder) {
     TRY(log_exit(recorder, &regs));
     TRY(record_sysbuf_exit(recorder));
     if (recorder->join && recorder->mode == RECORDER_RECORDING)
-        return record_joined_join(recorder, recorder->join);
+        return record_late_join(recorder, recorder->join);
     return record_turn_resume(recorder);
 }

@@ -228,7 +228,7 @@ static struct error *take_turn(struct recorder *recorder) {
     recorder->turn = recorder->thread = thread;
     recorder->turn_since = thread->call_time = clock_now();
     if (thread->enters)
-        TRY(record_joined_enter(recorder));
+        TRY(record_late_enter(recorder));
     if (!thread->has_waiting)
         return go_on(recorder);
     thread->has_waiting = false;

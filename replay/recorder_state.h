@@ -335,21 +335,28 @@ struct error *record_joined_note_end(struct recorder *recorder, struct process *
 struct error *record_joined_gone(struct recorder *recorder, const struct stop *stop);
 /* It stands at the exit of an exec, and others live on: it leaves. Resumes it. */
 struct error *record_joined_leave(struct recorder *recorder);
-/* Can the only thread of `recorder` join the other domain? */
-bool record_joined_can(const struct recorder *recorder, const struct recorder *domain);
-/* recorder->thread, behind its last event, joins the domain; recorder has nobody then. */
-struct error *record_joined_join(struct recorder *recorder, struct recorder *domain);
-/* It has a turn there for the first time: EVENT_JOIN. */
-struct error *record_joined_enter(struct recorder *recorder);
-/* At the entry of a call that may kill others of the domain, and when that has been logged. */
-struct error *record_joined_entry_kill(struct recorder *recorder);
-struct error *record_joined_await_kill(struct recorder *recorder);
 /* Take the process, with its threads, out of the domain and free it. */
 void record_joined_remove(struct recorder *recorder, struct process *process);
 /* It has ended: what is known of it is for recording.json, if that is not what is said of the domain. */
 struct error *record_joined_over(struct recorder *recorder, struct process *process);
 /* It goes its own way: the domain is over when it was the only one. */
 struct error *record_joined_part(struct recorder *recorder, struct process *process);
+
+/* record_late.c: a process joins another domain. */
+/* Can the only thread of `recorder` join the other domain? */
+bool record_late_can(const struct recorder *recorder, const struct recorder *domain);
+/* recorder->thread, behind its last event, joins the domain; recorder has nobody then. */
+struct error *record_late_join(struct recorder *recorder, struct recorder *domain);
+/* At the entry of a call that writes to a file: if another domain has mapped it, the call is put off until
+ * the process has joined that one: *ret_joins. */
+struct error *record_late_entry_write(struct recorder *recorder, bool *ret_joins);
+/* It has a turn there for the first time: EVENT_JOIN. */
+struct error *record_late_enter(struct recorder *recorder);
+
+/* record_kill.c */
+/* At the entry of a call that may kill others of the domain, and when that has been logged. */
+struct error *record_kill_entry(struct recorder *recorder);
+struct error *record_kill_await(struct recorder *recorder);
 
 /* record_domain.c: a process of the domain, with no thread yet. */
 struct error *record_process_new(struct recorder *recorder, pid_t pid, struct process **ret);
@@ -605,7 +612,7 @@ struct error *record_segment(struct recorder *recorder, uint32_t number);
 
 /* The snapshot of a process that joins the domain, recorder->thread's. What has changed in mapped files is in
  * the effects. */
-struct error *record_join_snapshot(struct recorder *recorder);
+struct error *record_late_snapshot(struct recorder *recorder);
 
 /* Files that the process has changed are stored anew by who maps them next: an exec, or a fork's copy. */
 void record_forget_changing(struct recorder *recorder);
@@ -626,6 +633,8 @@ struct error *record_file_written(struct recorder *recorder, const char *path, u
 /* The process maps [offset, offset + size) of a file; writable: shared, and it may write there. */
 struct error *record_shared_mapped(struct recorder *recorder, const struct stat *info, const char *path,
                                    uint64_t offset, uint64_t size, bool writable);
+/* Another domain that has mapped the file, or NULL. */
+struct recorder *record_shared_with(struct recorder *recorder, const struct stat *info);
 /* It has written to a file with a call. */
 struct error *record_shared_written(struct recorder *recorder, const struct stat *info, const char *path,
                                     uint64_t offset, uint64_t size);

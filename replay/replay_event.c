@@ -49,6 +49,8 @@ static struct error *apply(struct replayer *replayer, const struct effect *effec
         return puppet_file_resize(puppet, effect->file, effect->address);
     case EFFECT_REGISTERS:
         return set_registers(replayer, effect);
+    case EFFECT_SEGMENT:
+        return replay_segment(replayer, effect);
     case EFFECT_XSTATE:
         return trace_set_xstate(puppet->task->tid, effect->bytes, effect->size);
     case EFFECT_MAP_FILE:

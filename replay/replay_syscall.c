@@ -126,6 +126,13 @@ static struct error *replay_shmat(struct replayer *replayer, const struct event 
                        (const uint64_t[6]){address, size, (uint64_t)protection}, 0);
 }
 
+struct error *replay_segment(struct replayer *replayer, const struct effect *effect) {
+    uint64_t size, id = effect->file - 1u;
+    memcpy(&size, effect->bytes, sizeof(size));
+    TRY(add_attachment(replayer, id, effect->address, size));
+    return puppet_attach(replayer->puppet, id, effect->address, size);
+}
+
 static struct error *replay_shmdt(struct replayer *replayer, const struct event *event) {
     struct attachment *attachment = find_attachment(replayer, event->syscall.args[0]);
     if (!attachment)

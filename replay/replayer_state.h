@@ -131,6 +131,9 @@ struct error *replay_check_memory(struct replayer *replayer, const struct event 
 struct error *replay_blocked(struct replayer *replayer, const struct event *event);
 struct error *replay_syscall(struct replayer *replayer, const struct event *event);
 
+/* EFFECT_SEGMENT. */
+struct error *replay_segment(struct replayer *replayer, const struct effect *effect);
+
 /* replay_event.c: all other kinds. */
 struct error *replay_event(struct replayer *replayer, const struct event *event);
 

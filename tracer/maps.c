@@ -182,13 +182,13 @@ int mapping_open(pid_t pid, const struct mapping *mapping) {
     struct stat info;
     snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid, (unsigned long long)mapping->start,
              (unsigned long long)mapping->end);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a device, or a fifo put in its place */
     if (fd >= 0)
         return fd;
     const char *const ways[] = {"root", "exe"};
     for (size_t i = 0; i < 2; i++) {
         snprintf(path, sizeof(path), "/proc/%d/%s%s", pid, ways[i], i ? "" : mapping->name);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd >= 0 && fstat(fd, &info) == 0 && info.st_ino == mapping->inode)
             return fd;
         if (fd >= 0)

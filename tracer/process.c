@@ -36,6 +36,10 @@ static void parse_line(const char *line, struct process_status *ret) {
         ret->tracer = (pid_t)strtol(value, NULL, 10);
     else if ((value = value_of(line, "Uid")))
         ret->uid = (uid_t)strtoul(value, NULL, 10);
+    else if ((value = value_of(line, "Threads")))
+        ret->threads = strtoul(value, NULL, 10);
+    else if ((value = value_of(line, "Seccomp")))
+        ret->has_filter = *value == '2';
     else if (value_of(line, "VmSize"))
         ret->has_memory = true;
     else if ((value = value_of(line, "SigCgt")))

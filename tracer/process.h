@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -16,6 +17,8 @@ struct process_status {
     uid_t uid;       /* real */
     bool has_memory; /* kernel threads and zombies have none */
     uint64_t caught, ignored, pending; /* signals, bit signo-1; pending: for this thread */
+    size_t threads;
+    bool has_filter; /* of system calls (seccomp) */
     bool has_shadow_stack;
     pid_t inner_tid; /* in the innermost PID namespace */
     bool is_init;    /* the first process of a PID namespace */

@@ -15,6 +15,7 @@ enum stop_kind {
     STOP_BORN,          /* the first stop of a new task, or the answer to trace_interrupt() */
     STOP_SIGNAL,        /* a signal `signo` is about to be delivered: resume with it, or without */
     STOP_GROUP,         /* job control stopped the process with `signo`: RESUME_LISTEN, or it runs on */
+    STOP_EXITING,       /* about to end, with its memory still there; `message` is its wait status */
     STOP_EXITED,        /* gone: exited with `status` */
     STOP_KILLED,        /* gone: killed by signal `status`; `core` says whether a core was dumped */
     STOP_TICK,          /* no task: the timer of engine_set_tick() fired */

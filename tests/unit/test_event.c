@@ -31,15 +31,17 @@ static uint8_t pool[BYTES_MAX];
 
 static struct effect any_effect(void) {
     struct effect effect = {.kind = EFFECT_MEMORY + below(EFFECT_KIND_END - EFFECT_MEMORY)};
-    bool has_file =
-        effect.kind == EFFECT_FILE || effect.kind == EFFECT_FILE_SIZE || effect.kind == EFFECT_MAP_FILE;
+    bool has_file = effect.kind == EFFECT_FILE || effect.kind == EFFECT_FILE_SIZE ||
+                    effect.kind == EFFECT_MAP_FILE || effect.kind == EFFECT_SEGMENT;
     bool has_address = effect.kind == EFFECT_MEMORY || effect.kind == EFFECT_FILE ||
                        effect.kind == EFFECT_PATCH || effect.kind == EFFECT_FILE_SIZE ||
                        effect.kind == EFFECT_STACK || effect.kind == EFFECT_ORDER ||
-                       effect.kind == EFFECT_ANSWERED;
+                       effect.kind == EFFECT_ANSWERED || effect.kind == EFFECT_SEGMENT;
     if (effect.kind != EFFECT_FILE_SIZE && effect.kind != EFFECT_MAP_FILE && effect.kind != EFFECT_STACK &&
         effect.kind != EFFECT_ORDER && effect.kind != EFFECT_ANSWERED) {
-        effect.size = effect.kind == EFFECT_REGISTERS ? sizeof(struct user_regs_struct) : below(BYTES_MAX);
+        effect.size = effect.kind == EFFECT_REGISTERS ? sizeof(struct user_regs_struct)
+                      : effect.kind == EFFECT_SEGMENT ? sizeof(uint64_t)
+                                                      : below(BYTES_MAX);
         effect.bytes = pool;
     }
     if (has_file)

@@ -1,5 +1,5 @@
-/* A process that shares nothing kills one that computes in shared memory: where it was then is not known, but what it
- * has left there is. */
+/* A process that shares nothing kills one that computes in shared memory: where it was then is not known, but
+ * what it has left there is. */
 /* expect: exit 0 */
 #include "victim.h"
 #include <signal.h>
