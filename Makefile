@@ -36,7 +36,8 @@ LIBRARIES := $(foreach room,$(LIBRARY_ROOMS),$(BUILD)/lib$(room).a)
 ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS))) tracer/sysbuf/blob.c
 ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS))) tracer/sysbuf/shared.h
 TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c tests/victims/*.c tests/victims/*.cc tests/tracing/*.c \
-          tests/tracing/*.cc tests/crash/*.c tests/crash/*.cc tests/crash/*.h)
+          tests/tracing/*.cc tests/crash/*.c tests/crash/*.cc tests/crash/*.h \
+          tests/debug/*.c)
 
 .PHONY: all setup setup-tests demo check bench soak layers lint format help install uninstall clean unit-tests fuzzers
 
@@ -104,8 +105,7 @@ UNIT_trace := test_trace test_summary
 UNIT_dwarf := test_elf test_frame test_location test_cfi test_unwind test_module test_function test_variable test_line \
               test_type test_value test_abi test_calls test_expression
 UNIT_tracer := test_sysbuf test_maps test_syscall test_outputs test_decode test_insn test_vdso test_capability test_displaced \
-               test_trap \
-               test_attach test_code test_plan test_window test_process
+               test_trap test_attach test_code test_plan test_window test_crash test_process
 # The room of a suite (replay, unless it is listed), and the rooms it may be linked with.
 unit_room = $(or $(strip $(foreach room,base config trace dwarf tracer,$(if $(filter $(1),$(UNIT_$(room))),$(room)))),replay)
 BENEATH_base := base

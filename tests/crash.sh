@@ -329,7 +329,8 @@ test_killed() {
     pid=$(awk '/fact pid/ { print $3 }' out)
     kill -9 "$pid"
     wait $reel
-    [ $? = 137 ] || fail "status $?"
+    local status=$?
+    [ $status = 137 ] || fail "status $status"
     is_one_line err || fail "not one line: $(cat err)"
     grep -q 'was killed by SIGKILL.*: nothing could be kept of it' err || fail "$(cat err)"
     reports 0

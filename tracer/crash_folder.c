@@ -218,7 +218,7 @@ static void name_report(struct crash_folder *folder, const struct crash *crash, 
     struct tm parts;
     time_t seconds = (time_t)(crash->time_ns / CLOCK_SECOND);
     size_t i = 0;
-    for (; crash->facts.name[i] && i < 40; i++) {
+    for (; i < 40 && crash->facts.name[i]; i++) {
         unsigned char byte = (unsigned char)crash->facts.name[i];
         name[i] = isalnum(byte) || byte == '.' || byte == '_' || byte == '+' ? (char)byte : '_';
     }

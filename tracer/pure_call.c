@@ -256,6 +256,8 @@ bool pure_call(const struct pure_call *call, uint64_t function, uint64_t *ret) {
     for (int i = 0; i < STEPS_MOST && machine.rip != RETURN_HERE; i++)
         if (!step(&machine))
             return false;
+    if (machine.rip != RETURN_HERE || !(machine.known & 1u << RAX))
+        return false;
     *ret = machine.registers[RAX];
-    return machine.rip == RETURN_HERE && machine.known & 1u << RAX;
+    return true;
 }
