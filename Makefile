@@ -33,8 +33,8 @@ room_sources = $(wildcard $(1)/*.c)
 room_objects = $(patsubst %.c,$(BUILD)/%.o,$(call room_sources,$(1)))
 LIBRARY_ROOMS := $(foreach room,$(filter-out cmd,$(ROOMS)),$(if $(call room_sources,$(room)),$(room)))
 LIBRARIES := $(foreach room,$(LIBRARY_ROOMS),$(BUILD)/lib$(room).a)
-ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS)))
-ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS)))
+ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS))) tracer/sysbuf/blob.c
+ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS))) tracer/sysbuf/shared.h
 TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/patch/*.[ch] tests/patch/programs/* tests/bench/*.c tests/victims/*.c tests/victims/*.cc \
           tests/tracing/*.c tests/tracing/*.cc tests/crash/*.c tests/crash/*.cc tests/crash/*.h tests/debug/*.c)
 
@@ -89,6 +89,26 @@ $(AGENT_BLOB): tracer/agent/blob.c tracer/agent/blob.ld tracer/agent/agent_abi.h
 $(BUILD)/tracer/agent_image.o: CPPFLAGS += -DAGENT_BLOB='"$(AGENT_BLOB)"'
 $(BUILD)/tracer/agent_image.o: $(AGENT_BLOB)
 
+# The code that is put into programs: freestanding, at its address, without what sanitizers and the compiler's own
+# hardening would add (tracer/sysbuf/blob.c).
+BLOB := $(BUILD)/tracer/sysbuf/blob
+BLOB_FLAGS := -std=gnu11 -O2 -g0 -ffreestanding -fno-pic -fno-pie -mgeneral-regs-only -mno-red-zone -fno-stack-protector \
+              -fcf-protection=none -fno-asynchronous-unwind-tables -fno-builtin -fno-tree-loop-distribute-patterns \
+              -Wall -Wextra -Werror
+ifneq ($(findstring clang,$(CC)),)
+BLOB_FLAGS := $(filter-out -fno-tree-loop-distribute-patterns,$(BLOB_FLAGS))
+endif
+
+$(BLOB).bin: tracer/sysbuf/blob.c tracer/sysbuf/shared.h tracer/sysbuf/blob.ld
+	@mkdir -p $(@D)
+	@echo '  CC $@'
+	@$(CC) -I. $(BLOB_FLAGS) -c -o $(BLOB).o $<
+	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-T,tracer/sysbuf/blob.ld -o $(BLOB).elf $(BLOB).o
+	@objcopy -O binary -j .blob $(BLOB).elf $@
+
+$(BUILD)/tracer/sysbuf.o: CPPFLAGS += -DSYSBUF_BLOB='"$(BLOB).bin"'
+$(BUILD)/tracer/sysbuf.o: $(BLOB).bin
+
 # ---- tests ----
 
 # Each suite is linked with the rooms at or beneath its own only: a header that reaches up does not link.
@@ -99,7 +119,7 @@ UNIT_trace := test_trace test_summary
 UNIT_dwarf := test_elf test_frame test_location test_cfi test_unwind test_module test_function test_variable test_line \
               test_type test_value test_abi test_calls test_expression
 UNIT_tracer := test_maps test_syscall test_outputs test_decode test_insn test_vdso test_capability test_displaced test_trap \
-               test_attach test_code test_plan test_window test_crash test_process test_patch test_ring
+               test_attach test_code test_plan test_window test_crash test_process test_patch test_ring test_sysbuf
 # The room of a suite (replay, unless it is listed), and the rooms it may be linked with.
 unit_room = $(or $(strip $(foreach room,base config trace dwarf tracer,$(if $(filter $(1),$(UNIT_$(room))),$(room)))),replay)
 BENEATH_base := base

@@ -11,6 +11,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     const struct verb_option rows[] = {
         {"output", 'o', VERB_VALUE, &options.output},
         {"max-size", 0, VERB_VALUE, &max_size},
+        {"buffer", 0, VERB_FLAG, &options.buffer},
         {"chaos", 0, VERB_FLAG, &options.chaos},
         {"seed", 0, VERB_VALUE, &seed},
         {"check-memory", 0, VERB_FLAG, &options.check_memory},
@@ -40,13 +41,15 @@ static struct error *run(int argc, char **argv, int *ret_status) {
 
 const struct verb verb_record = {
     .name = "record",
-    .arguments = "[-o DIR] [--max-size MB] [--chaos] [--seed N] [--serial] [--check-memory] [--] PROGRAM "
-                 "[ARGUMENT...]",
+    .arguments =
+        "[-o DIR] [--max-size MB] [--buffer] [--chaos] [--seed N] [--serial] [--check-memory] [--] PROGRAM "
+        "[ARGUMENT...]",
     .summary = "run a program and record it",
     .help = "Runs PROGRAM as it would run without reel, and records what it cannot compute for itself.\n"
             "\n"
             "  -o, --output DIR   the recording to make (default: PROGRAM-PID.reel)\n"
             "      --max-size MB  stop recording, not the program, when the recording has this size\n"
+            "      --buffer       let calls that are made often do without a stop of the program\n"
             "      --chaos        schedule threads and processes unkindly, from a random seed\n"
             "      --seed N       the same from this seed\n"
             "      --check-memory keep all writable memory at the end, for `reel replay --check-memory`\n"

@@ -16,6 +16,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
         {"to", 0, VERB_VALUE, &to},
         {"pid", 'p', VERB_VALUE, &who},
         {"all", 'a', VERB_FLAG, &all},
+        {"buffer", 0, VERB_FLAG, &options.buffer},
         {"check-memory", 0, VERB_FLAG, &options.check_memory},
     };
     TRY(verb_options(&verb_replay, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
@@ -43,7 +44,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
 
 const struct verb verb_replay = {
     .name = "replay",
-    .arguments = "[--quiet] [--pid PID | --all] [--to EVENT] [--check-memory] [RECORDING]",
+    .arguments = "[--quiet] [--pid PID | --all] [--to EVENT] [--buffer] [--check-memory] [RECORDING]",
     .summary = "run a recording again, identically",
     .help =
         "Runs RECORDING (default: the newest in the current folder) again. Nothing outside the recording is\n"
@@ -53,6 +54,7 @@ const struct verb verb_replay = {
         "first)\n"
         "  -a, --all          every process, with all output in the order in which it came\n"
         "      --to EVENT     stop after this event (`reel dump` numbers them)\n"
+        "      --buffer       answer calls that are made often without a stop\n"
         "      --check-memory compare all writable memory at the end (needs `reel record --check-memory`)\n"
         "  -q, --quiet        do not show the program's output, say nothing but failures\n"
         "  -v, --verbose      say more\n"

@@ -1,6 +1,8 @@
 /* record_domain: the stops of one domain's tasks, and its log. */
 #include "replay/recorder_state.h"
 
+#include "replay/record_sysbuf.h"
+
 #include "base/say.h"
 #include "replay/written.h"
 
@@ -36,6 +38,7 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
     recorder->mode = RECORDER_PASSING;
+    record_sysbuf_stop(recorder);
     struct thread *current = recorder->thread;
     for (struct thread *thread = recorder->threads; thread; thread = thread->next) {
         error_free(record_add_sharer(recorder->session, thread->tid,
@@ -315,6 +318,7 @@ static struct error *on_stop(struct recorder *recorder, const struct stop *stop)
         return on_syscall_exit(recorder);
     case STOP_EXEC:
         task_memory_reset(stop->task);
+        record_sysbuf_drop(recorder->thread->process);
         recorder->thread->phase = PHASE_EXEC;
         return task_resume(stop->task, RESUME_SYSCALL, 0);
     case STOP_NEW_TASK:
@@ -356,9 +360,14 @@ struct error *record_domain_deal(struct recorder *recorder, const struct stop *s
 struct error *record_domain_stop(struct recorder *recorder, const struct stop *stop) {
     if (recorder->thread == recorder->turn && stop->kind != STOP_EXITED && stop->kind != STOP_KILLED)
         recorder->ending = NULL; /* a signal that should have been fatal was not: to init */
+    TRY(record_sysbuf_drain(recorder));
+    if (recorder->mode != RECORDER_RECORDING) /* that was not possible */
+        return record_pass(recorder->session, stop, recorder->thread);
     if (record_turn_arrived(recorder, stop))
         TRY(record_domain_deal(recorder, stop));
-    return record_turn_next(recorder);
+    TRY(record_turn_next(recorder));
+    record_sysbuf_update(recorder);
+    return NULL;
 }
 
 static struct error *signal_ticks(struct recorder *recorder) {
@@ -371,6 +380,7 @@ struct error *record_domain_tick(struct recorder *recorder) {
     uint64_t now = clock_now();
     if (recorder->mode != RECORDER_RECORDING || !recorder->log)
         return NULL;
+    record_sysbuf_update(recorder);
     if (now - recorder->flushed < FLUSH_INTERVAL)
         return signal_ticks(recorder);
     recorder->flushed = now;
@@ -400,6 +410,7 @@ struct error *record_process_new(struct recorder *recorder, pid_t pid, struct pr
 
 void record_process_free(struct process *process) {
     insn_sites_deinit(&process->sites);
+    record_sysbuf_drop(process);
     recording_process_deinit(&process->own);
     free(process->at_exit);
     free(process);

@@ -14,6 +14,7 @@
  *
  * Exec: the memory is shared no more. The process leaves for a domain of its own: EVENT_LEFT. */
 #include "replay/record_hooks.h"
+#include "replay/record_sysbuf.h"
 
 #include "base/say.h"
 #include "tracer/maps.h"
@@ -38,6 +39,8 @@ static struct error *add_process(struct recorder *recorder, struct task *task, s
     struct process *process;
     TRY(record_process_new(recorder, task->tid, &process));
     struct error *err = record_tree_copy(parent, process);
+    if (!err)
+        err = record_sysbuf_fork(recorder, task->tid, process);
     if (!err)
         err = record_thread_new(recorder, process, task, &process->leader);
     if (err) {
@@ -210,7 +213,7 @@ static struct error *tell(struct recorder *recorder, struct process *gone, struc
     struct maps maps;
     struct event event = {.kind = EVENT_MEMORY};
     effects_clear(&recorder->effects);
-    TRY(maps_read(living->task->tid, &maps));
+    TRY(record_sysbuf_maps_of(living->process, living->task->tid, &maps));
     struct error *err = gone->lost ? add_all(recorder, &maps, living->task)
                                    : add_effects(recorder, gone, &maps, living->task);
     maps_deinit(&maps);

@@ -4,6 +4,7 @@
  * Its own log ends; a snapshot of it is taken when nobody runs in the domain, and stands in the log there. It
  * has one thread: a snapshot tells of one. */
 #include "replay/record_hooks.h"
+#include "replay/record_sysbuf.h"
 
 #include "tracer/maps.h"
 
@@ -97,6 +98,7 @@ struct error *record_late_join(struct recorder *recorder, struct recorder *domai
     struct thread *thread = recorder->thread;
     struct event event = {.kind = EVENT_JOINED};
     event.left.number = domain->info.domain;
+    record_sysbuf_stop(recorder); /* a snapshot of it follows */
     effects_clear(&recorder->effects);
     TRY(recorder_append(recorder, &event));
     record_close(recorder);

@@ -1,10 +1,12 @@
 /* record_map: what the recorder does about memory that is mapped: files into the store, snapshots, and mapped
  * files that change. record_code.c deals with what is in mapped code. */
+#include "replay/record_sysbuf.h"
 #include "replay/recorder_state.h"
 
 #include "replay/puppet.h"
 #include "replay/snapshot.h"
 #include "tracer/maps.h"
+#include "tracer/sysbuf.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,6 +61,7 @@ static struct error *note_mapped(struct recorder *recorder, const struct stat *i
     if (!mapped)
         return &error_no_memory;
     recorder->mapped = mapped;
+    record_sysbuf_mapped(recorder->session);
     *ret = &mapped[recorder->mapped_count++];
     **ret = (struct mapped_file){.device = info->st_dev,
                                  .inode = info->st_ino,
@@ -360,7 +363,7 @@ static bool may_become_writable(const struct recorder *recorder, const struct ma
 struct error *record_has_shared_memory(struct recorder *recorder, bool *ret) {
     struct maps maps;
     *ret = false;
-    TRY(maps_read(record_tid(recorder), &maps));
+    TRY(record_sysbuf_maps(recorder, &maps));
     for (size_t i = 0; i < maps.count; i++)
         if (maps.mappings[i].shared &&
             (maps.mappings[i].protection & PROT_WRITE || may_become_writable(recorder, &maps.mappings[i])))
@@ -451,6 +454,10 @@ static struct error *snapshot_mappings(struct recorder *recorder, struct snapsho
         if (mapping->start < PUPPET_STUB + PUPPET_STUB_SIZE && mapping->end > PUPPET_STUB)
             return error_new(ERROR_UNSUPPORTED, "the program is mapped at 0x%llx, which replay needs",
                              (unsigned long long)mapping->start);
+        if (recorder->session->options->buffer && mapping->start < SYSBUF_END && mapping->end > SYSBUF_START)
+            return error_hint(error_new(ERROR_UNSUPPORTED, "the program is mapped at 0x%llx, which reel uses",
+                                        (unsigned long long)mapping->start),
+                              "record it with --no-buffer");
         struct snapshot_mapping wanted = {.start = mapping->start,
                                           .end = mapping->end,
                                           .protection = mapping->protection,
@@ -487,7 +494,7 @@ static struct error *check_program(struct recorder *recorder) {
 
 /* The kernel closes /proc for programs that may be executed and not read, but not to root. */
 static struct error *read_maps(struct recorder *recorder, struct maps *ret) {
-    struct error *err = maps_read(record_tid(recorder), ret);
+    struct error *err = record_sysbuf_maps(recorder, ret);
     if (!error_is(err, ERROR_SYSTEM) || err->errnum != EACCES)
         return err;
     error_free(err);
@@ -652,7 +659,7 @@ struct error *record_check(struct recorder *recorder) {
     struct memory_range piece;
     struct user_regs_struct regs;
     TRY(trace_get_registers(recorder->thread->task->tid, &regs));
-    TRY(maps_read(record_tid(recorder), &maps));
+    TRY(record_sysbuf_maps(recorder, &maps));
     const struct mapping *stack = maps_find(&maps, regs.rsp);
     struct error *err = NULL;
     if (stack && stack->protection & PROT_WRITE)
@@ -675,7 +682,7 @@ struct error *record_end_memory(struct recorder *recorder) {
     struct image image;
     if (!recorder->session->options->check_memory || recorder->mode != RECORDER_RECORDING)
         return NULL;
-    TRY(image_take(recorder->thread->task, 0, 0, &image));
+    TRY(record_sysbuf_image(recorder, &image));
     struct error *err = keep_image(recorder, &image);
     image_deinit(&image);
     return err;

@@ -6,6 +6,7 @@
  * costs too much where an instruction was interrupted in the middle of itself (rep movs): that is run to its
  * end. What may not be stepped over: system calls, what raises a signal or is trapped, what the trap flag
  * shows in. */
+#include "replay/record_sysbuf.h"
 #include "replay/recorder_state.h"
 
 #include "tracer/step.h"
@@ -34,12 +35,13 @@ struct place {
 };
 
 /* The code around, as far as it is there. False: not even that of the place. */
-static bool read_place(struct task *task, uint64_t rip, struct place *ret) {
+static bool read_place(struct recorder *recorder, uint64_t rip, struct place *ret) {
     ret->start = rip - CODE_AROUND;
-    ret->size = rip >= CODE_AROUND ? task_read(task, ret->start, ret->code, sizeof(ret->code)) : 0;
+    ret->size =
+        rip >= CODE_AROUND ? record_sysbuf_read_code(recorder, ret->start, ret->code, sizeof(ret->code)) : 0;
     if (ret->size <= CODE_AROUND) { /* at the beginning of its mapping */
         ret->start = rip;
-        ret->size = task_read(task, rip, ret->code, CODE_AROUND);
+        ret->size = record_sysbuf_read_code(recorder, rip, ret->code, CODE_AROUND);
     }
     ret->at = ret->code + (rip - ret->start);
     ret->left = ret->size - (rip - ret->start);
@@ -94,7 +96,7 @@ struct error *record_settle(struct recorder *recorder, bool moving, bool *ret_se
         struct user_regs_struct regs;
         size_t length = 0;
         TRY(trace_get_registers(task->tid, &regs));
-        if (!read_place(task, regs.rip, &place))
+        if (!read_place(recorder, regs.rip, &place))
             break;
         enum step_kind kind = step_classify(place.at, place.left, &length);
         bool enough = kind != STEP_REPEATS && (steps || !moving);
@@ -128,14 +130,16 @@ static bool is_locked(const uint8_t *bytes, size_t size) {
     return false;
 }
 
-static struct error *wander(struct task *task, unsigned steps, struct chaos *chaos, bool *ret_settled) {
+static struct error *wander(struct recorder *recorder, unsigned steps, struct chaos *chaos,
+                            bool *ret_settled) {
+    struct task *task = recorder->thread->task;
     bool done = true, left = false;
     while (!left) {
         struct user_regs_struct regs;
         uint8_t code[INSTRUCTION_MOST];
         size_t length = 0;
         TRY(trace_get_registers(task->tid, &regs));
-        size_t size = task_read(task, regs.rip, code, sizeof(code));
+        size_t size = record_sysbuf_read_code(recorder, regs.rip, code, sizeof(code));
         enum step_kind kind = step_classify(code, size, &length);
         if (kind == STEP_NEVER)
             return NULL;
@@ -156,7 +160,7 @@ struct error *record_wander(struct recorder *recorder, unsigned steps, struct ch
     bool can_step;
     *ret_settled = false;
     TRY(prepare(recorder, &mask, &can_step));
-    return can_step ? restore(task, mask, wander(task, steps, chaos, ret_settled)) : NULL;
+    return can_step ? restore(task, mask, wander(recorder, steps, chaos, ret_settled)) : NULL;
 }
 
 /* ---- its description ---- */
@@ -169,7 +173,7 @@ struct error *record_take_point(struct recorder *recorder) {
     budget = budget < HASHED_LEAST ? HASHED_LEAST : budget > HASHED_MOST ? HASHED_MOST : budget;
     if (!recorder->point && !(recorder->point = calloc(1, sizeof(*recorder->point))))
         return &error_no_memory;
-    TRY(maps_read(thread->task->tid, &maps));
+    TRY(record_sysbuf_maps(recorder, &maps));
     struct error *err = record_turn_leave_out(recorder, &maps);
     if (!err)
         err = point_take(thread->task, &maps, recorder->process_count > 1, budget,

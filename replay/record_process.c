@@ -1,5 +1,6 @@
 /* record_process: calls that make and end processes, and those that change what the processor does. */
 #include "replay/record_hooks.h"
+#include "replay/record_sysbuf.h"
 
 #include "base/say.h"
 #include "tracer/maps.h"
@@ -51,12 +52,14 @@ struct error *record_entry_clone(struct recorder *recorder) {
                       "the program starts a process that shares its memory, which cannot be recorded yet");
         return NULL;
     }
+    if (flags & CLONE_VM)
+        record_sysbuf_pause(recorder, true);
     if (flags & CLONE_VM) { /* vfork: the child will write to this very memory */
         recorder->thread->before = calloc(1, sizeof(*recorder->thread->before));
         if (!recorder->thread->before)
             return &error_no_memory;
         TRY(maps_read(record_tid(recorder), &recorder->thread->maps_before));
-        return image_take(recorder->thread->task, 0, 0, recorder->thread->before);
+        return record_sysbuf_image(recorder, recorder->thread->before);
     }
     TRY(record_has_shared_memory(recorder, &recorder->thread->joins));
     if (recorder->thread->joins && flags & CLONE_VFORK) /* the domain would wait for the child */
@@ -100,6 +103,7 @@ static struct error *check_same_maps(struct recorder *recorder) {
 }
 
 struct error *record_exit_clone(struct recorder *recorder) {
+    record_sysbuf_pause(recorder, false);
     if (!recorder->thread->before)
         return NULL;
     struct image after;
@@ -108,7 +112,7 @@ struct error *record_exit_clone(struct recorder *recorder) {
         record_drop_before(recorder);
         return NULL;
     }
-    struct error *err = image_take(recorder->thread->task, 0, 0, &after);
+    struct error *err = record_sysbuf_image(recorder, &after);
     if (!err) {
         err = image_compare(recorder->thread->before, &after, add_difference, recorder);
         image_deinit(&after);
@@ -126,7 +130,7 @@ struct error *record_entry_execve(struct recorder *recorder) {
     if (!recorder->session->options->check_memory)
         return NULL;
     recorder->thread->before = calloc(1, sizeof(*recorder->thread->before));
-    return recorder->thread->before ? image_take(recorder->thread->task, 0, 0, recorder->thread->before)
+    return recorder->thread->before ? record_sysbuf_image(recorder, recorder->thread->before)
                                     : &error_no_memory;
 }
 

@@ -10,6 +10,7 @@
  *
  * The handler's frame, written by the kernel, is logged with the registers at the handler's first
  * instruction. */
+#include "replay/record_sysbuf.h"
 #include "replay/recorder_state.h"
 
 #include "base/say.h"
@@ -31,6 +32,8 @@
 
 /* First real-time signal as the kernel numbers them; libc keeps two for itself. */
 #define SIGRTMIN_KERNEL 32
+
+static struct error *undo_forced_signal(struct recorder *recorder, uint64_t rsp);
 
 static uint64_t signal_bit(int signo) {
     return 1ull << (signo - 1);
@@ -300,7 +303,7 @@ static struct error *deliver_at_point(struct recorder *recorder, bool moving) {
 static struct error *deliver_here(struct recorder *recorder, const siginfo_t *info,
                                   const struct user_regs_struct *regs, bool fatal) {
     uint8_t code[16];
-    size_t length, size = task_read(recorder->thread->task, regs->rip, code, sizeof(code));
+    size_t length, size = record_sysbuf_read_code(recorder, regs->rip, code, sizeof(code));
     if (step_classify(code, size, &length) == STEP_REPEATS) {
         if (!fatal)
             recorder_stop(recorder, "more than %d signals came between two system calls", DEFERRED_MAX);
@@ -311,19 +314,24 @@ static struct error *deliver_here(struct recorder *recorder, const siginfo_t *in
 }
 
 static struct error *record_asynchronous(struct recorder *recorder, const siginfo_t *info,
-                                         const struct user_regs_struct *regs) {
+                                         struct user_regs_struct *regs) {
     struct thread *thread = recorder->thread;
     enum disposition disposition;
+    enum sysbuf_stand stand;
+    TRY(record_sysbuf_stand(recorder, regs, &stand));
     bool full, still = registers_compare(regs, &thread->last) == REGISTER_COUNT;
     if (still && thread->last_is_call && !thread->deferred_count)
         return deliver(recorder, info, SIGNAL_AFTER_EVENT, regs);
     TRY(find_disposition(recorder, info->si_signo, &disposition));
+    if (stand != SYSBUF_STANDS_OUTSIDE &&
+        (disposition == DISPOSITION_FATAL || disposition == DISPOSITION_HANDLED))
+        return defer(recorder, info);
     if (disposition == DISPOSITION_FATAL)
         return deliver_here(recorder, info, regs, true);
     bool stops = disposition == DISPOSITION_STOPS && recorder->thread_count > 1;
     if (disposition != DISPOSITION_HANDLED && !stops) /* nothing that replay would see */
         return task_resume(thread->task, RESUME_CONT, info->si_signo);
-    if (!still && clock_now() - thread->call_time < PATIENCE)
+    if (stand != SYSBUF_STANDS_OUTSIDE || (!still && clock_now() - thread->call_time < PATIENCE))
         return defer(recorder, info);
     keep(thread, info, &full);
     return full ? deliver_here(recorder, info, regs, false) : deliver_at_point(recorder, false);
@@ -331,8 +339,16 @@ static struct error *record_asynchronous(struct recorder *recorder, const siginf
 
 struct error *record_interrupted(struct recorder *recorder) {
     size_t index;
+    struct user_regs_struct regs;
+    enum sysbuf_stand stand;
     recorder->thread->interrupted = false;
+    TRY(trace_get_registers(recorder->thread->task->tid, &regs));
+    TRY(record_sysbuf_stand(recorder, &regs, &stand));
+    if (stand == SYSBUF_STANDS_INSIDE) /* its next call stops */
+        return task_resume(recorder->thread->task, RESUME_CONT, 0);
     TRY(first_deliverable(recorder, &index));
+    if (stand == SYSBUF_STANDS_BEHIND && index < recorder->thread->deferred_count)
+        return task_resume(recorder->thread->task, RESUME_CONT, 0);
     return index < recorder->thread->deferred_count ? deliver_at_point(recorder, true)
                                                     : record_turn_preempt(recorder);
 }
@@ -375,6 +391,13 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
     TRY(trace_get_registers(recorder->thread->task->tid, &regs));
     if (recorder->thread->phase == PHASE_INJECTING && info.si_signo == recorder->thread->delivering.si_signo)
         return is_injected(&info) ? record_injected_signal(recorder, &regs) : defer(recorder, &info);
+    if (info.si_signo == SIGILL && info.si_code > 0) {
+        TRY(record_sysbuf_trapped(recorder, &regs, &imitated));
+        if (imitated) {
+            TRY(undo_forced_signal(recorder, regs.rsp));
+            return task_resume(recorder->thread->task, RESUME_CONT, 0);
+        }
+    }
     if (info.si_signo == SIGILL)
         TRY(record_instruction(recorder, recorder->thread->task, &recorder->thread->process->sites,
                                &imitated));

@@ -5,6 +5,7 @@
  * outputs are logged. The rows below are for the others: an `entry` that may change or refuse the call before
  * it runs, an `exit` that adds effects. */
 #include "replay/record_hooks.h"
+#include "replay/record_sysbuf.h"
 
 #include "base/say.h"
 
@@ -172,6 +173,7 @@ struct error *record_note_entry(struct recorder *recorder, bool *ret_foreign) {
     struct thread *thread = recorder->thread;
     thread->in_call = thread->refused = thread->granted = thread->trapped = false;
     TRY(trace_get_registers(thread->task->tid, &thread->entry));
+    TRY(record_sysbuf_entry(recorder, &thread->entry));
     note_call(recorder);
     thread->row = syscall_find(thread->call.number);
     return find_foreign(recorder, ret_foreign);
@@ -184,18 +186,23 @@ struct error *record_entry(struct recorder *recorder) {
     recorder->thread->clone_flags = 0;
     recorder->join = NULL;
     recorder->thread->joins = false;
+    TRY(record_note_entry(recorder, &foreign));
+    bool filtered;
+    TRY(record_sysbuf_filtered(recorder, &filtered));
+    if (filtered)
+        return task_resume(recorder->thread->task, RESUME_CONT, 0);
     if (recorder->thread->deferred_count) {
         bool injected;
         TRY(record_inject(recorder, &injected));
         if (injected)
             return NULL;
     }
-    TRY(record_note_entry(recorder, &foreign));
     if (foreign)
         return task_resume(recorder->thread->task, RESUME_CONT, 0);
     if (!recorder->thread->row) { /* not in the table: it may still answer ENOSYS, which is no harm */
         return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     }
+    TRY(record_sysbuf_shape(recorder));
     bool joins;
     TRY(record_late_entry_write(recorder, &joins));
     if (joins)
@@ -331,20 +338,15 @@ struct error *record_finish_call(struct recorder *recorder) {
                : NULL;
 }
 
-struct error *record_exit(struct recorder *recorder) {
-    struct user_regs_struct regs;
+/* The current call has returned and left these registers: log it. */
+static struct error *log_exit(struct recorder *recorder, const struct user_regs_struct *regs) {
     recorder->thread->in_call = false;
     recorder->thread->blocked = false;
-    TRY(record_untraced_exit(recorder->session, recorder->thread->task));
-    TRY(trace_get_registers(recorder->thread->task->tid, &regs));
-    if (recorder->thread->refused) {
-        regs.rax = refusal(recorder);
-        TRY(trace_set_registers(recorder->thread->task->tid, &regs));
-    }
-    recorder->thread->call.result = (int64_t)regs.rax;
+    recorder->thread->call.result = (int64_t)regs->rax;
     if (recorder->thread->call.number == SYS_set_tid_address)
         recorder->thread->clear_tid = recorder->thread->call.args[0];
     effects_clear(&recorder->effects);
+    TRY(record_sysbuf_hide(recorder));
     if (!must_stop(recorder))
         TRY(gather(recorder));
     enum event_stream stream = record_output_stream(recorder);
@@ -358,12 +360,39 @@ struct error *record_exit(struct recorder *recorder) {
         recorder->calls_since_check = 0;
         TRY(record_check(recorder));
     }
-    recorder->thread->last = regs;
+    recorder->thread->last = *regs;
     recorder->thread->last_is_call =
         !recorder->thread->row || recorder->thread->row->handler != HANDLER_SIGRETURN;
     recorder->thread->last_time = clock_now();
     if (recorder->thread->last_is_call)
         recorder->thread->call_time = recorder->thread->last_time;
+    return NULL;
+}
+
+struct error *record_taken(struct recorder *recorder, const struct user_regs_struct *entry,
+                           const struct user_regs_struct *regs) {
+    struct thread *thread = recorder->thread;
+    thread->refused = thread->granted = thread->trapped = thread->joins = false;
+    recorder->join = NULL;
+    thread->entry = *entry;
+    note_call(recorder);
+    thread->row = syscall_find(thread->call.number);
+    thread->clone_flags = 0;
+    thread->vectors.count = 0;
+    buffer_clear(&thread->vector_bytes);
+    return log_exit(recorder, regs);
+}
+
+struct error *record_exit(struct recorder *recorder) {
+    struct user_regs_struct regs;
+    TRY(record_untraced_exit(recorder->session, recorder->thread->task));
+    TRY(trace_get_registers(recorder->thread->task->tid, &regs));
+    if (recorder->thread->refused) {
+        regs.rax = refusal(recorder);
+        TRY(trace_set_registers(recorder->thread->task->tid, &regs));
+    }
+    TRY(log_exit(recorder, &regs));
+    TRY(record_sysbuf_exit(recorder));
     if (recorder->join && recorder->mode == RECORDER_RECORDING)
         return record_late_join(recorder, recorder->join);
     return record_turn_resume(recorder);

@@ -6,6 +6,7 @@
  * What is executed is recorded from the exit stop of that execve on.
  *
  * The stop that tells of a child and the child's own first stop come in any order. */
+#include "replay/record_sysbuf.h"
 #include "replay/recorder_state.h"
 
 #include "base/say.h"
@@ -104,6 +105,8 @@ struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
     if (!engine_traces(&session->engine, tid)) /* it is gone already */
         return NULL;
     TRY(record_clone_flags(recorder, &flags));
+    if (!(flags & CLONE_VM) && session->full)
+        TRY(record_sysbuf_fork(recorder, tid, NULL));
     if (flags & CLONE_VM || session->full) {
         TRY(record_add_sharer(session, tid, &recorder->thread->process->sites));
         struct sharer *sharer = record_find_sharer(session, tid);
@@ -121,6 +124,7 @@ struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
     TRY(record_inherit_affinity(recorder->thread, child->thread));
     child->thread->clear_tid = record_clear_tid(recorder);
     record_forget_changing(recorder);
+    TRY(record_sysbuf_fork(recorder, tid, child->thread->process));
     return record_tree_copy(recorder->thread->process, child->thread->process);
 }
 

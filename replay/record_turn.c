@@ -16,6 +16,8 @@
  */
 #include "replay/recorder_state.h"
 
+#include "replay/record_sysbuf.h"
+
 #include "tracer/process.h"
 
 #include <sched.h>
@@ -123,6 +125,7 @@ static struct error *go_on(struct recorder *recorder) {
     bool may_end = recorder->mode == RECORDER_RECORDING && recorder->ready && !thread->deferred_count &&
                    !is_restarting(thread) && !thread->trapped;
     unsigned steps = may_end ? record_chaos_steps(recorder) : 0;
+    TRY(record_sysbuf_go(recorder));
     return steps ? end_turn_here(recorder, steps) : task_resume(thread->task, RESUME_CONT, 0);
 }
 

@@ -1,8 +1,10 @@
 #include "replay/recorder.h"
 
 #include "base/say.h"
+#include "replay/record_sysbuf.h"
 #include "replay/recorder_state.h"
 #include "tracer/launch.h"
+#include "tracer/sysbuf.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -263,6 +265,8 @@ static struct error *start(struct session *session) {
     launch_raise_files(); /* each process needs a few */
     launch_save_signals();
     record_prepare_signals();
+    if (session->options->buffer)
+        launch_let_pass(SYSBUF_PASSED);
     TRY(launch(&session->engine, session->options->argv, true, &task));
     struct error *err = begin(session, task);
     if (err) {

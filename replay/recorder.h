@@ -14,6 +14,7 @@ struct recorder_options {
     const char *output; /* directory to make, or NULL: PROGRAM-PID.reel in the current folder */
     uint64_t max_size;  /* bytes of the recording, 0: no limit */
     bool serial;        /* all processes share one processor */
+    bool buffer;        /* calls may do without stops */
     bool chaos;         /* vary the schedule, from chaos_seed */
     uint64_t chaos_seed;
     bool check_memory; /* keep all writable memory at the end of each segment */

@@ -23,6 +23,7 @@
 
 struct code_cache;
 struct places;
+struct process_sysbuf;
 
 enum recorder_mode {
     RECORDER_RECORDING, /* every stop of the task becomes events */
@@ -112,6 +113,7 @@ struct session {
     size_t newborn_count;
     struct untraced *untraced; /* calls that are being made; owned */
     size_t untraced_count;
+    bool filtered;           /* a filter of some program judges its calls: see record_sysbuf.c */
     uint64_t shown;          /* outputs of all processes so far, see EFFECT_ORDER */
     bool full;               /* nothing more can be written: no further process is recorded */
     struct places *places;   /* record_place.c */
@@ -152,9 +154,10 @@ struct process {
     uint64_t vdso_syscall; /* address of a syscall instruction in the program, for injected calls */
 #define KNOWN_CALLS 64
     uint64_t
-        known_calls[KNOWN_CALLS]; /* rip behind syscall instructions that were seen to be such, by hash */
-    uint64_t check_cursor;        /* where the next memory check continues */
-    uint64_t point_cursor;        /* where the hash of the next point continues */
+        known_calls[KNOWN_CALLS];  /* rip behind syscall instructions that were seen to be such, by hash */
+    uint64_t check_cursor;         /* where the next memory check continues */
+    uint64_t point_cursor;         /* where the hash of the next point continues */
+    struct process_sysbuf *sysbuf; /* record_sysbuf.c: calls that do not stop; owned, NULL */
 };
 
 /* A recorded task, and the call that it entered last. */
@@ -524,6 +527,9 @@ struct error *recorder_cause(const struct recorder *recorder, struct error *err)
 /* record_syscall.c: the task stands at the entry / exit of a call. Both resume it. */
 struct error *record_entry(struct recorder *recorder);
 struct error *record_exit(struct recorder *recorder);
+/* Log a call that was made without these stops, from its registers at the entry and now. It stays stopped. */
+struct error *record_taken(struct recorder *recorder, const struct user_regs_struct *entry,
+                           const struct user_regs_struct *regs);
 /* The exit of a call that was under way when the recording stopped: undo what the entry has changed. */
 struct error *record_finish_call(struct recorder *recorder);
 /* record_output.c: which of reel's outputs the current call has written to. */

@@ -1,5 +1,6 @@
 /* replay_event: signals, trapped instructions, checks, and the effects of all events. record_signal.c is the
  * twin. */
+#include "replay/replay_sysbuf.h"
 #include "replay/replayer_state.h"
 
 #include "base/say.h"
@@ -37,8 +38,10 @@ static struct error *write_memory(struct puppet *puppet, const struct effect *ef
 static struct error *apply(struct replayer *replayer, const struct effect *effect) {
     struct puppet *puppet = replayer->puppet;
     switch (effect->kind) {
-    case EFFECT_MEMORY:
     case EFFECT_PATCH:
+        TRY(replay_sysbuf_shape(replayer, effect->address, effect->size));
+        return write_memory(puppet, effect);
+    case EFFECT_MEMORY:
         return write_memory(puppet, effect);
     case EFFECT_FILE:
         return puppet_file_write(puppet, effect->file, effect->address, effect->bytes, effect->size);
@@ -167,7 +170,7 @@ struct error *replay_check_memory(struct replayer *replayer, const struct event 
     recording_member_name(replayer->tape.segment, replayer->process->number, "memory", name);
     TRY(image_read(replayer->tape.recording.domainfd, name, &recorded));
     struct error *err =
-        image_take(replayer->puppet->task, PUPPET_STUB, PUPPET_STUB + PUPPET_STUB_SIZE, &replayed);
+        image_take(replayer->puppet->task, PUPPET_STUB, replay_sysbuf_end(replayer), &replayed);
     if (!err) {
         /* a call that will be restarted has changed the registers already */
         if (replayer->restarting)
@@ -192,6 +195,7 @@ struct error *replay_begin_segment(struct replayer *replayer) {
     char name[32];
     int32_t tid;
     replay_drop_checkpoints(replayer);
+    replay_sysbuf_reset(replayer);
     matcher_forget(replayer->matcher);
     TRY(replay_process_first(replayer));
     for (size_t i = 0; i < replayer->tape.file_count; i++) {

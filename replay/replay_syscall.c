@@ -3,6 +3,7 @@
  * Every call is answered from the log: result into rax, outputs into memory. The rows below are those that
  * also shape the address space, which is done in the puppet at the recorded addresses, or change registers by
  * themselves. */
+#include "replay/replay_sysbuf.h"
 #include "replay/replayer_state.h"
 
 #include "base/say.h"
@@ -176,6 +177,34 @@ static syscall_replay *const actions[] = {
     [HANDLER_SETRLIMIT] = replay_setrlimit,
 };
 
+/* The action is going to change this memory. */
+static struct error *prepare(struct replayer *replayer, const struct event *event) {
+    const uint64_t *args = event->syscall.args;
+    const struct puppet *puppet = replayer->puppet;
+    uint64_t result = (uint64_t)event->syscall.result;
+    TRY(replay_leave_point(replayer));
+    switch (syscall_find(event->syscall.number)->handler) {
+    case HANDLER_MMAP:
+        return replay_sysbuf_shape(replayer, result, args[1]);
+    case HANDLER_MUNMAP:
+    case HANDLER_MPROTECT:
+    case HANDLER_MADVISE:
+        return replay_sysbuf_shape(replayer, args[0], args[1]);
+    case HANDLER_MREMAP:
+        TRY(replay_sysbuf_shape(replayer, args[0], args[1]));
+        return replay_sysbuf_shape(replayer, result, args[2]);
+    case HANDLER_BRK:
+        return result > puppet->brk_end
+                   ? replay_sysbuf_shape(replayer, puppet->brk_end, result - puppet->brk_end)
+                   : NULL;
+    case HANDLER_SHMAT: /* who knows how large */
+    case HANDLER_SETRLIMIT:
+        return replay_sysbuf_shape(replayer, 0, UINT64_MAX / 2);
+    default:
+        return NULL;
+    }
+}
+
 /* ---- checks ---- */
 
 static struct error *check_call(struct replayer *replayer, const struct event *event) {
@@ -327,7 +356,7 @@ struct error *replay_syscall(struct replayer *replayer, const struct event *even
     bool failed = syscall_failed(event->syscall.result);
     if (row && (!failed || fails_partly(row, event)) && row->handler < sizeof(actions) / sizeof(actions[0]) &&
         actions[row->handler]) {
-        TRY(replay_leave_point(replayer));
+        TRY(prepare(replayer, event));
         TRY(actions[row->handler](replayer, event));
     }
     TRY(replay_effects(replayer, event));

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/say.h"
+#include "replay/replay_sysbuf.h"
 #include "replay/replayer_state.h"
 #include "tracer/engine.h"
 #include "tracer/maps.h"
@@ -95,11 +96,18 @@ static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
         replayer->puppet->alive = false;
         return error_new(ERROR_OTHER, "puppet: was killed (signal %d) by somebody else", ret->status);
     }
-    return trace_get_registers(tid, &replayer->regs);
+    TRY(trace_get_registers(tid, &replayer->regs));
+    return replay_sysbuf_stopped(replayer);
 }
 
 struct error *replay_run(void *context, enum resume how, struct stop *ret) {
     struct replayer *replayer = context;
+    if (replayer->has_stop) {
+        replayer->has_stop = false;
+        *ret = replayer->stop;
+        return NULL;
+    }
+    TRY(replay_sysbuf_resume(replayer));
     TRY(task_resume(replayer->puppet->task, how, 0));
     return wait_stop(replayer, ret);
 }
@@ -169,9 +177,10 @@ static bool shows(const struct event *event, uint64_t order) {
 /* One event. *ret_shown: it has shown output number `order`. */
 static struct error *run_event(struct replayer *replayer, uint64_t order, bool *ret_shown) {
     struct event event;
-    bool more;
+    bool more, taken;
     TRY(tape_next(&replayer->tape, &event, &more));
     if (!more) {
+        TRY(replay_sysbuf_finish(replayer, NULL));
         if (!replayer->hidden)
             say_always(
                 "%sthe recording ends here, after event %llu: the recorder was killed, or is still at work",
@@ -179,7 +188,12 @@ static struct error *run_event(struct replayer *replayer, uint64_t order, bool *
         replayer->over = true;
         return NULL;
     }
+    TRY(replay_sysbuf_take(replayer, &event, &taken));
+    if (taken)
+        return NULL;
+    TRY(replay_sysbuf_finish(replayer, &event));
     TRY(replay_event(replayer, &event));
+    TRY(replay_sysbuf_met(replayer, &event));
     TRY(observe(replayer, &event));
     TRY(replay_process_sweep(replayer));
     replay_point_passed_event(replayer, &event);
@@ -289,6 +303,7 @@ void replayer_close(struct replayer *replayer) {
         return;
     replay_processes_deinit(replayer);
     replay_points_deinit(replayer);
+    replay_sysbuf_reset(replayer);
     tape_close(&replayer->tape);
     free(replayer);
 }

@@ -44,6 +44,7 @@ struct replayer_options {
     bool brief;        /* how it ended is not worth a word: one process of many */
     bool quiet;        /* do not show the program's output again */
     bool check_memory; /* compare all writable memory at the end with what the recording kept */
+    bool buffer;       /* calls may be answered in the puppet, without stops */
     uint64_t to;       /* stop after this event, 0: run to the end */
     /* Called after each event has happened in the puppet, or NULL; memory is the puppet's at that point. An
      * error ends the replay. */

@@ -12,6 +12,8 @@
 #include "tracer/stop.h"
 #include "tracer/syscall.h"
 
+struct replay_sysbuf;
+
 /* A System V segment that the program has attached. */
 struct attachment {
     uint64_t id, address, size;
@@ -81,6 +83,10 @@ struct replayer {
     struct user_regs_struct regs;     /* of its task, as they are now */
     bool restarting; /* its last call was interrupted and the registers are already those of its restart */
     uint64_t told;   /* events up to this one have been shown and observed */
+
+    struct replay_sysbuf *sysbuf; /* replay_sysbuf.c; owned, NULL */
+    struct stop stop;             /* at which it stands already, when replay_run() is called next: */
+    bool has_stop;
 
     /* replay_point.c */
     struct matcher *matcher;

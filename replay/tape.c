@@ -194,6 +194,8 @@ static struct error *survey_log(struct tape *tape, uint32_t segment, bool *ret_e
         note_changes(tape, &event);
         tape->points += (event.kind == EVENT_SIGNAL && event.signal.place == SIGNAL_AT_POINT) ||
                         event.kind == EVENT_SWITCH;
+        tape->turns +=
+            event.kind == EVENT_THREAD || event.kind == EVENT_BLOCKED || event.kind == EVENT_SWITCH;
         if (event.kind == EVENT_FILE)
             TRY(note_file(tape, event.file.file, event.file.size, event.file.hash, event.file.path,
                           event.file.path_size));

@@ -27,7 +27,8 @@ struct tape {
     bool info_borrowed;
     struct recording_process process;   /* whose it is: a recording is a tape for each process */
     uint64_t events;                    /* in all segments */
-    uint64_t points;                    /* of them, signals and switches at arbitrary points */
+    uint64_t points;                    /* of them, signals and switches at arbitrary points; */
+    uint64_t turns;                     /* and those that only threads and joined processes bring about */
     uint32_t segments;                  /* that have a snapshot */
     struct recording_processes members; /* that have joined from their beginning */
     bool cut;                           /* the recorder was killed: the end is the last whole chunk */

@@ -115,9 +115,12 @@ victim() {
     step "$T/alone" "./$1"
     [ "$STATUS" = "$EXPECTED" ] || fail "without reel: status $STATUS, expected $EXPECTED: $(first_line "$T/alone.err")"
 
+    # those that are about calls without stops
+    local how=()
+    [[ $1 != buffer_* ]] || how=(--buffer)
     RECORDING=$T/$1.reel
     cd "$T/work" || exit 1
-    REEL_EXPECT_REFUSED=1 step "$T/live" "$REEL" record --quiet --check-memory -o "$RECORDING" "./$1"
+    REEL_EXPECT_REFUSED=1 step "$T/live" "$REEL" record --quiet --check-memory "${how[@]+"${how[@]}"}" -o "$RECORDING" "./$1"
     RECORDED=$STATUS
     [ -z "$TIMED_OUT" ] || fail "the recording hung"
     [ "$RECORDED" = "$EXPECTED" ] || fail "recorded: status $RECORDED, expected $EXPECTED: $(first_line "$T/live.err")"

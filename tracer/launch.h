@@ -22,6 +22,10 @@ struct error *launch(struct engine *engine, char *const argv[], bool filter, str
  * the alarm for reel. To be called before reel changes any. */
 void launch_save_signals(void);
 
+/* The filter lets calls pass that are made with this instruction pointer (0: none), which the tracer then
+ * does not hear of. */
+void launch_let_pass(uint64_t instruction_pointer);
+
 /* Raise this process's limit of open files as far as it may go; programs that are launched get the old one.
  */
 void launch_raise_files(void);
