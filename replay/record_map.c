@@ -457,7 +457,7 @@ static struct error *snapshot_mappings(struct recorder *recorder, struct snapsho
         if (recorder->session->options->buffer && mapping->start < SYSBUF_END && mapping->end > SYSBUF_START)
             return error_hint(error_new(ERROR_UNSUPPORTED, "the program is mapped at 0x%llx, which reel uses",
                                         (unsigned long long)mapping->start),
-                              "record it with --no-buffer");
+                              "record it without --buffer");
         struct snapshot_mapping wanted = {.start = mapping->start,
                                           .end = mapping->end,
                                           .protection = mapping->protection,

@@ -168,8 +168,8 @@ static struct error *log_ring(struct recorder *recorder, struct sysbuf_data *dat
         sound = sound && left >= sizeof(*record) && is_sound(record, most < left ? most : left);
         if (!sound) {
             recorder_stop(recorder,
-                          "the program has written to memory at 0x%lx, which reel uses (record it with "
-                          "--no-buffer)",
+                          "the program has written to memory at 0x%lx, which reel uses (record it "
+                          "without --buffer)",
                           SYSBUF_DATA);
             break;
         }
@@ -428,7 +428,7 @@ static struct error *shape(struct recorder *recorder, uint64_t start, uint64_t s
     bool ours =
         overlaps(start, size, SYSBUF_CODE, PAGE) || (state && sysbuf_sites_touch(&state->sites, start, size));
     if (ours)
-        recorder_stop(recorder, "%s of memory at 0x%llx, which reel uses (record it with --no-buffer)",
+        recorder_stop(recorder, "%s of memory at 0x%llx, which reel uses (record it without --buffer)",
                       recorder->thread->row->name, (unsigned long long)start);
     else if (is_on(recorder))
         sysbuf_sites_restore(&state->sites, recorder->thread->task, start, start + size, true);

@@ -50,8 +50,11 @@ _Static_assert(SYSBUF_DATA == 0x34000, "the addresses of block.rsp and block.tar
 
 static int64_t make_call(const struct sysbuf_registers *regs) {
     int64_t result;
+    // cppcheck-suppress constStatement
     register uint64_t r10 __asm__("r10") = regs->r10;
+    // cppcheck-suppress constStatement
     register uint64_t r8 __asm__("r8") = regs->r8;
+    // cppcheck-suppress constStatement
     register uint64_t r9 __asm__("r9") = regs->r9;
     uint64_t instruction = SYSBUF_SYSCALL;
     __asm__ volatile("call *%[instruction]"
