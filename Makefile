@@ -25,7 +25,7 @@ LDLIBS := -lzstd -lz -lxxhash -lZydis -lelf -lcjson -ldwarf -liberty -ldl -lm -l
 PACKAGES := gcc libc6-dev make libzydis-dev libzstd-dev zlib1g-dev libxxhash-dev libcjson-dev libelf-dev libdwarf-dev \
             libiberty-dev
 TEST_PACKAGES := $(PACKAGES) g++ gfortran check pkg-config python3 python3.11-dbg strace binutils util-linux procps tcl \
-                 libc++-14-dev libc++abi-14-dev dwz llvm debuginfod \
+                 libc++-14-dev libc++abi-14-dev dwz llvm debuginfod gdb perl sqlite3 \
                  $(shell cat tests/programs/packages 2>/dev/null)
 LINT_PACKAGES := clang clang-format cppcheck shellcheck
 
@@ -36,7 +36,8 @@ LIBRARIES := $(foreach room,$(LIBRARY_ROOMS),$(BUILD)/lib$(room).a)
 ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS)))
 ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS)))
 TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/patch/*.[ch] tests/patch/programs/* tests/bench/*.c tests/victims/*.c tests/victims/*.cc tests/tracing/*.c \
-          tests/tracing/*.cc)
+          tests/tracing/*.cc tests/crash/*.c tests/crash/*.cc tests/crash/*.h \
+          tests/debug/*.c)
 
 .PHONY: all setup setup-tests demo check bench soak layers lint format help install uninstall clean unit-tests fuzzers patchers
 
@@ -78,13 +79,13 @@ $(BUILD)/%.o: %.c
 
 # Each suite is linked with the rooms at or beneath its own only: a header that reaches up does not link.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_base := test_base test_truncated
+UNIT_base := test_base test_truncated test_worker
 UNIT_config := test_config
 UNIT_trace := test_trace test_summary
 UNIT_dwarf := test_elf test_frame test_location test_cfi test_unwind test_module test_function test_variable test_line \
               test_type test_value test_abi test_calls test_expression
-UNIT_tracer := test_syscall test_outputs test_decode test_insn test_vdso test_capability test_displaced test_trap \
-               test_attach test_code test_plan test_window test_patch
+UNIT_tracer := test_maps test_syscall test_outputs test_decode test_insn test_vdso test_capability test_displaced test_trap \
+               test_attach test_code test_plan test_window test_patch test_crash test_process
 # The room of a suite (replay, unless it is listed), and the rooms it may be linked with.
 unit_room = $(or $(strip $(foreach room,base config trace dwarf tracer,$(if $(filter $(1),$(UNIT_$(room))),$(room)))),replay)
 BENEATH_base := base

@@ -139,6 +139,23 @@ static void describe(const struct event *event, const struct memory_reader *memo
     case EVENT_THREAD:
         snprintf(line, sizeof(line), "+++ thread made by %d +++", event->thread.parent);
         break;
+    case EVENT_PROCESS:
+        snprintf(line, sizeof(line), "+++ process made by %d, which shares memory +++",
+                 event->process.parent);
+        break;
+    case EVENT_LEFT:
+        snprintf(line, sizeof(line), "+++ became another program, see --pid d%u +++", event->left.number);
+        break;
+    case EVENT_JOIN:
+        snprintf(line, sizeof(line), "+++ joins, see --pid d%u for what was before +++", event->left.number);
+        break;
+    case EVENT_JOINED:
+        snprintf(line, sizeof(line), "+++ goes on together with others, see --pid d%u +++",
+                 event->left.number);
+        break;
+    case EVENT_MEMORY:
+        snprintf(line, sizeof(line), "+++ shared memory after the end of a process +++");
+        break;
     case EVENT_SWITCH:
         snprintf(line, sizeof(line), "+++ interrupted in its computation +++");
         break;
@@ -196,6 +213,15 @@ static void add_details(cJSON *object, const struct event *event) {
     case EVENT_SYSCALL:
     case EVENT_BLOCKED:
         add_syscall(object, event);
+        break;
+    case EVENT_PROCESS:
+        cJSON_AddNumberToObject(object, "parent", event->process.parent);
+        cJSON_AddNumberToObject(object, "domain", event->process.number);
+        break;
+    case EVENT_LEFT:
+    case EVENT_JOIN:
+    case EVENT_JOINED:
+        cJSON_AddNumberToObject(object, "domain", event->left.number);
         break;
     case EVENT_THREAD:
         cJSON_AddNumberToObject(object, "parent", event->thread.parent);
@@ -291,7 +317,9 @@ static struct error *run(int argc, char **argv, int *ret_status) {
         return NULL;
     TRY(verb_recording(argc, argv, first, &path));
     struct replayer_options options = {.path = path, .quiet = true, .observe = print_event, .context = &dump};
-    struct error *err = processes_find(path, who, &options.domain);
+    struct process_place place;
+    struct error *err = processes_find(path, who, &place);
+    options.domain = place.domain;
     if (!err)
         err = raw ? tape_open(path, NULL, options.domain, &tape) : replayer_run(&options, &replayed_status);
     if (raw && !err) {

@@ -28,6 +28,8 @@ static void how_it_ended(const struct recording_process *process, bool complete,
         snprintf(ret, size, "exit %d", process->status);
     else if (process->end == END_SIGNALED)
         snprintf(ret, size, "%s%s", signal_name(process->status), process->core ? " (core)" : "");
+    else if (process->left)
+        snprintf(ret, size, "exec (d%u)", process->left);
     else
         snprintf(ret, size, "%s", process->stopped ? "stopped" : complete ? "unknown" : "cut");
 }
@@ -62,6 +64,11 @@ static void print_process(const struct recording_process *process, unsigned dept
                                  (unsigned long long)process->events, end);
     for (unsigned i = 0; i < depth && i < DEPTH_MOST; i++)
         put_text(line, &at, " ");
+    if (process->joined) {
+        char with[32];
+        snprintf(with, sizeof(with), "[d%u] ", process->joined);
+        put_text(line, &at, with);
+    }
     put_command(line, &at, process);
     line[at] = 0;
     printf("%.*s\n", (int)(at < WIDTH ? at : fitting(line, WIDTH)), line);
@@ -123,6 +130,8 @@ static struct error *print_json(const struct recording_process *process) {
     cJSON_AddBoolToObject(object, "core", process->core);
     if (process->stopped)
         cJSON_AddItemToObject(object, "stopped", text_of(process->stopped));
+    cJSON_AddNumberToObject(object, "joined", process->joined);
+    cJSON_AddNumberToObject(object, "left", process->left);
     cJSON_AddNumberToObject(object, "segments", process->segments);
     cJSON_AddNumberToObject(object, "events", (double)process->events);
     char *line = cJSON_PrintUnformatted(object);

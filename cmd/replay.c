@@ -31,7 +31,10 @@ static struct error *run(int argc, char **argv, int *ret_status) {
     TRY(verb_recording(argc, argv, first, &path));
     options.path = path;
     options.quiet = say_level == SAY_QUIET;
-    struct error *err = processes_find(path, who, &options.domain);
+    struct process_place place;
+    struct error *err = processes_find(path, who, &place);
+    options.domain = place.domain;
+    options.pid = place.pid;
     if (!err)
         err = all ? replayer_run_all(&options, ret_status) : replayer_run(&options, ret_status);
     free(path);

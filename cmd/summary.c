@@ -63,8 +63,8 @@ static struct error *summarize_recording(const char *path, const char *who, uint
     struct trace_options options;
     char *file = NULL;
     int status;
-    uint32_t domain;
-    TRY(processes_find(path, who, &domain));
+    struct process_place place;
+    TRY(processes_find(path, who, &place));
     if (asprintf(&file, "%s/reel-summary-XXXXXX", folder && *folder ? folder : "/tmp") < 0)
         return &error_no_memory;
     int fd = mkstemp(file);
@@ -80,7 +80,7 @@ static struct error *summarize_recording(const char *path, const char *who, uint
     enum say_level before = say_level;
     if (say_level == SAY_NORMAL) /* where the trace went is of no interest */
         say_level = SAY_QUIET;
-    struct error *err = retrace_run(path, domain, &options, &status);
+    struct error *err = retrace_run(path, place.domain, &options, &status);
     say_level = before;
     if (!err)
         err = summarize(file, path, top, json);

@@ -57,9 +57,9 @@ static struct error *trace(const struct source *source, const struct trace_optio
     if (source->recording && source->all)
         return retrace_run_all(source->recording, options, ret_status);
     if (source->recording) {
-        uint32_t domain;
-        TRY(processes_find(source->recording, source->pid, &domain));
-        return retrace_run(source->recording, domain, options, ret_status);
+        struct process_place place;
+        TRY(processes_find(source->recording, source->pid, &place));
+        return retrace_run(source->recording, place.domain, options, ret_status);
     }
     if (source->pid)
         TRY(verb_number(source->pid, "--pid", 1u << 22, &pid));

@@ -1,8 +1,12 @@
 #include "replay/chunk.h"
 
+#include "base/worker.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,33 +57,65 @@ char *chunk_file_label(int dirfd, const char *name) {
 }
 
 struct error *size_budget_take(struct size_budget *budget, uint64_t size) {
-    if (budget->limit && (budget->used > budget->limit || size > budget->limit - budget->used))
-        return error_hint(
-            error_new(ERROR_LIMIT, "recording: the limit of %" PRIu64 " bytes is reached", budget->limit),
-            "what was recorded up to here is kept; --max-size sets the limit");
-    budget->used += size;
+    uint64_t used = budget->used;
+    do {
+        if (budget->limit && (used > budget->limit || size > budget->limit - used))
+            return error_hint(
+                error_new(ERROR_LIMIT, "recording: the limit of %" PRIu64 " bytes is reached", budget->limit),
+                "what was recorded up to here is kept; --max-size sets the limit");
+    } while (!atomic_compare_exchange_weak(&budget->used, &used, used + size));
     return NULL;
 }
 
 /* ---- writer ---- */
 
-/* What all writers compress with, one after the other: a recording of many processes has many, most of them
+/* What a thread compresses with, for all writers: a recording of many processes has many, most of them
  * short-lived, and the memory of these is dear to get. */
-static struct {
+struct compressor {
     ZSTD_CCtx *zstd;
     struct buffer out; /* a chunk as it is written */
-} compressor;
+};
 
+static struct compressor own_compressor; /* of the thread that calls */
+
+/* Records, as they are compressed into one chunk. */
+struct chunk_records {
+    struct buffer raw;
+    uint64_t count;
+};
+
+/* Raw bytes in the queue. Not more: memory that is touched for the first time costs more than to compress it
+ * does, so buffers are to come back soon. */
+#define QUEUE_MOST (8u << 20)
+
+struct chunk_queue {
+    struct worker *worker;
+    struct compressor compressor; /* of its thread */
+    pthread_mutex_t mutex;        /* guards what follows */
+    struct chunk_job *spare;      /* done jobs, with their buffers */
+};
+
+struct chunk_job {
+    struct worker_job job; /* the first member */
+    struct chunk_writer *writer;
+    struct chunk_records records;
+    struct chunk_job *next; /* of the spare ones */
+};
+
+/* What is written by the queue's thread is its own as long as a job of the writer waits there: the caller
+ * looks at it behind worker_wait() only, but for `failed`. */
 struct chunk_writer {
     int fd;
     char *label; /* path, for messages */
     struct size_budget *budget;
-    struct buffer raw;   /* pending records */
-    uint64_t pending;    /* records in raw */
-    uint64_t records;    /* records on disk */
-    uint64_t bytes;      /* of the file: all whole chunks */
-    uint32_t sequence;   /* of the last chunk written; the first is 1 */
-    struct error *error; /* the first failure; all later calls repeat it */
+    struct chunk_records pending;
+    struct chunk_queue *queue; /* or NULL */
+    uint64_t ticket;           /* of the last job there */
+    uint64_t records;          /* records on disk */
+    uint64_t bytes;            /* of the file: all whole chunks */
+    uint32_t sequence;         /* of the last chunk written; the first is 1 */
+    struct error *error;       /* the first failure; all later calls repeat it */
+    atomic_bool failed;        /* there is one */
 };
 
 static struct error *error_copy(const struct error *err) {
@@ -95,6 +131,7 @@ static struct error *writer_fail(struct chunk_writer *writer, struct error *err)
     if (!err || writer->error)
         return err;
     writer->error = error_copy(err);
+    writer->failed = true;
     /* Should this fail too, the reader takes what is there for a chunk that was cut. */
     if (ftruncate(writer->fd, (off_t)writer->bytes))
         return err;
@@ -132,6 +169,15 @@ static struct error *writer_extend(struct chunk_writer *writer, const uint8_t *d
     return NULL;
 }
 
+static struct error *compressor_init(struct compressor *compressor) {
+    if (!compressor->zstd)
+        compressor->zstd = ZSTD_createCCtx();
+    if (!compressor->zstd ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(compressor->zstd, ZSTD_c_compressionLevel, 1)))
+        return &error_no_memory;
+    return NULL;
+}
+
 static struct error *write_file_header(struct chunk_writer *writer, enum chunk_file_kind kind) {
     uint8_t header[FILE_HEADER_SIZE];
     const uint32_t version = RECORDING_FORMAT_VERSION, file_kind = kind;
@@ -148,7 +194,7 @@ static struct error *write_file_header(struct chunk_writer *writer, enum chunk_f
 static void writer_destroy(struct chunk_writer *writer) {
     if (writer->fd >= 0)
         close(writer->fd);
-    buffer_deinit(&writer->raw);
+    buffer_deinit(&writer->pending.raw);
     error_free(writer->error);
     free(writer->label);
     free(writer);
@@ -161,13 +207,8 @@ struct error *chunk_writer_create(int dirfd, const char *name, enum chunk_file_k
         return &error_no_memory;
     writer->fd = -1;
     writer->budget = budget;
-    if (!compressor.zstd)
-        compressor.zstd = ZSTD_createCCtx();
     writer->label = chunk_file_label(dirfd, name);
-    struct error *err = NULL;
-    if (!compressor.zstd || !writer->label ||
-        ZSTD_isError(ZSTD_CCtx_setParameter(compressor.zstd, ZSTD_c_compressionLevel, 1)))
-        err = &error_no_memory;
+    struct error *err = writer->label ? compressor_init(&own_compressor) : &error_no_memory;
     if (!err) {
         writer->fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (writer->fd < 0)
@@ -194,64 +235,184 @@ static void encode_chunk_header(uint8_t ret[CHUNK_HEADER_SIZE], const struct chu
     memcpy(ret + 40, &hash, 8);
 }
 
-/* Compress what is pending and write it. */
-static struct error *write_chunk(struct chunk_writer *writer) {
-    size_t room = ZSTD_compressBound(writer->raw.size);
-    buffer_clear(&compressor.out);
-    uint8_t *chunk = buffer_reserve(&compressor.out, CHUNK_HEADER_SIZE + room);
+/* Compress these records and write them. */
+static struct error *write_chunk(struct chunk_writer *writer, struct compressor *compressor,
+                                 const struct chunk_records *records) {
+    size_t room = ZSTD_compressBound(records->raw.size);
+    buffer_clear(&compressor->out);
+    uint8_t *chunk = buffer_reserve(&compressor->out, CHUNK_HEADER_SIZE + room);
     if (!chunk)
         return writer_fail(writer, &error_no_memory);
-    size_t stored =
-        ZSTD_compress2(compressor.zstd, chunk + CHUNK_HEADER_SIZE, room, writer->raw.data, writer->raw.size);
+    size_t stored = ZSTD_compress2(compressor->zstd, chunk + CHUNK_HEADER_SIZE, room, records->raw.data,
+                                   records->raw.size);
     if (ZSTD_isError(stored))
         return writer_fail(writer, error_new(ERROR_OTHER, "%s: cannot compress: %s", writer->label,
                                              ZSTD_getErrorName(stored)));
     struct chunk_header header = {.sequence = writer->sequence + 1,
-                                  .records = writer->pending,
-                                  .raw_size = writer->raw.size,
+                                  .records = records->count,
+                                  .raw_size = records->raw.size,
                                   .stored_size = stored,
                                   .hash = XXH3_64bits(chunk + CHUNK_HEADER_SIZE, stored)};
     encode_chunk_header(chunk, &header);
     TRY(writer_extend(writer, chunk, CHUNK_HEADER_SIZE + stored));
     writer->sequence++;
-    writer->records += writer->pending;
-    writer->pending = 0;
-    buffer_clear(&writer->raw);
-    if (writer->raw.room > BUFFER_KEEP) {
-        buffer_deinit(&writer->raw);
-        buffer_deinit(&compressor.out);
-    }
+    writer->records += records->count;
+    if (compressor->out.room > BUFFER_KEEP)
+        buffer_deinit(&compressor->out);
     return NULL;
 }
 
+/* The same of what is pending, here and now. */
+static struct error *write_pending(struct chunk_writer *writer) {
+    TRY(write_chunk(writer, &own_compressor, &writer->pending));
+    writer->pending.count = 0;
+    buffer_clear(&writer->pending.raw);
+    if (writer->pending.raw.room > BUFFER_KEEP)
+        buffer_deinit(&writer->pending.raw);
+    return NULL;
+}
+
+/* ---- the queue ---- */
+
+static void free_job(struct chunk_job *job) {
+    buffer_deinit(&job->records.raw);
+    free(job);
+}
+
+/* Keep it for the next one. */
+static void spare_job(struct chunk_queue *queue, struct chunk_job *job) {
+    if (job->records.raw.room > BUFFER_KEEP) {
+        free_job(job);
+        return;
+    }
+    buffer_clear(&job->records.raw);
+    pthread_mutex_lock(&queue->mutex);
+    job->next = queue->spare;
+    queue->spare = job;
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+/* With a buffer that may have room already. */
+static struct chunk_job *take_job(struct chunk_queue *queue) {
+    pthread_mutex_lock(&queue->mutex);
+    struct chunk_job *job = queue->spare;
+    if (job)
+        queue->spare = job->next;
+    pthread_mutex_unlock(&queue->mutex);
+    return job ? job : calloc(1, sizeof(*job));
+}
+
+/* On the queue's thread. What fails is told at the writer's next call. */
+static void run_job(struct worker_job *worker_job) {
+    struct chunk_job *job = (struct chunk_job *)worker_job;
+    struct chunk_queue *queue = job->writer->queue;
+    if (!job->writer->error)
+        error_free(write_chunk(job->writer, &queue->compressor, &job->records));
+    spare_job(queue, job);
+}
+
+/* Leave what is pending to the queue. */
+static struct error *queue_pending(struct chunk_writer *writer) {
+    struct chunk_job *job = take_job(writer->queue);
+    if (!job) {
+        worker_wait(writer->queue->worker, writer->ticket);
+        return writer_fail(writer, &error_no_memory);
+    }
+    struct buffer empty = job->records.raw;
+    job->job = (struct worker_job){.run = run_job, .weight = writer->pending.raw.room};
+    job->writer = writer;
+    job->records = writer->pending;
+    writer->pending = (struct chunk_records){.raw = empty};
+    writer->ticket = worker_put(writer->queue->worker, &job->job);
+    return NULL;
+}
+
+/* Until it stands in the file. */
+static void await_queue(struct chunk_writer *writer) {
+    if (writer->queue)
+        worker_wait(writer->queue->worker, writer->ticket);
+}
+
+struct error *chunk_queue_create(const cpu_set_t *processors, struct chunk_queue **ret) {
+    struct chunk_queue *queue = calloc(1, sizeof(*queue));
+    if (!queue)
+        return &error_no_memory;
+    pthread_mutex_init(&queue->mutex, NULL);
+    struct error *err = compressor_init(&queue->compressor);
+    if (!err)
+        err = worker_create(QUEUE_MOST, processors, &queue->worker);
+    if (err)
+        chunk_queue_destroy(queue);
+    else
+        *ret = queue;
+    return err;
+}
+
+void chunk_queue_destroy(struct chunk_queue *queue) {
+    if (!queue)
+        return;
+    worker_destroy(queue->worker);
+    while (queue->spare) {
+        struct chunk_job *job = queue->spare;
+        queue->spare = job->next;
+        free_job(job);
+    }
+    pthread_mutex_destroy(&queue->mutex);
+    ZSTD_freeCCtx(queue->compressor.zstd);
+    buffer_deinit(&queue->compressor.out);
+    free(queue);
+}
+
+void chunk_writer_use_queue(struct chunk_writer *writer, struct chunk_queue *queue) {
+    writer->queue = queue;
+}
+
+/* ---- writing ---- */
+
 struct error *chunk_writer_flush(struct chunk_writer *writer) {
+    await_queue(writer);
     if (writer->error)
         return error_copy(writer->error);
-    return writer->pending ? write_chunk(writer) : NULL;
+    return writer->pending.count ? write_pending(writer) : NULL;
+}
+
+struct error *chunk_writer_push(struct chunk_writer *writer) {
+    if (writer->failed || !writer->queue)
+        return chunk_writer_flush(writer);
+    return writer->pending.count ? queue_pending(writer) : NULL;
 }
 
 struct error *chunk_writer_append(struct chunk_writer *writer, const void *record, size_t size) {
+    struct chunk_records *pending = &writer->pending;
     /* A large record gets a chunk of its own. */
-    if (writer->error || (writer->pending && size >= CHUNK_RAW_SIZE))
-        TRY(chunk_writer_flush(writer));
-    if (size > RECORD_MAX)
+    if (writer->failed || (pending->count && size >= CHUNK_RAW_SIZE))
+        TRY(chunk_writer_push(writer));
+    if (size > RECORD_MAX) {
+        await_queue(writer);
         return writer_fail(writer, error_new(ERROR_UNSUPPORTED, "%s: a record of %zu bytes is too large",
                                              writer->label, size));
-    buffer_put_blob(&writer->raw, record, size);
-    TRY(writer_fail(writer, buffer_check(&writer->raw)));
-    writer->pending++;
-    return writer->raw.size >= CHUNK_RAW_SIZE ? write_chunk(writer) : NULL;
+    }
+    buffer_put_blob(&pending->raw, record, size);
+    struct error *err = buffer_check(&pending->raw);
+    if (err) {
+        await_queue(writer);
+        return writer_fail(writer, err);
+    }
+    pending->count++;
+    return pending->raw.size >= CHUNK_RAW_SIZE ? chunk_writer_push(writer) : NULL;
 }
 
 bool chunk_writer_pending(const struct chunk_writer *writer) {
-    return writer->pending != 0;
+    return writer->pending.count != 0;
 }
 
-uint64_t chunk_writer_records(const struct chunk_writer *writer) {
+uint64_t chunk_writer_records(struct chunk_writer *writer) {
+    await_queue(writer);
     return writer->records;
 }
 
-uint64_t chunk_writer_bytes(const struct chunk_writer *writer) {
+uint64_t chunk_writer_bytes(struct chunk_writer *writer) {
+    await_queue(writer);
     return writer->bytes;
 }
 

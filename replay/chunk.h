@@ -11,6 +11,7 @@
 #include "base/cursor.h"
 #include "base/error.h"
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,16 +20,19 @@ enum chunk_file_kind { CHUNK_FILE_LOG = 1, CHUNK_FILE_SNAPSHOT, CHUNK_FILE_MEMOR
 #define RECORDING_FORMAT_VERSION 1
 /* Bits that a reader must know to read the file; unknown bits are refused. */
 #define FEATURE_PROCESSES                                                                                    \
-    1ull /* more than one process; a snapshot says whose it is and where the heap ends */
-#define FEATURE_THREADS    2ull /* events of threads, and of calls that block */
-#define FEATURE_POINTS     4ull /* signals may be at arbitrary points; what calls write is hashed */
-#define RECORDING_FEATURES (FEATURE_PROCESSES | FEATURE_THREADS | FEATURE_POINTS)
+    1ull                      /* more than one process; a snapshot says whose it is and where the heap ends */
+#define FEATURE_THREADS 2ull  /* events of threads, and of calls that block */
+#define FEATURE_POINTS  4ull  /* signals may be at arbitrary points; what calls write is hashed */
+#define FEATURE_JOINED  8ull  /* several processes in one log */
+#define FEATURE_FILTERS 16ull /* calls may be answered by seccomp filters, and the vdso's by reel */
+#define RECORDING_FEATURES                                                                                   \
+    (FEATURE_PROCESSES | FEATURE_THREADS | FEATURE_POINTS | FEATURE_JOINED | FEATURE_FILTERS)
 
 /* Bytes of a recording are counted here and refused beyond the limit (--max-size): shared by all writers of
  * one recording. */
 struct size_budget {
-    uint64_t used;
-    uint64_t limit; /* bytes, 0: none */
+    _Atomic uint64_t used; /* by whatever thread */
+    uint64_t limit;        /* bytes, 0: none */
 };
 
 /* Count size bytes. ERROR_LIMIT when that would pass the limit (nothing is counted then). */
@@ -45,6 +49,19 @@ struct chunk_writer;
 struct error *chunk_writer_create(int dirfd, const char *name, enum chunk_file_kind kind,
                                   struct size_budget *budget, struct chunk_writer **ret);
 
+/* Writes the chunks of logs on a thread of its own, so that the program does not wait for their compression.
+ * At most 8 MiB wait there for their turn; who has more has to wait as well. One thread calls all functions
+ * of a queue and of its writers. */
+struct chunk_queue;
+
+/* processors: where its thread may run. */
+struct error *chunk_queue_create(const cpu_set_t *processors, struct chunk_queue **ret);
+/* All its writers are closed. NULL is fine. */
+void chunk_queue_destroy(struct chunk_queue *queue);
+/* The writer leaves full chunks to this queue from now on; what fails there is told by one of the later
+ * calls. */
+void chunk_writer_use_queue(struct chunk_writer *writer, struct chunk_queue *queue);
+
 /* Append one record (copied). May write a chunk. After an error (disk full, limit) the writer is failed:
  * every whole chunk written before is kept, the file is cut back to the last whole one, and all later calls
  * return an error again. */
@@ -53,12 +70,15 @@ struct error *chunk_writer_append(struct chunk_writer *writer, const void *recor
 /* Write what is pending as a chunk, however small. Nothing pending: nothing happens. */
 struct error *chunk_writer_flush(struct chunk_writer *writer);
 
-/* Is anything pending? */
+/* The same, but by the queue if there is one, soon. */
+struct error *chunk_writer_push(struct chunk_writer *writer);
+
+/* Is anything pending that neither is written nor waits in the queue? */
 bool chunk_writer_pending(const struct chunk_writer *writer);
 
-/* Records that are in whole chunks on disk, and the bytes of the file. */
-uint64_t chunk_writer_records(const struct chunk_writer *writer);
-uint64_t chunk_writer_bytes(const struct chunk_writer *writer);
+/* Records that are in whole chunks on disk, and the bytes of the file. Both wait for the queue. */
+uint64_t chunk_writer_records(struct chunk_writer *writer);
+uint64_t chunk_writer_bytes(struct chunk_writer *writer);
 
 /* Flush and close, free; NULL is fine. The error is that of the flush (the writer is freed anyway). */
 struct error *chunk_writer_close(struct chunk_writer *writer);

@@ -28,7 +28,12 @@ const char *event_kind_name(enum event_kind kind) {
                                                       [EVENT_BLOCKED] = "blocked",
                                                       [EVENT_THREAD] = "thread",
                                                       [EVENT_THREAD_EXIT] = "thread exit",
-                                                      [EVENT_SWITCH] = "switch"};
+                                                      [EVENT_SWITCH] = "switch",
+                                                      [EVENT_PROCESS] = "process",
+                                                      [EVENT_LEFT] = "left",
+                                                      [EVENT_JOIN] = "join",
+                                                      [EVENT_JOINED] = "joined",
+                                                      [EVENT_MEMORY] = "memory"};
     return (unsigned)kind < EVENT_KIND_END && names[kind] ? names[kind] : "unknown";
 }
 
@@ -50,6 +55,8 @@ static const struct effect_row {
     [EFFECT_SHOW] = {"show", HAS_BYTES, 0},
     [EFFECT_STACK] = {"stack", HAS_ADDRESS, 0},
     [EFFECT_ORDER] = {"order", HAS_ADDRESS, 0},
+    [EFFECT_ANSWERED] = {"answered", HAS_ADDRESS, 0},
+    [EFFECT_SEGMENT] = {"segment", HAS_FILE | HAS_ADDRESS | HAS_BYTES, sizeof(uint64_t)},
 };
 
 const char *effect_kind_name(enum effect_kind kind) {
@@ -111,6 +118,15 @@ static void encode_blocked(const struct event *event, struct buffer *buffer) {
 
 static void encode_thread(const struct event *event, struct buffer *buffer) {
     buffer_put_varint(buffer, (uint32_t)event->thread.parent);
+}
+
+static void encode_process(const struct event *event, struct buffer *buffer) {
+    buffer_put_varint(buffer, (uint32_t)event->process.parent);
+    buffer_put_varint(buffer, event->process.number);
+}
+
+static void encode_left(const struct event *event, struct buffer *buffer) {
+    buffer_put_varint(buffer, event->left.number);
 }
 
 static void encode_switch(const struct event *event, struct buffer *buffer) {
@@ -219,7 +235,7 @@ static void decode_signal(struct cursor *cursor, struct event *event) {
 }
 
 static void decode_instruction(struct cursor *cursor, struct event *event) {
-    event->instruction.instruction = (uint8_t)decode_enum(cursor, INSN_RDTSC, INSN_CPUID + 1);
+    event->instruction.instruction = (uint8_t)decode_enum(cursor, INSN_RDTSC, INSN_KIND_END);
     event->instruction.length = (uint8_t)decode_enum(cursor, 0, INSTRUCTION_LENGTH_MAX + 1);
     event->instruction.rip = cursor_u64(cursor);
     event->instruction.registers_hash = cursor_u32(cursor);
@@ -252,6 +268,17 @@ static void decode_thread(struct cursor *cursor, struct event *event) {
     event->thread.parent = (int32_t)decode_u32(cursor, 1, INT32_MAX);
     if (event->tid == 0 || event->tid == event->thread.parent)
         cursor_fail(cursor);
+}
+
+static void decode_process(struct cursor *cursor, struct event *event) {
+    event->process.parent = (int32_t)decode_u32(cursor, 1, INT32_MAX);
+    event->process.number = decode_u32(cursor, 1, UINT32_MAX);
+    if (event->tid == 0 || event->tid == event->process.parent)
+        cursor_fail(cursor);
+}
+
+static void decode_left(struct cursor *cursor, struct event *event) {
+    event->left.number = decode_u32(cursor, 1, UINT32_MAX);
 }
 
 static void decode_switch(struct cursor *cursor, struct event *event) {
@@ -310,6 +337,11 @@ static const struct {
     [EVENT_THREAD] = {encode_thread, decode_thread},
     [EVENT_THREAD_EXIT] = {encode_nothing, decode_nothing},
     [EVENT_SWITCH] = {encode_switch, decode_switch},
+    [EVENT_PROCESS] = {encode_process, decode_process},
+    [EVENT_LEFT] = {encode_left, decode_left},
+    [EVENT_JOIN] = {encode_left, decode_left},
+    [EVENT_JOINED] = {encode_left, decode_left},
+    [EVENT_MEMORY] = {encode_nothing, decode_nothing},
 };
 
 void event_encode(const struct event *event, struct buffer *buffer) {

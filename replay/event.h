@@ -19,7 +19,7 @@ enum event_kind {
     EVENT_FILE,    /* a file that is mapped later has been stored in the recording; no step of the program */
     EVENT_CHECK,   /* a hash of some memory at this point; no step of the program */
     EVENT_EXEC,    /* the program became another one: the log ends, the next segment begins */
-    EVENT_EXIT,    /* the process ended: the log ends */
+    EVENT_EXIT,    /* the process `tid` ended: the log ends when there is no other one */
     EVENT_STOPPED, /* the recorder gave up while the program went on: the log ends */
     EVENT_BLOCKED, /* a call was entered and waits, while other threads go on; its EVENT_SYSCALL comes later
                     */
@@ -28,6 +28,14 @@ enum event_kind {
     EVENT_THREAD_EXIT, /* the thread, whose exit was the event before, is gone; the effects are what the
                           kernel did then */
     EVENT_SWITCH,      /* the thread was interrupted at a point of its computation; others go on */
+    EVENT_PROCESS, /* the process `tid` was made by thread `parent`, by the call before; it has a copy of its
+                      memory, and shares with it what is shared. The effects hold its registers, and what the
+                      kernel wrote in it */
+    EVENT_LEFT,    /* the process `tid` became another program, which is recorded in a domain of its own */
+    EVENT_JOIN, /* the process `tid`, recorded by itself so far, belongs to this log from here on; a snapshot
+                   has what it is */
+    EVENT_JOINED, /* the process `tid` belongs to the log of another domain from here on: this one ends */
+    EVENT_MEMORY, /* what has happened to memory that `tid` shares with a process that has ended */
     EVENT_KIND_END,
 };
 
@@ -43,6 +51,9 @@ enum effect_kind {
     EFFECT_SHOW,       /* bytes went to the program's output without passing through its memory */
     EFFECT_STACK,      /* the stack reaches down to `address` (its limit has changed) */
     EFFECT_ORDER,      /* `address` outputs of all the recording's processes were seen before this one */
+    EFFECT_ANSWERED,   /* the call was never made: a filter of the program's own answered it; address is 0 */
+    EFFECT_SEGMENT,    /* what is mapped shared at address is System V segment number `file` - 1; bytes is its
+                          size,    a u64. Of EVENT_JOIN */
     EFFECT_KIND_END,
 };
 
@@ -131,6 +142,13 @@ struct event {
         struct {
             int32_t parent;
         } thread;
+        struct {
+            int32_t parent;
+            uint32_t number; /* of the process, as domains are numbered */
+        } process;
+        struct {
+            uint32_t number; /* of the domain; of EVENT_JOIN: of the process */
+        } left;              /* of EVENT_JOIN and EVENT_JOINED, too */
         struct {
             const void *point; /* what point_encode() wrote; as path above */
             uint32_t point_size;

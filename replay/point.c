@@ -30,12 +30,13 @@ enum {
 struct taking {
     struct task *task;
     const struct maps *maps;
+    bool shared;
     struct point *point;
     uint64_t seen[SEEN]; /* addresses of words, 0: free */
 };
 
-/* The writable private mapping that holds the address, or NULL. */
-static const struct mapping *own_mapping(const struct maps *maps, uint64_t address) {
+/* The writable mapping that holds the address, or NULL. */
+static const struct mapping *writable_mapping(const struct maps *maps, uint64_t address) {
     size_t low = 0, high = maps->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -48,7 +49,13 @@ static const struct mapping *own_mapping(const struct maps *maps, uint64_t addre
         return NULL;
     const struct mapping *mapping = &maps->mappings[low];
     bool readable = (mapping->protection & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE);
-    return readable && !mapping->shared && !mapping_is_kernel_data(mapping) ? mapping : NULL;
+    return readable && !mapping_is_kernel_data(mapping) ? mapping : NULL;
+}
+
+/* The same if it is private. */
+static const struct mapping *own_mapping(const struct maps *maps, uint64_t address) {
+    const struct mapping *mapping = writable_mapping(maps, address);
+    return mapping && !mapping->shared ? mapping : NULL;
 }
 
 /* Note the address; false when it is known already. */
@@ -69,7 +76,8 @@ static void add_words(struct taking *taking, uint64_t anchor, uint64_t address, 
     uint64_t values[(NEAR_BELOW + NEAR_ABOVE + RED_ZONE + STACK_WORDS * 8) / 8 + 2];
     struct point *point = taking->point;
     uint64_t start = address & ~(WORD - 1), end = (address + size + WORD - 1) & ~(WORD - 1);
-    const struct mapping *mapping = own_mapping(taking->maps, anchor);
+    const struct mapping *mapping =
+        taking->shared ? writable_mapping(taking->maps, anchor) : own_mapping(taking->maps, anchor);
     if (!mapping)
         return;
     start = start > mapping->start ? start : mapping->start;
@@ -241,12 +249,12 @@ static struct error *take_hash(struct task *task, const struct maps *maps, size_
     return hash_ranges(point, &memory, &point->hash);
 }
 
-struct error *point_take(struct task *task, const struct maps *maps, size_t budget, uint64_t *cursor,
-                         struct point *ret) {
+struct error *point_take(struct task *task, const struct maps *maps, bool shared, size_t budget,
+                         uint64_t *cursor, struct point *ret) {
     struct taking *taking = calloc(1, sizeof(*taking));
     if (!taking)
         return &error_no_memory;
-    *taking = (struct taking){.task = task, .maps = maps, .point = ret};
+    *taking = (struct taking){.task = task, .maps = maps, .shared = shared, .point = ret};
     ret->word_count = ret->range_count = 0;
     struct error *err = trace_get_registers(task->tid, &ret->regs);
     if (!err)

@@ -7,8 +7,8 @@
  * of some other memory. Two points that agree in all of this may still differ elsewhere. Then the events that
  * follow tell (replay/replay_point.c).
  *
- * Only private writable memory is looked at: other memory does not change by itself, or is not the program's
- * own, and code may be patched. */
+ * Only writable memory is looked at, and only words of shared memory, when all who write to it are recorded
+ * together: other memory does not change by itself, or is not the program's own, and code may be patched. */
 #ifndef REEL_REPLAY_POINT_H
 #define REEL_REPLAY_POINT_H
 
@@ -51,10 +51,11 @@ struct point {
 };
 
 /* Describe the point where a stopped task of the recording stands: in user code, about to execute the
- * instruction at rip. maps are its mappings. `elapsed` is left to the caller. Up to `budget` bytes of memory
- * are hashed besides the stack; *cursor says where the last point stopped with that, and is moved on. */
-struct error *point_take(struct task *task, const struct maps *maps, size_t budget, uint64_t *cursor,
-                         struct point *ret);
+ * instruction at rip. maps are its mappings; what is missing there is not looked at. `shared`: words of
+ * shared memory may tell something. `elapsed` is left to the caller. Up to `budget` bytes of memory are
+ * hashed besides the stack; *cursor says where the last point stopped with that, and is moved on. */
+struct error *point_take(struct task *task, const struct maps *maps, bool shared, size_t budget,
+                         uint64_t *cursor, struct point *ret);
 
 /* One blob's contents: see reel-recording(5). */
 void point_encode(const struct point *point, struct buffer *buffer);

@@ -24,13 +24,18 @@ static uint32_t domain_number(const char *name) {
 /* A domain whose snapshot or log the recorder did not come to write is none yet. */
 static struct error *add_folder(const char *path, const struct recording_info *info, uint32_t domain,
                                 struct recording_processes *ret) {
-    struct recording_process process = {0};
-    struct error *err = tape_survey(path, info, domain, &process);
+    struct recording_processes found;
+    struct error *err = tape_survey(path, info, domain, &found);
     if (domain > 1 && (error_is(err, ERROR_NOT_FOUND) || error_is(err, ERROR_BAD_DATA))) {
         error_free(err);
         return NULL;
     }
-    return err ? err : recording_processes_add(ret, &process);
+    if (err)
+        return err;
+    for (size_t i = 0; !err && i < found.count; i++)
+        err = recording_processes_add(ret, &found.list[i]);
+    recording_processes_deinit(&found);
+    return err;
 }
 
 static struct error *read_folders(const char *path, const struct recording *recording,
@@ -112,16 +117,16 @@ static const struct recording_process *find(const struct recording_processes *pr
     for (size_t i = 0; i < processes->count; i++) {
         const struct recording_process *process = &processes->list[i];
         bool meant = domain ? process->domain == domain : is_pid && process->pid == pid;
-        if (meant && (!found || process->segments))
+        if (meant && (!found || process->segments || process->joined))
             found = process;
     }
     return found;
 }
 
-struct error *processes_find(const char *path, const char *who, uint32_t *ret_domain) {
+struct error *processes_find(const char *path, const char *who, struct process_place *ret) {
     struct recording_processes processes;
     bool complete;
-    *ret_domain = 1;
+    *ret = (struct process_place){.domain = 1};
     if (!who)
         return NULL;
     TRY(processes_read(path, &processes, &complete));
@@ -130,11 +135,12 @@ struct error *processes_find(const char *path, const char *who, uint32_t *ret_do
     if (!found)
         err = error_hint(error_new(ERROR_NOT_FOUND, "%s: no process %s in it", path, who),
                          "`reel ps` lists them");
-    else if (!found->segments)
+    else if (!found->segments && !found->joined)
         err = error_new(ERROR_NOT_FOUND, "%s: nothing of process %s was recorded%s%s", path, who,
                         found->stopped ? ": " : "", found->stopped ? found->stopped : "");
     else
-        *ret_domain = found->domain;
+        *ret = (struct process_place){.domain = found->segments ? found->domain : found->joined,
+                                      .pid = found->pid};
     recording_processes_deinit(&processes);
     return err;
 }

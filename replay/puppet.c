@@ -126,18 +126,19 @@ static void drop_task(struct puppet *puppet, struct task *task) {
     free(task);
 }
 
-struct error *puppet_create(struct puppet *puppet, int filesfd) {
-    memset(puppet, 0, sizeof(*puppet));
-    puppet->filesfd = filesfd;
+/* It has nothing but its files yet. */
+static struct error *create(struct puppet *puppet) {
+    puppet->files->users++;
     pid_t pid = (pid_t)syscall(SYS_clone, (unsigned long)(CLONE_FILES | SIGCHLD), NULL, NULL, NULL, 0);
     if (pid == 0)
         child_main();
-    if (pid < 0)
-        return error_system(errno, "puppet");
-    struct error *err = keep_task(puppet, pid, &puppet->task);
+    struct error *err = pid < 0 ? error_system(errno, "puppet") : keep_task(puppet, pid, &puppet->task);
     if (err) {
-        kill(pid, SIGKILL);
-        wait_for_end(pid);
+        if (pid > 0)
+            kill(pid, SIGKILL);
+        if (pid > 0)
+            wait_for_end(pid);
+        puppet_destroy(puppet);
         return err;
     }
     puppet->alive = true;
@@ -147,6 +148,16 @@ struct error *puppet_create(struct puppet *puppet, int filesfd) {
     if (err)
         puppet_destroy(puppet);
     return err;
+}
+
+struct error *puppet_create(struct puppet *puppet, int filesfd) {
+    *puppet = (struct puppet){.filesfd = filesfd, .files = calloc(1, sizeof(*puppet->files))};
+    return puppet->files ? create(puppet) : &error_no_memory;
+}
+
+struct error *puppet_create_beside(struct puppet *puppet, const struct puppet *other) {
+    *puppet = (struct puppet){.filesfd = other->filesfd, .files = other->files};
+    return create(puppet);
 }
 
 void puppet_end_twin(struct task *task) {
@@ -167,16 +178,26 @@ static void end_tasks(struct puppet *puppet) {
     }
 }
 
+static void leave_files(struct puppet_files *files) {
+    if (!files || --files->users)
+        return;
+    for (size_t i = 0; i < files->count; i++) {
+        if (files->list[i].fd >= 0)
+            close(files->list[i].fd);
+        if (files->list[i].copy >= 0)
+            close(files->list[i].copy);
+    }
+    for (size_t i = 0; i < files->segment_count; i++)
+        close(files->segments[i].fd);
+    free(files->list);
+    free(files->segments);
+    free(files);
+}
+
 void puppet_destroy(struct puppet *puppet) {
     end_tasks(puppet);
     free(puppet->tasks);
-    for (size_t i = 0; i < puppet->file_count; i++) {
-        if (puppet->files[i].fd >= 0)
-            close(puppet->files[i].fd);
-        if (puppet->files[i].copy >= 0)
-            close(puppet->files[i].copy);
-    }
-    free(puppet->files);
+    leave_files(puppet->files);
     memset(puppet, 0, sizeof(*puppet));
 }
 
@@ -265,6 +286,28 @@ struct error *puppet_fork(struct puppet *puppet, struct task *ret) {
     return fork_task(puppet->task, ret);
 }
 
+struct error *puppet_split(struct puppet *puppet, struct puppet *ret) {
+    struct task task;
+    TRY(fork_task(puppet->task, &task));
+    struct puppet split = {.filesfd = puppet->filesfd,
+                           .files = puppet->files,
+                           .entry = puppet->entry,
+                           .brk_start = puppet->brk_start,
+                           .brk_end = puppet->brk_end,
+                           .stack_start = puppet->stack_start,
+                           .stack_end = puppet->stack_end};
+    struct error *err = keep_task(&split, task.tid, &split.task);
+    if (err) {
+        puppet_end_twin(&task);
+        free(split.tasks);
+        return err;
+    }
+    split.alive = true;
+    split.files->users++;
+    *ret = split;
+    return NULL;
+}
+
 struct error *puppet_return_to(struct puppet *puppet, struct task *twin) {
     struct task task;
     TRY(fork_task(twin, &task));
@@ -280,20 +323,22 @@ struct error *puppet_return_to(struct puppet *puppet, struct task *twin) {
 /* ---- files ---- */
 
 static struct puppet_file *find_file(struct puppet *puppet, uint32_t id) {
-    for (size_t i = 0; i < puppet->file_count; i++)
-        if (puppet->files[i].id == id)
-            return &puppet->files[i];
+    struct puppet_files *files = puppet->files;
+    for (size_t i = 0; i < files->count; i++)
+        if (files->list[i].id == id)
+            return &files->list[i];
     return NULL;
 }
 
 struct error *puppet_add_file(struct puppet *puppet, uint32_t id, uint64_t size, bool changes) {
     struct puppet_file *file = find_file(puppet, id);
     if (!file) {
-        struct puppet_file *files = realloc(puppet->files, (puppet->file_count + 1) * sizeof(*files));
-        if (!files)
+        struct puppet_files *files = puppet->files;
+        struct puppet_file *list = realloc(files->list, (files->count + 1) * sizeof(*list));
+        if (!list)
             return &error_no_memory;
-        puppet->files = files;
-        file = &files[puppet->file_count++];
+        files->list = list;
+        file = &list[files->count++];
         *file = (struct puppet_file){.id = id, .fd = -1, .copy = -1};
     }
     file->size = size;
@@ -440,6 +485,53 @@ struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size,
     return err;
 }
 
+/* A segment that has its number again, but another size, is a new one. */
+static struct error *open_segment(struct puppet_files *files, uint64_t id, uint64_t size, int *ret) {
+    struct puppet_segment *segment = NULL;
+    for (size_t i = 0; i < files->segment_count; i++)
+        if (files->segments[i].id == id)
+            segment = &files->segments[i];
+    if (segment && segment->size == size) {
+        *ret = segment->fd;
+        return NULL;
+    }
+    if (!segment) {
+        segment = reallocarray(files->segments, files->segment_count + 1, sizeof(*segment));
+        if (!segment)
+            return &error_no_memory;
+        files->segments = segment;
+        segment += files->segment_count;
+        *segment = (struct puppet_segment){.id = id, .fd = -1};
+    }
+    int fd = memfd_create("reel", MFD_CLOEXEC);
+    if (fd < 0)
+        return error_system(errno, "puppet: a shared segment");
+    if (ftruncate(fd, (off_t)size) < 0) {
+        struct error *err = error_system(errno, "puppet: a shared segment");
+        close(fd);
+        return err;
+    }
+    if (segment->fd >= 0)
+        close(segment->fd);
+    else
+        files->segment_count++;
+    segment->fd = fd;
+    segment->size = size;
+    *ret = fd;
+    return NULL;
+}
+
+struct error *puppet_attach(struct puppet *puppet, uint64_t id, uint64_t address, uint64_t size) {
+    int fd;
+    size = page_up(size);
+    TRY(check_range(address, size));
+    TRY(open_segment(puppet->files, id, size, &fd));
+    return puppet_call(
+        puppet, SYS_mmap,
+        (const uint64_t[6]){address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, (uint64_t)fd, 0},
+        (int64_t)address);
+}
+
 struct error *puppet_unmap(struct puppet *puppet, uint64_t address, uint64_t size) {
     size = page_up(size);
     TRY(check_range(address, size));
@@ -547,10 +639,11 @@ struct error *puppet_load(struct puppet *puppet, int dirfd, const char *name, in
 /* Stored files are named by their ids; copies in memory are known by their inodes. */
 uint32_t puppet_file_of(const struct puppet *puppet, const struct mapping *mapping) {
     struct stat info;
-    for (size_t i = 0; i < puppet->file_count; i++)
-        if (puppet->files[i].copy >= 0 && fstat(puppet->files[i].copy, &info) == 0 &&
+    const struct puppet_files *files = puppet->files;
+    for (size_t i = 0; i < files->count; i++)
+        if (files->list[i].copy >= 0 && fstat(files->list[i].copy, &info) == 0 &&
             info.st_dev == mapping->device && info.st_ino == mapping->inode)
-            return puppet->files[i].id;
+            return files->list[i].id;
     const char *slash = mapping->inode ? strrchr(mapping->name, '/') : NULL;
     char *end = NULL;
     unsigned long id = slash ? strtoul(slash + 1, &end, 10) : 0;

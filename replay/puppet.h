@@ -29,14 +29,29 @@ struct puppet_file {
     bool changes;
 };
 
+/* A System V segment: memory that all processes which attach it share. */
+struct puppet_segment {
+    uint64_t id; /* as recorded */
+    int fd;      /* a memfd */
+    uint64_t size;
+};
+
+/* What the processes of a recorded domain map in common, each of them a puppet. */
+struct puppet_files {
+    size_t users; /* puppets */
+    struct puppet_file *list;
+    size_t count;
+    struct puppet_segment *segments;
+    size_t segment_count;
+};
+
 struct puppet {
     struct task *task;   /* the one that acts: memory is reached, and calls are made, through it */
     struct task **tasks; /* all that live, owned; the first one ends last */
     size_t task_count, task_room;
     bool alive;
     int filesfd; /* of the recording; not owned */
-    struct puppet_file *files;
-    size_t file_count;
+    struct puppet_files *files;
     uint64_t entry;                  /* AT_ENTRY of the program, 0: not told */
     uint64_t brk_start, brk_end;     /* of the heap; the end is page aligned */
     uint64_t stack_start, stack_end; /* as mapped: as far down as the stack may grow */
@@ -44,6 +59,13 @@ struct puppet {
 
 /* Make an empty puppet. filesfd is the recording's folder of files. */
 struct error *puppet_create(struct puppet *puppet, int filesfd);
+
+/* Make an empty puppet that shares files, and segments, with another one. */
+struct error *puppet_create_beside(struct puppet *puppet, const struct puppet *other);
+
+/* Another process with a copy of the puppet's memory, but for what the puppet has mapped shared, which the
+ * two then share. It has one thread, with the registers of puppet->task, and is destroyed by itself. */
+struct error *puppet_split(struct puppet *puppet, struct puppet *ret);
 
 /* Kill it and release everything; fine on a zeroed struct or one that is dead. */
 void puppet_destroy(struct puppet *puppet);
@@ -75,6 +97,9 @@ struct error *puppet_add_file(struct puppet *puppet, uint32_t id, uint64_t size,
  * pages. */
 struct error *puppet_map(struct puppet *puppet, uint64_t address, uint64_t size, int protection, bool shared,
                          uint32_t file, uint64_t offset);
+/* Map the System V segment `id`, which has contents already when the puppet, or one that it shares files
+ * with, has mapped it before. */
+struct error *puppet_attach(struct puppet *puppet, uint64_t id, uint64_t address, uint64_t size);
 struct error *puppet_unmap(struct puppet *puppet, uint64_t address, uint64_t size);
 /* Write to its memory, but never to the stub. */
 struct error *puppet_write(struct puppet *puppet, uint64_t address, const void *bytes, size_t size);

@@ -5,6 +5,7 @@
 
 #include "dwarf/elf.h"
 #include "tracer/maps.h"
+#include "tracer/process.h"
 #include "tracer/vdso.h"
 
 #include <errno.h>
@@ -12,12 +13,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define PAGE 4096u
 
 /* ---- trapped instructions ---- */
 
 static const uint8_t trap_code[2] = {0x0f, 0x0b}; /* ud2 */
+static const uint8_t call_code[2] = {0x0f, 0x05}; /* syscall */
 
 /* Search one range of code of a file. Addresses are offsets into the file. */
 static struct error *scan_range(const uint8_t *bytes, size_t size, const struct elf_range *range,
@@ -234,13 +237,13 @@ static struct error *get_code(struct session *session, int fd, const struct file
 static struct error *patch_site(struct recorder *recorder, struct insn_site site, uint64_t address) {
     uint8_t code[INSN_MAX];
     site.address = address;
-    if (insn_sites_find(&recorder->process->sites, address))
+    if (insn_sites_find(&recorder->thread->process->sites, address))
         return NULL; /* trapped already: mprotect made the same code executable once more */
     if (task_read(recorder->thread->task, address, code, site.length) != site.length ||
         memcmp(code, site.bytes, site.length) != 0)
         return NULL;
     TRY(task_write(recorder->thread->task, address, trap_code, sizeof(trap_code)));
-    TRY(insn_sites_add(&recorder->process->sites, &site));
+    TRY(insn_sites_add(&recorder->thread->process->sites, &site));
     return effects_add(&recorder->effects, EFFECT_PATCH, address, 0, trap_code, sizeof(trap_code));
 }
 
@@ -275,9 +278,35 @@ struct error *record_code(struct recorder *recorder, int fd, uint64_t address, u
 
 /* ---- the vdso ---- */
 
+/* The call of a patched function is a site that becomes a trap when somebody would judge it. */
+static struct error *add_vdso_call(struct recorder *recorder, uint64_t function) {
+    const struct insn_site site = {.address = function + VDSO_CALL,
+                                   .kind = INSN_VDSO,
+                                   .length = sizeof(call_code),
+                                   .bytes = {call_code[0], call_code[1]}};
+    recorder->thread->process->vdso_syscall = function + VDSO_SECOND_CALL;
+    return insn_sites_add(&recorder->thread->process->sites, &site);
+}
+
+struct error *record_guard_vdso(struct task *task, const struct insn_sites *sites, struct effects *effects) {
+    uint8_t code[sizeof(call_code)];
+    if (!process_same_namespace(task->tid, getpid(), "time")) /* whose clocks reel does not see */
+        return NULL;
+    for (size_t i = 0; i < sites->count; i++) {
+        const struct insn_site *site = &sites->sites[i];
+        if (site->kind != INSN_VDSO || task_read(task, site->address, code, sizeof(code)) != sizeof(code) ||
+            memcmp(code, call_code, sizeof(code)) != 0)
+            continue;
+        TRY(task_write(task, site->address, trap_code, sizeof(trap_code)));
+        if (effects)
+            TRY(effects_add(effects, EFFECT_PATCH, site->address, 0, trap_code, sizeof(trap_code)));
+    }
+    return NULL;
+}
+
 /* Turn the vdso's functions into system calls. */
 struct error *record_patch_vdso(struct recorder *recorder, const struct maps *maps) {
-    recorder->process->vdso_syscall = 0;
+    recorder->thread->process->vdso_syscall = 0;
     for (size_t i = 0; i < maps->count; i++) {
         const struct mapping *mapping = &maps->mappings[i];
         if (strcmp(mapping->name, "[vdso]") != 0)
@@ -292,9 +321,11 @@ struct error *record_patch_vdso(struct recorder *recorder, const struct maps *ma
         for (size_t k = 0; k < count; k++) {
             TRY(task_write(recorder->thread->task, mapping->start + patches[k].offset, patches[k].code,
                            patches[k].size));
-            if (patches[k].code[5] == 0x0f && patches[k].code[6] == 0x05) /* mov eax, number; syscall */
-                recorder->process->vdso_syscall = mapping->start + patches[k].offset + 5;
+            if (patches[k].calls)
+                TRY(add_vdso_call(recorder, mapping->start + patches[k].offset));
         }
     }
-    return NULL;
+    return recorder->thread->task->filtered || recorder->thread->task->strict
+               ? record_guard_vdso(recorder->thread->task, &recorder->thread->process->sites, NULL)
+               : NULL;
 }

@@ -39,14 +39,16 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
     struct thread *current = recorder->thread;
     for (struct thread *thread = recorder->threads; thread; thread = thread->next) {
         error_free(record_add_sharer(recorder->session, thread->tid,
-                                     &recorder->process->sites)); /* its code is still patched */
+                                     &thread->process->sites)); /* its code is still patched */
+        if (thread->task)
+            thread->task->watched = false;
         recorder->thread = thread;
         record_signal_release(recorder);
         thread->phase = PHASE_RUNNING;
     }
     recorder->thread = current;
     if (recorder->log) {
-        struct event event = {.kind = EVENT_STOPPED, .tid = recorder->process->pid};
+        struct event event = {.kind = EVENT_STOPPED, .tid = recorder->info.pid};
         event.stopped.why = why;
         event.stopped.why_size = (uint32_t)strlen(why);
         buffer_clear(&recorder->encoded);
@@ -60,6 +62,9 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
         recorder->events = recorder->events_before + chunk_writer_records(recorder->log);
         error_free(close_log(recorder));
     }
+    for (struct process *process = recorder->processes; process; process = process->next)
+        if (process->info != &recorder->info)
+            process->info->stopped = strdup(why);
     recorder->info.stopped = strdup(why);
     if (recorder->info.domain == 1)
         say_always(
@@ -68,8 +73,7 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
     else
         say_always("recording of process %d (%s) stopped at event %llu: %s (it runs on unrecorded; what was "
                    "recorded replays)",
-                   recorder->process->pid, record_tree_name(recorder), (unsigned long long)recorder->events,
-                   why);
+                   recorder->info.pid, record_tree_name(recorder), (unsigned long long)recorder->events, why);
 }
 
 /* Not the record's fault, but the disk's or the limit's: it holds for all that would be written. */
@@ -156,27 +160,44 @@ struct error *recorder_append_syscall(struct recorder *recorder, int64_t result,
 
 /* ---- stops ---- */
 
-struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop) {
-    if (recorder->thread != recorder->leader)
-        return record_thread_gone(recorder, stop);
+void record_close(struct recorder *recorder) {
+    if (recorder->mode != RECORDER_RECORDING)
+        return;
+    struct error *err = chunk_writer_flush(recorder->log); /* while it is known what is not written */
+    if (!err)
+        err = close_log(recorder);
+    if (err)
+        recorder_stop_error(recorder, err);
+}
+
+struct error *record_end(struct recorder *recorder, const struct stop *stop) {
+    const struct process *process = recorder->thread->process;
     bool exited = stop->kind == STOP_EXITED;
     struct event event = {.kind = EVENT_EXIT};
-    event.exit.how = exited ? EXIT_STATUS : recorder->process->dying ? EXIT_SIGNAL : EXIT_KILLED;
+    event.exit.how = exited ? EXIT_STATUS : process->dying ? EXIT_SIGNAL : EXIT_KILLED;
     event.exit.status = stop->status;
     event.exit.core = stop->core;
+    process->info->end = exited ? END_EXITED : END_SIGNALED;
+    process->info->status = stop->status;
+    process->info->core = stop->core;
+    clock_gettime(CLOCK_REALTIME, &process->info->ended);
     effects_clear(&recorder->effects);
-    TRY(recorder_append(recorder, &event));
-    if (recorder->mode == RECORDER_RECORDING) {
-        struct error *err = chunk_writer_flush(recorder->log); /* while it is known what is not written */
-        if (!err)
-            err = close_log(recorder);
-        if (err)
-            recorder_stop_error(recorder, err);
-    }
-    recorder->info.end = exited ? END_EXITED : END_SIGNALED;
-    recorder->info.status = stop->status;
-    recorder->info.core = stop->core;
-    clock_gettime(CLOCK_REALTIME, &recorder->info.ended);
+    return recorder->thread->enters ? NULL : recorder_append(recorder, &event); /* it has not come to join */
+}
+
+struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop) {
+    bool by_filter;
+    record_note_end(recorder->session, stop);
+    TRY(record_filter_killed(recorder, stop, &by_filter));
+    if (recorder->thread != recorder->thread->process->leader)
+        return record_thread_gone(recorder, stop);
+    if (by_filter && recorder->process_count == 1) /* else what it shares is looked at */
+        recorder->thread->process->dying = true;
+    if (recorder->process_count > 1)
+        return record_joined_gone(recorder, stop);
+    TRY(record_end(recorder, stop));
+    record_close(recorder);
+    TRY(record_joined_over(recorder, recorder->thread->process));
     recorder->mode = RECORDER_OVER;
     table_remove(&recorder->session->threads, (uint32_t)recorder->thread->task->tid);
     recorder->thread->task = NULL;
@@ -186,6 +207,8 @@ struct error *record_domain_gone(struct recorder *recorder, const struct stop *s
 static struct error *on_new_task(struct recorder *recorder, const struct stop *stop) {
     if (recorder->thread->clone_flags & CLONE_THREAD)
         TRY(record_thread_made(recorder, (pid_t)stop->message));
+    else if (recorder->thread->joins)
+        TRY(record_joined_made(recorder, (pid_t)stop->message));
     else
         TRY(record_tree_child(recorder, (pid_t)stop->message));
     return task_resume(stop->task, RESUME_SYSCALL, 0);
@@ -217,6 +240,9 @@ static struct error *end_segment(struct recorder *recorder, struct chunk_writer 
 static struct error *on_exec_done(struct recorder *recorder) {
     TRY(recorder_append_syscall(recorder, 0, STREAM_NONE));
     TRY(record_exec_memory(recorder)); /* also when the recording ends here */
+    bool own = recorder->process_count == 1 && recorder->thread->process->info == &recorder->info;
+    if (!own && recorder->mode == RECORDER_RECORDING)
+        return record_joined_leave(recorder);
     if (recorder->mode == RECORDER_RECORDING) {
         struct chunk_writer *old_log = recorder->log;
         recorder->log = NULL;
@@ -241,7 +267,16 @@ static struct error *on_exec_done(struct recorder *recorder) {
     return task_resume(recorder->thread->task, RESUME_CONT, 0);
 }
 
+static struct error *on_seccomp(struct recorder *recorder, const struct stop *stop) {
+    bool made = true;
+    if (stop->task->filtered || stop->task->strict)
+        TRY(record_filter_passed(recorder, stop, &made));
+    return made ? record_entry(recorder) : NULL;
+}
+
 static struct error *on_syscall_exit(struct recorder *recorder) {
+    if (recorder->thread->judging)
+        return record_filter_answered(recorder);
     if (recorder->thread->phase == PHASE_INJECTING)
         return record_injected(recorder);
     if (recorder->thread->phase != PHASE_EXEC)
@@ -273,8 +308,9 @@ static struct error *on_stop(struct recorder *recorder, const struct stop *stop)
     recorder->thread->interrupted = false; /* any other stop has swallowed that */
     switch (stop->kind) {
     case STOP_SECCOMP:
+        return on_seccomp(recorder, stop);
     case STOP_SYSCALL_ENTRY:
-        return record_entry(recorder);
+        return stop->task->watched ? record_filter_entry(recorder) : record_entry(recorder);
     case STOP_SYSCALL_EXIT:
         return on_syscall_exit(recorder);
     case STOP_EXEC:
@@ -292,7 +328,8 @@ static struct error *on_stop(struct recorder *recorder, const struct stop *stop)
     case STOP_EXITED:
     case STOP_KILLED:
         return record_domain_gone(recorder, stop);
-    case STOP_BORN: /* continued after a group stop */
+    case STOP_BORN:    /* continued after a group stop */
+    case STOP_EXITING: /* not asked for */
     case STOP_TICK:
     case STOP_NONE:
         return engine_pass(stop);
@@ -318,7 +355,7 @@ struct error *record_domain_deal(struct recorder *recorder, const struct stop *s
 
 struct error *record_domain_stop(struct recorder *recorder, const struct stop *stop) {
     if (recorder->thread == recorder->turn && stop->kind != STOP_EXITED && stop->kind != STOP_KILLED)
-        recorder->ending = false; /* a signal that should have been fatal was not: to init */
+        recorder->ending = NULL; /* a signal that should have been fatal was not: to init */
     if (record_turn_arrived(recorder, stop))
         TRY(record_domain_deal(recorder, stop));
     return record_turn_next(recorder);
@@ -337,7 +374,7 @@ struct error *record_domain_tick(struct recorder *recorder) {
     if (now - recorder->flushed < FLUSH_INTERVAL)
         return signal_ticks(recorder);
     recorder->flushed = now;
-    struct error *err = chunk_writer_flush(recorder->log);
+    struct error *err = chunk_writer_push(recorder->log);
     if (err) {
         recorder_stop_error(recorder, err);
         return NULL;
@@ -347,37 +384,60 @@ struct error *record_domain_tick(struct recorder *recorder) {
 
 /* ---- its life ---- */
 
+struct error *record_process_new(struct recorder *recorder, pid_t pid, struct process **ret) {
+    struct process *process = calloc(1, sizeof(*process)), **last = &recorder->processes;
+    if (!process)
+        return &error_no_memory;
+    process->pid = pid;
+    process->info = &process->own;
+    while (*last)
+        last = &(*last)->next;
+    *last = process;
+    recorder->process_count++;
+    *ret = process;
+    return NULL;
+}
+
+void record_process_free(struct process *process) {
+    insn_sites_deinit(&process->sites);
+    recording_process_deinit(&process->own);
+    free(process->at_exit);
+    free(process);
+}
+
+static void free_domain(struct recorder *recorder) {
+    for (struct process *process = recorder->processes, *next; process; process = next) {
+        next = process->next;
+        record_process_free(process);
+    }
+    free(recorder);
+}
+
 struct error *record_domain_new(struct session *session, struct task *task, struct recorder **ret) {
     struct recorder *recorder = calloc(1, sizeof(*recorder));
-    struct process *process = calloc(1, sizeof(*process));
+    struct process *process;
     struct recorder **recorders =
         realloc(session->recorders, (session->recorder_count + 1) * sizeof(struct recorder *));
     if (recorders)
         session->recorders = recorders;
-    if (!recorder || !process || !recorders) {
+    if (!recorder || !recorders) {
         free(recorder);
-        free(process);
         return &error_no_memory;
     }
-    process->pid = task->tid;
     const struct recording_process info = {.domain = ++session->domain_count, .pid = task->tid};
-    *recorder = (struct recorder){.session = session, .info = info, .domainfd = -1, .process = process};
-    struct error *err = record_thread_new(recorder, process, task, &recorder->leader);
+    *recorder = (struct recorder){.session = session, .info = info, .domainfd = -1};
+    struct error *err = record_process_new(recorder, task->tid, &process);
+    if (!err)
+        err = record_thread_new(recorder, process, task, &process->leader);
     if (err) {
-        free(recorder);
-        free(process);
+        free_domain(recorder);
         return err;
     }
-    recorder->thread = recorder->turn = recorder->leader;
+    process->info = &recorder->info;
+    recorder->thread = recorder->turn = process->leader;
     session->recorders[session->recorder_count++] = recorder;
     *ret = recorder;
     return NULL;
-}
-
-static void process_free(struct process *process) {
-    insn_sites_deinit(&process->sites);
-    free(process->mapped);
-    free(process);
 }
 
 void record_domain_free(struct recorder *recorder) {
@@ -385,7 +445,6 @@ void record_domain_free(struct recorder *recorder) {
         next = thread->next;
         record_thread_free(thread);
     }
-    process_free(recorder->process);
     error_free(close_log(recorder));
     if (recorder->domainfd >= 0 && recorder->domainfd != recorder->session->recording.domainfd)
         close(recorder->domainfd);
@@ -394,5 +453,6 @@ void record_domain_free(struct recorder *recorder) {
     effects_deinit(&recorder->effects);
     buffer_deinit(&recorder->encoded);
     free(recorder->point);
-    free(recorder);
+    free(recorder->mapped);
+    free_domain(recorder);
 }

@@ -42,10 +42,17 @@ struct error *record_entry_exit(struct recorder *recorder);
 struct error *record_exit_sigreturn(struct recorder *recorder);
 struct error *record_exit_signal_state(struct recorder *recorder);
 struct error *record_entry_prctl(struct recorder *recorder);
-struct error *record_entry_seccomp(struct recorder *recorder);
 struct error *record_entry_arch_prctl(struct recorder *recorder);
-struct error *record_exit_affinity(struct recorder *recorder);
 struct error *record_exit_process_vm_writev(struct recorder *recorder);
+
+/* record_affinity.c */
+struct error *record_entry_affinity(struct recorder *recorder);
+struct error *record_exit_affinity(struct recorder *recorder);
+struct error *record_exit_processor(struct recorder *recorder);
+
+/* record_filter.c: seccomp(2), and prctl(PR_SET_SECCOMP) */
+struct error *record_entry_seccomp(struct recorder *recorder);
+struct error *record_exit_seccomp(struct recorder *recorder);
 
 /* record_output.c: calls that write to files. */
 struct error *record_exit_file_write(struct recorder *recorder);

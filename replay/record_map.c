@@ -35,7 +35,7 @@ static int open_program_fd(const struct recorder *recorder, int fd) {
         return own;
     int pidfd = (int)syscall(SYS_pidfd_open, record_tid(recorder), PIDFD_OF_THREAD);
     if (pidfd < 0) /* an older kernel */
-        pidfd = (int)syscall(SYS_pidfd_open, recorder->process->pid, 0);
+        pidfd = (int)syscall(SYS_pidfd_open, recorder->thread->process->pid, 0);
     if (pidfd < 0)
         return -1;
     own = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
@@ -46,21 +46,20 @@ static int open_program_fd(const struct recorder *recorder, int fd) {
 /* ---- the store ---- */
 
 static struct mapped_file *find_mapped(struct recorder *recorder, const struct stat *info) {
-    for (size_t i = 0; i < recorder->process->mapped_count; i++)
-        if (recorder->process->mapped[i].device == info->st_dev &&
-            recorder->process->mapped[i].inode == info->st_ino)
-            return &recorder->process->mapped[i];
+    for (size_t i = 0; i < recorder->mapped_count; i++)
+        if (recorder->mapped[i].device == info->st_dev && recorder->mapped[i].inode == info->st_ino)
+            return &recorder->mapped[i];
     return NULL;
 }
 
 static struct error *note_mapped(struct recorder *recorder, const struct stat *info, uint32_t file,
                                  struct mapped_file **ret) {
-    struct mapped_file *mapped = realloc(recorder->process->mapped, (recorder->process->mapped_count + 1) *
-                                                                        sizeof(*recorder->process->mapped));
+    struct mapped_file *mapped =
+        realloc(recorder->mapped, (recorder->mapped_count + 1) * sizeof(*recorder->mapped));
     if (!mapped)
         return &error_no_memory;
-    recorder->process->mapped = mapped;
-    *ret = &mapped[recorder->process->mapped_count++];
+    recorder->mapped = mapped;
+    *ret = &mapped[recorder->mapped_count++];
     **ret = (struct mapped_file){.device = info->st_dev,
                                  .inode = info->st_ino,
                                  .changed = info->st_ctim,
@@ -316,7 +315,7 @@ struct error *record_file_written(struct recorder *recorder, const char *path, u
                                   uint64_t size) {
     struct stat info;
     bool alone = recorder->session->recorder_count == 1;
-    if ((alone && !recorder->process->mapped_count) || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
+    if ((alone && !recorder->mapped_count) || stat(path, &info) < 0 || !S_ISREG(info.st_mode))
         return NULL;
     if (!alone) {
         char name[4096];
@@ -352,8 +351,8 @@ static bool may_become_writable(const struct recorder *recorder, const struct ma
     if (mapping->name[0] != '/' || strncmp(mapping->name, "/SYSV", 5) == 0 ||
         strncmp(mapping->name, "/dev/zero", 9) == 0)
         return true;
-    for (size_t i = 0; i < recorder->process->mapped_count; i++)
-        if (recorder->process->mapped[i].inode == mapping->inode && recorder->process->mapped[i].changing)
+    for (size_t i = 0; i < recorder->mapped_count; i++)
+        if (recorder->mapped[i].inode == mapping->inode && recorder->mapped[i].changing)
             return true;
     return false;
 }
@@ -372,6 +371,27 @@ struct error *record_has_shared_memory(struct recorder *recorder, bool *ret) {
 
 /* ---- segments ---- */
 
+/* Has it the traps in its code already? So has the copy of one, and one that joins. */
+static bool is_patched(const struct recorder *recorder) {
+    return recorder->forked || recorder->process_count > 1;
+}
+
+/* A process that joins: what the domain has mapped as well is what the domain knows it as. */
+static struct error *use_known(struct recorder *recorder, struct mapped_file *mapped, const struct stat *info,
+                               struct stored_file **stored) {
+    bool news;
+    if (mapped->size != (uint64_t)info->st_size || mapped->file != (*stored)->id ||
+        memcmp(&mapped->changed, &info->st_ctim, sizeof(mapped->changed)) != 0)
+        mapped->changing = true;
+    if (mapped->file == (*stored)->id)
+        return NULL;
+    *stored = file_store_find(&recorder->session->store, mapped->file);
+    if (!*stored)
+        return error_new(ERROR_OTHER, "file %u of the recording is not known", mapped->file);
+    TRY(tell_file(recorder, *stored, &news));
+    return news ? append_file_event(recorder, *stored) : NULL;
+}
+
 static struct error *snapshot_file_mapping(struct recorder *recorder, struct snapshot *snapshot,
                                            const struct mapping *mapping, uint32_t *ret_file) {
     struct stat info;
@@ -385,12 +405,14 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
         return error_new(ERROR_UNSUPPORTED, "%s: is mapped and cannot be opened", mapping->name);
     }
     struct error *err = store_file(recorder, fd, mapping->name, mapping->offset, size, &stored);
-    if (!err && mapping->protection & PROT_EXEC &&
-        !recorder->forked) /* a copy is patched as its original is */
+    if (!err && mapping->protection & PROT_EXEC && !is_patched(recorder))
         err = record_code(recorder, fd, mapping->start, size, mapping->offset);
     close(fd);
-    if (!err && !find_mapped(recorder, &info))
+    mapped = find_mapped(recorder, &info);
+    if (!err && !mapped)
         err = note_mapped(recorder, &info, stored->id, &mapped);
+    if (!err && recorder->process_count > 1)
+        err = use_known(recorder, mapped, &info, &stored);
     if (!err)
         err = file_store_file_hash(&recorder->session->store, stored, &hash);
     if (!err)
@@ -398,6 +420,26 @@ static struct error *snapshot_file_mapping(struct recorder *recorder, struct sna
     if (!err)
         *ret_file = stored->id;
     return err;
+}
+
+/* Shared memory of no file. */
+static bool is_nameless(const struct mapping *mapping) {
+    return mapping->shared &&
+           (strncmp(mapping->name, "/dev/zero", 9) == 0 || strncmp(mapping->name, "/SYSV", 5) == 0);
+}
+
+/* The System V segments that a process which joins has attached, with what is in them. */
+static struct error *add_segments(struct recorder *recorder, const struct maps *maps) {
+    for (size_t i = 0; i < maps->count; i++) {
+        const struct mapping *mapping = &maps->mappings[i];
+        const uint64_t size = mapping->end - mapping->start;
+        if (strncmp(mapping->name, "/SYSV", 5) != 0)
+            continue;
+        TRY(effects_add(&recorder->effects, EFFECT_SEGMENT, mapping->start, (uint32_t)mapping->inode + 1,
+                        &size, sizeof(size)));
+        TRY(effects_add_memory(&recorder->effects, recorder->thread->task, mapping->start, size));
+    }
+    return NULL;
 }
 
 static struct error *snapshot_mappings(struct recorder *recorder, struct snapshot *snapshot,
@@ -414,7 +456,7 @@ static struct error *snapshot_mappings(struct recorder *recorder, struct snapsho
                                           .protection = mapping->protection,
                                           .shared = mapping->shared,
                                           .stack = strcmp(mapping->name, "[stack]") == 0};
-        if (mapping->inode) {
+        if (mapping->inode && !is_nameless(mapping)) {
             TRY(snapshot_file_mapping(recorder, snapshot, mapping, &wanted.file));
             wanted.offset = mapping->offset;
         }
@@ -453,24 +495,46 @@ static struct error *read_maps(struct recorder *recorder, struct maps *ret) {
                      "the program can be executed, but not read, which only root can record");
 }
 
-static struct error *take_snapshot(struct recorder *recorder, struct snapshot *snapshot, uint32_t number) {
+/* What is in the files that change and that the process has mapped, as it is now. */
+static struct error *add_changing(struct recorder *recorder, const struct maps *maps) {
+    struct error *err = NULL;
+    for (size_t i = 0; !err && i < maps->count; i++) {
+        const struct mapping *mapping = &maps->mappings[i];
+        struct stat info;
+        int fd = mapping->inode && !is_nameless(mapping) && !mapping_is_kernel_data(mapping)
+                     ? mapping_open(record_tid(recorder), mapping)
+                     : -1;
+        if (fd < 0)
+            continue;
+        const struct mapped_file *mapped = fstat(fd, &info) == 0 ? find_mapped(recorder, &info) : NULL;
+        if (mapped && mapped->changing)
+            err =
+                add_file_contents(recorder, mapped->file, fd, mapping->offset, mapping->end - mapping->start);
+        close(fd);
+    }
+    return err;
+}
+
+static struct error *take_snapshot(struct recorder *recorder, struct snapshot *snapshot, const char *name) {
     struct maps maps;
-    char name[32];
     TRY(read_maps(recorder, &maps));
-    struct error *err = recorder->forked ? NULL : record_patch_vdso(recorder, &maps);
+    struct error *err = is_patched(recorder) ? NULL : record_patch_vdso(recorder, &maps);
     if (!err)
         err = snapshot_mappings(recorder, snapshot, &maps);
-    maps_deinit(&maps);
     effects_clear(&recorder->effects); /* patches are in the pages of the snapshot */
+    if (!err && recorder->process_count > 1)
+        err = add_changing(recorder, &maps);
+    if (!err && recorder->process_count > 1)
+        err = add_segments(recorder, &maps);
+    maps_deinit(&maps);
     if (err)
         return err;
     TRY(snapshot_take_task(snapshot, recorder->thread->task));
     recorder->thread->last = snapshot->registers;
     recorder->thread->last_is_call = true;
     recorder->thread->last_time = recorder->thread->call_time = clock_now();
-    snapshot->brk_end = recorder->process->brk_end;
-    TRY(recording_process_copy(&recorder->info, &snapshot->process));
-    recording_segment_name(number, "snapshot", name);
+    snapshot->brk_end = recorder->thread->process->brk_end;
+    TRY(recording_process_copy(recorder->thread->process->info, &snapshot->process));
     return snapshot_write(snapshot, recorder->thread->task, recorder->domainfd, name,
                           &recorder->session->recording.budget);
 }
@@ -481,16 +545,31 @@ static struct error *open_segment(struct recorder *recorder, uint32_t number) {
     if (!snapshot)
         return &error_no_memory;
     struct error *err = check_program(recorder);
+    recording_segment_name(number, "snapshot", name);
     if (!err)
-        err = take_snapshot(recorder, snapshot, number);
+        err = take_snapshot(recorder, snapshot, name);
     snapshot_deinit(snapshot);
     free(snapshot);
     if (err)
         return err;
     TRY(record_signal_reset(recorder));
     recording_segment_name(number, "log", name);
-    return chunk_writer_create(recorder->domainfd, name, CHUNK_FILE_LOG, &recorder->session->recording.budget,
-                               &recorder->log);
+    TRY(chunk_writer_create(recorder->domainfd, name, CHUNK_FILE_LOG, &recorder->session->recording.budget,
+                            &recorder->log));
+    chunk_writer_use_queue(recorder->log, recorder->session->log_queue);
+    return NULL;
+}
+
+struct error *record_late_snapshot(struct recorder *recorder) {
+    char name[32];
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    if (!snapshot)
+        return &error_no_memory;
+    recording_member_name(recorder->segment, recorder->thread->process->info->domain, "snapshot", name);
+    struct error *err = take_snapshot(recorder, snapshot, name);
+    snapshot_deinit(snapshot);
+    free(snapshot);
+    return err;
 }
 
 /* Programs that interpret the code of others would meet the traps in it. */
@@ -507,23 +586,23 @@ static struct error *check_interpreter(const struct recorder *recorder) {
 }
 
 void record_forget_changing(struct recorder *recorder) {
-    for (size_t i = 0; i < recorder->process->mapped_count; i++)
-        if (recorder->process->mapped[i].changing)
-            file_store_forget(&recorder->session->store, recorder->process->mapped[i].file);
+    for (size_t i = 0; i < recorder->mapped_count; i++)
+        if (recorder->mapped[i].changing)
+            file_store_forget(&recorder->session->store, recorder->mapped[i].file);
 }
 
 struct error *record_segment(struct recorder *recorder, uint32_t number) {
     char name[32];
     if (!recorder->forked) {
         TRY(check_interpreter(recorder));
-        insn_sites_deinit(&recorder->process->sites);
+        insn_sites_deinit(&recorder->thread->process->sites);
         record_forget_changing(recorder);
-        recorder->process->mapped_count = 0;
-        recorder->process->brk_end = 0;
-        memset(recorder->process->known_calls, 0, sizeof(recorder->process->known_calls));
+        recorder->mapped_count = 0;
+        recorder->thread->process->brk_end = 0;
+        memset(recorder->thread->process->known_calls, 0, sizeof(recorder->thread->process->known_calls));
     }
-    recorder->process->check_cursor = 0;
-    record_tree_describe(recorder);
+    recorder->thread->process->check_cursor = 0;
+    record_tree_describe(recorder->thread->process);
     struct error *err = open_segment(recorder, number);
     if (err) {
         recording_segment_name(number, "snapshot", name);
@@ -536,17 +615,20 @@ struct error *record_segment(struct recorder *recorder, uint32_t number) {
 
 /* The next piece of writable memory after the cursor. */
 static bool next_piece(struct recorder *recorder, const struct maps *maps, struct memory_range *ret) {
-    for (int round = 0; round < 2; round++, recorder->process->check_cursor = 0) {
+    for (int round = 0; round < 2; round++, recorder->thread->process->check_cursor = 0) {
         for (size_t i = 0; i < maps->count; i++) {
             const struct mapping *mapping = &maps->mappings[i];
-            if (!(mapping->protection & PROT_WRITE) || mapping->end <= recorder->process->check_cursor)
+            if (!(mapping->protection & PROT_WRITE) ||
+                mapping->end <= recorder->thread->process->check_cursor)
                 continue;
-            uint64_t start = mapping->start > recorder->process->check_cursor
+            if (mapping->shared && recorder->process_count > 1) /* others may be about to be written to */
+                continue;
+            uint64_t start = mapping->start > recorder->thread->process->check_cursor
                                  ? mapping->start
-                                 : recorder->process->check_cursor;
+                                 : recorder->thread->process->check_cursor;
             uint64_t size = mapping->end - start < CHECK_BYTES ? mapping->end - start : CHECK_BYTES;
             *ret = (struct memory_range){.address = start, .size = size};
-            recorder->process->check_cursor = start + size;
+            recorder->thread->process->check_cursor = start + size;
             return true;
         }
     }
@@ -582,8 +664,9 @@ struct error *record_check(struct recorder *recorder) {
 }
 
 static struct error *keep_image(struct recorder *recorder, const struct image *image) {
+    const struct recording_process *info = recorder->thread->process->info;
     char name[32];
-    recording_segment_name(recorder->segment, "memory", name);
+    recording_member_name(recorder->segment, info == &recorder->info ? 0 : info->domain, "memory", name);
     return stop_on_error(recorder,
                          image_write(image, recorder->domainfd, name, &recorder->session->recording.budget));
 }

@@ -64,7 +64,7 @@ struct error *record_exit_mmap(struct recorder *recorder) {
     uint64_t address = (uint64_t)call->result;
     if (stop_at_stub(recorder, address, call->args[1]))
         return NULL;
-    insn_sites_remove(&recorder->process->sites, address, address + call->args[1]);
+    insn_sites_remove(&recorder->thread->process->sites, address, address + call->args[1]);
     if (call->args[3] & MAP_ANONYMOUS)
         return NULL;
     return record_mapped(recorder, address, call->args[1], (int)call->args[2], (int)call->args[3],
@@ -74,7 +74,7 @@ struct error *record_exit_mmap(struct recorder *recorder) {
 struct error *record_exit_munmap(struct recorder *recorder) {
     if (record_succeeded(recorder) &&
         !stop_at_stub(recorder, recorder->thread->call.args[0], recorder->thread->call.args[1]))
-        insn_sites_remove(&recorder->process->sites, recorder->thread->call.args[0],
+        insn_sites_remove(&recorder->thread->process->sites, recorder->thread->call.args[0],
                           recorder->thread->call.args[0] + recorder->thread->call.args[1]);
     return NULL;
 }
@@ -106,7 +106,7 @@ struct error *record_exit_mremap(struct recorder *recorder) {
     if (!record_succeeded(recorder) || stop_at_stub(recorder, (uint64_t)call->result, call->args[2]))
         return NULL;
     if ((uint64_t)call->result != call->args[0])
-        insn_sites_remove(&recorder->process->sites, call->args[0], call->args[0] + call->args[1]);
+        insn_sites_remove(&recorder->thread->process->sites, call->args[0], call->args[0] + call->args[1]);
     if (call->args[2] > call->args[1])
         return record_grown(recorder, (uint64_t)call->result, call->args[2]);
     return NULL;
@@ -172,21 +172,12 @@ struct error *record_exit_madvise(struct recorder *recorder) {
 
 /* brk always answers where the heap ends. */
 struct error *record_exit_brk(struct recorder *recorder) {
-    recorder->process->brk_end = (uint64_t)recorder->thread->call.result;
+    recorder->thread->process->brk_end = (uint64_t)recorder->thread->call.result;
     return NULL;
 }
 
-/* How often the program itself has this System V segment attached: such mappings bear its id as their inode.
- */
-static unsigned own_attachments(const struct maps *maps, uint64_t id) {
-    unsigned count = 0;
-    for (size_t i = 0; i < maps->count; i++)
-        count += maps->mappings[i].inode == id && strncmp(maps->mappings[i].name, "/SYSV", 5) == 0;
-    return count;
-}
-
-/* A segment that nobody else has attached is memory like any other; its contents are logged as they are when
- * it is attached. */
+/* A segment that nobody outside of the domain has attached is memory like any other; its contents are logged
+ * as they are when it is attached. */
 struct error *record_exit_shmat(struct recorder *recorder) {
     struct shmid_ds info;
     struct maps maps;
@@ -201,8 +192,9 @@ struct error *record_exit_shmat(struct recorder *recorder) {
     if (mapping && stop_at_stub(recorder, address, size))
         err = NULL;
     else if (!mapping || shmctl((int)id, IPC_STAT, &info) < 0 ||
-             info.shm_nattch != own_attachments(&maps, id))
-        recorder_stop(recorder, "shmat: memory shared with other processes cannot be recorded yet");
+             info.shm_nattch != record_shared_attachments(recorder, id) +
+                                    (recorder->join ? record_shared_attachments(recorder->join, id) : 0))
+        recorder_stop(recorder, "shmat: memory shared with processes that are not recorded");
     else
         err = effects_add_memory(&recorder->effects, recorder->thread->task, address, size);
     maps_deinit(&maps);
@@ -220,7 +212,8 @@ struct error *record_entry_unsupported(struct recorder *recorder) {
 struct error *record_exit_setrlimit(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->thread->call;
     bool prlimit = call->number == SYS_prlimit64;
-    bool own = !prlimit || call->args[0] == 0 || (pid_t)call->args[0] == recorder->process->pid;
+    const struct thread *target = record_find_named(recorder, prlimit ? (pid_t)call->args[0] : 0);
+    bool own = target && target->process == recorder->thread->process;
     if (!record_succeeded(recorder) || !own || call->args[prlimit ? 1 : 0] != RLIMIT_STACK ||
         !call->args[prlimit ? 2 : 1])
         return NULL;

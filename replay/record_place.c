@@ -99,7 +99,7 @@ void record_place_new(struct recorder *recorder) {
     size_t busy[PROCESSORS_MOST];
     if (!places || places->count < 2)
         return;
-    recorder->place = place_of(places, record_living_tid(recorder));
+    recorder->place = place_of(places, record_living_tid(record_first(recorder)));
     if (recorder->place == places->count)
         return;
     count_busy(recorder->session, recorder, busy);
@@ -131,7 +131,7 @@ void record_place_balance(struct session *session) {
         size_t from = recorder->place, to = least_busy(places, busy, 0);
         if (!is_busy(recorder) || from >= places->count || busy[from] < busy[to] + 2)
             continue;
-        if (place_of(places, record_living_tid(recorder)) != from) { /* it has other plans */
+        if (place_of(places, record_living_tid(record_first(recorder))) != from) { /* it has other plans */
             recorder->place = places->count;
             continue;
         }

@@ -170,8 +170,10 @@ struct error *record_take_point(struct recorder *recorder) {
     if (!recorder->point && !(recorder->point = calloc(1, sizeof(*recorder->point))))
         return &error_no_memory;
     TRY(maps_read(thread->task->tid, &maps));
-    struct error *err =
-        point_take(thread->task, &maps, budget, &recorder->process->point_cursor, recorder->point);
+    struct error *err = record_turn_leave_out(recorder, &maps);
+    if (!err)
+        err = point_take(thread->task, &maps, recorder->process_count > 1, budget,
+                         &recorder->thread->process->point_cursor, recorder->point);
     maps_deinit(&maps);
     if (err)
         return err;

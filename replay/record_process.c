@@ -37,8 +37,13 @@ struct error *record_clone_flags(struct recorder *recorder, uint64_t *ret) {
 
 struct error *record_entry_clone(struct recorder *recorder) {
     uint64_t flags;
+    enum untraced_outcome untraced;
     TRY(record_clone_flags(recorder, &flags));
+    TRY(record_untraced_entry(recorder->session, recorder->thread->task, &recorder->thread->entry,
+                              &untraced));
+    recorder->thread->refused = untraced == UNTRACED_UNWRITABLE;
     recorder->thread->clone_flags = flags;
+    recorder->thread->joins = false;
     if (flags & CLONE_THREAD)
         return NULL;
     if (flags & CLONE_VM && !(flags & CLONE_VFORK)) {
@@ -53,10 +58,10 @@ struct error *record_entry_clone(struct recorder *recorder) {
         TRY(maps_read(record_tid(recorder), &recorder->thread->maps_before));
         return image_take(recorder->thread->task, 0, 0, recorder->thread->before);
     }
-    bool shared;
-    TRY(record_has_shared_memory(recorder, &shared));
-    if (shared)
-        recorder_stop(recorder, "the program forks while it has shared memory, which cannot be recorded yet");
+    TRY(record_has_shared_memory(recorder, &recorder->thread->joins));
+    if (recorder->thread->joins && flags & CLONE_VFORK) /* the domain would wait for the child */
+        recorder_stop(recorder, "the program waits for the exec of a process with which it shares memory, "
+                                "which cannot be recorded yet");
     return NULL;
 }
 
@@ -133,10 +138,13 @@ struct error *record_exit_execve(struct recorder *recorder) {
 /* A call that does not come back: its event is logged now. */
 struct error *record_entry_exit(struct recorder *recorder) {
     effects_clear(&recorder->effects);
-    if (recorder->thread->call.number == SYS_exit && recorder->thread_count > 1) {
+    struct process *process = recorder->thread->process;
+    if (recorder->thread->call.number == SYS_exit && process->thread_count > 1) {
         TRY(record_thread_note_end(recorder));
     } else {
-        recorder->ending = recorder->thread_count > 1;
+        process->exiting = true;
+        recorder->ending = recorder->thread_count > 1 ? process : NULL;
+        TRY(record_joined_note_end(recorder, process));
         TRY(record_turn_add_outputs(recorder));
         TRY(record_end_memory(recorder));
     }
@@ -167,8 +175,7 @@ struct error *record_entry_prctl(struct recorder *recorder) {
                                     "root can record");
         return NULL;
     case PR_SET_SECCOMP:
-        recorder_stop(recorder, "the program installs a seccomp filter, which cannot be recorded yet");
-        return NULL;
+        return record_entry_seccomp(recorder);
     case PR_SET_TSC: /* would change what reel's own traps do; the program's rdtsc is answered either way */
     case PR_SET_SYSCALL_USER_DISPATCH:
     case PR_SET_MM:
@@ -179,12 +186,6 @@ struct error *record_entry_prctl(struct recorder *recorder) {
     }
 }
 
-struct error *record_entry_seccomp(struct recorder *recorder) {
-    if (recorder->thread->call.args[0] <= 1) /* SECCOMP_SET_MODE_STRICT, _FILTER */
-        recorder_stop(recorder, "the program installs a seccomp filter, which cannot be recorded yet");
-    return NULL;
-}
-
 /* Shadow stacks, CPUID faulting and tagged addresses change what plain instructions do. */
 struct error *record_entry_arch_prctl(struct recorder *recorder) {
     uint64_t code = recorder->thread->call.args[0];
@@ -193,22 +194,13 @@ struct error *record_entry_arch_prctl(struct recorder *recorder) {
     return NULL;
 }
 
-/* The recorded tasks stay on reel's processor, whatever they ask for: they would wait for each other
- * otherwise. */
-struct error *record_exit_affinity(struct recorder *recorder) {
-    pid_t tid = (pid_t)recorder->thread->call.args[0];
-    cpu_set_t own;
-    if (!record_succeeded(recorder) || (tid && !table_find(&recorder->session->threads, (uint32_t)tid)))
-        return NULL;
-    if (sched_getaffinity(0, sizeof(own), &own) == 0)
-        (void)sched_setaffinity(tid ? tid : record_tid(recorder), sizeof(own), &own);
-    return NULL;
-}
-
 struct error *record_exit_process_vm_writev(struct recorder *recorder) {
-    if (record_succeeded(recorder))
-        record_shared_poked(recorder, (pid_t)recorder->thread->call.args[0]);
-    if (record_succeeded(recorder) && (pid_t)recorder->thread->call.args[0] == recorder->process->pid)
+    const struct thread *target = record_find_named(recorder, (pid_t)recorder->thread->call.args[0]);
+    if (!record_succeeded(recorder) || !target)
+        return NULL;
+    if (target->process != recorder->thread->process)
+        record_shared_poked(recorder, target->process->pid);
+    else
         recorder_stop(recorder, "process_vm_writev to itself cannot be recorded yet");
     return NULL;
 }

@@ -13,10 +13,9 @@
 #include <sys/mman.h>
 
 static const struct mapped_file *find_file(const struct recorder *recorder, const struct stat *info) {
-    for (size_t i = 0; i < recorder->process->mapped_count; i++)
-        if (recorder->process->mapped[i].device == info->st_dev &&
-            recorder->process->mapped[i].inode == info->st_ino)
-            return &recorder->process->mapped[i];
+    for (size_t i = 0; i < recorder->mapped_count; i++)
+        if (recorder->mapped[i].device == info->st_dev && recorder->mapped[i].inode == info->st_ino)
+            return &recorder->mapped[i];
     return NULL;
 }
 
@@ -32,17 +31,13 @@ struct found {
     bool any, writable; /* writable: shared, and it may be written or made so */
 };
 
-static struct error *find_mappings(const struct recorder *recorder, const struct stat *info, uint64_t offset,
-                                   uint64_t size, struct found *ret) {
-    const struct mapped_file *file = find_file(recorder, info);
+static void find_in(const struct process *process, const struct mapped_file *file, const struct stat *info,
+                    uint64_t offset, uint64_t size, struct found *ret) {
     struct maps maps;
-    *ret = (struct found){0};
-    if (!file)
-        return NULL;
-    struct error *err = maps_read(record_living_tid(recorder), &maps);
+    struct error *err = maps_read(record_living_tid(process), &maps);
     if (err) { /* it is about to end */
         error_free(err);
-        return NULL;
+        return;
     }
     for (size_t i = 0; i < maps.count; i++) {
         const struct mapping *mapping = &maps.mappings[i];
@@ -53,18 +48,26 @@ static struct error *find_mappings(const struct recorder *recorder, const struct
             ret->writable = true;
     }
     maps_deinit(&maps);
-    return NULL;
+}
+
+static struct found find_mappings(const struct recorder *recorder, const struct stat *info, uint64_t offset,
+                                  uint64_t size) {
+    const struct mapped_file *file = find_file(recorder, info);
+    struct found found = {0};
+    for (const struct process *process = recorder->processes; file && process; process = process->next)
+        find_in(process, file, info, offset, size, &found);
+    return found;
 }
 
 /* Another process than `recorder`, whose recording or running matters. */
 static bool is_other(const struct recorder *other, const struct recorder *recorder) {
-    return other != recorder && other->process != recorder->process && other->mode != RECORDER_OVER;
+    return other != recorder && other->mode != RECORDER_OVER;
 }
 
 static void stop_other(struct recorder *other, const char *path, const struct recorder *writer) {
     if (other->mode == RECORDER_RECORDING)
         recorder_stop(other, "%s is mapped, and process %d of the recording can write to it", path,
-                      writer->process->pid);
+                      writer->thread->process->pid);
 }
 
 struct error *record_shared_mapped(struct recorder *recorder, const struct stat *info, const char *path,
@@ -72,14 +75,29 @@ struct error *record_shared_mapped(struct recorder *recorder, const struct stat 
     const struct session *session = recorder->session;
     for (size_t i = 0; i < session->recorder_count; i++) {
         struct recorder *other = session->recorders[i];
-        struct found found;
         if (!is_other(other, recorder))
             continue;
-        TRY(find_mappings(other, info, offset, size, &found));
+        const struct found found = find_mappings(other, info, offset, size);
+        bool shares = (found.any && writable) || found.writable;
+        if (shares && !recorder->join && record_late_can(recorder, other)) {
+            recorder->join = other;
+            continue;
+        }
         if (found.any && writable)
             stop_other(other, path, recorder);
         if (found.writable)
             stop_other(recorder, path, other);
+    }
+    return NULL;
+}
+
+struct recorder *record_shared_with(struct recorder *recorder, const struct stat *info) {
+    const struct session *session = recorder->session;
+    for (size_t i = 0; i < session->recorder_count; i++) {
+        struct recorder *other = session->recorders[i];
+        if (is_other(other, recorder) && other->mode == RECORDER_RECORDING &&
+            find_mappings(other, info, 0, UINT64_MAX / 2).any)
+            return other;
     }
     return NULL;
 }
@@ -89,37 +107,50 @@ struct error *record_shared_written(struct recorder *recorder, const struct stat
     const struct session *session = recorder->session;
     for (size_t i = 0; i < session->recorder_count; i++) {
         struct recorder *other = session->recorders[i];
-        struct found found;
         if (!is_other(other, recorder) || other->mode != RECORDER_RECORDING)
             continue;
-        TRY(find_mappings(other, info, offset, size, &found));
-        if (found.any)
+        if (find_mappings(other, info, offset, size).any)
             recorder_stop(other, "%s is mapped, and process %d of the recording writes to it", path,
-                          recorder->process->pid);
+                          recorder->thread->process->pid);
     }
     return NULL;
+}
+
+/* Has the process attached this System V segment? Such mappings bear its id as their inode. */
+static unsigned attachments_of(const struct process *process, uint64_t id) {
+    struct maps maps;
+    unsigned count = 0;
+    struct error *err = maps_read(record_living_tid(process), &maps);
+    if (err) {
+        error_free(err);
+        return 0;
+    }
+    for (size_t i = 0; i < maps.count; i++)
+        count += maps.mappings[i].inode == id && strncmp(maps.mappings[i].name, "/SYSV", 5) == 0;
+    maps_deinit(&maps);
+    return count;
+}
+
+unsigned record_shared_attachments(const struct recorder *recorder, uint64_t id) {
+    unsigned count = 0;
+    for (const struct process *process = recorder->processes; process; process = process->next)
+        count += attachments_of(process, id);
+    return count;
 }
 
 struct error *record_shared_attached(struct recorder *recorder, uint64_t id) {
     const struct session *session = recorder->session;
     for (size_t i = 0; i < session->recorder_count; i++) {
         struct recorder *other = session->recorders[i];
-        struct maps maps;
         if (!is_other(other, recorder) || other->mode != RECORDER_RECORDING)
             continue;
-        struct error *err = maps_read(record_living_tid(other), &maps);
-        if (err) {
-            error_free(err);
+        if (!record_shared_attachments(other, id))
             continue;
-        }
-        bool attached = false;
-        for (size_t k = 0; k < maps.count; k++)
-            attached =
-                attached || (maps.mappings[k].inode == id && strncmp(maps.mappings[k].name, "/SYSV", 5) == 0);
-        maps_deinit(&maps);
-        if (attached)
+        if (!recorder->join && record_late_can(recorder, other))
+            recorder->join = other;
+        else
             recorder_stop(other, "process %d of the recording attaches the System V segment %llu, too",
-                          recorder->process->pid, (unsigned long long)id);
+                          recorder->thread->process->pid, (unsigned long long)id);
     }
     return NULL;
 }
@@ -128,7 +159,11 @@ void record_shared_poked(struct recorder *recorder, pid_t pid) {
     const struct session *session = recorder->session;
     for (size_t i = 0; i < session->recorder_count; i++) {
         struct recorder *other = session->recorders[i];
-        if (is_other(other, recorder) && other->mode == RECORDER_RECORDING && other->process->pid == pid)
-            recorder_stop(other, "process %d of the recording writes to its memory", recorder->process->pid);
+        for (const struct process *process = other->processes; process; process = process->next)
+            if (other->mode == RECORDER_RECORDING && process->pid == pid) {
+                recorder_stop(other, "process %d of the recording writes to the memory of process %d",
+                              recorder->thread->process->pid, pid);
+                return;
+            }
     }
 }

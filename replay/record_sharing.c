@@ -4,6 +4,7 @@
  */
 #include "replay/recorder_state.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,24 @@ static struct error *add_child(struct session *session, const struct sharer *sha
     return NULL;
 }
 
+/* What must not be made as it is, whoever makes it. */
+static struct error *pass_entry(struct session *session, const struct stop *stop) {
+    struct user_regs_struct regs;
+    enum untraced_outcome untraced;
+    bool made;
+    TRY(trace_get_registers(stop->task->tid, &regs));
+    TRY(record_filter_pass(session, stop, &regs, &made));
+    if (!made)
+        return engine_pass(stop);
+    TRY(record_untraced_entry(session, stop->task, &regs, &untraced));
+    if (untraced == UNTRACED_UNWRITABLE) {
+        regs.orig_rax = (unsigned long long)-1;
+        regs.rax = (unsigned long long)-ENOSYS;
+        TRY(trace_set_registers(stop->task->tid, &regs));
+    }
+    return untraced == UNTRACED_CLEARED ? task_resume(stop->task, RESUME_SYSCALL, 0) : engine_pass(stop);
+}
+
 struct error *record_pass(struct session *session, const struct stop *stop, struct thread *thread) {
     const struct sharer *sharer = stop->task ? record_find_sharer(session, stop->task->tid) : NULL;
     switch (stop->kind) {
@@ -70,7 +89,10 @@ struct error *record_pass(struct session *session, const struct stop *stop, stru
         if (engine_traces(&session->engine, (pid_t)stop->message))
             TRY(add_child(session, sharer, stop));
         break;
+    case STOP_SECCOMP:
+        return pass_entry(session, stop);
     case STOP_SYSCALL_EXIT:
+        TRY(record_untraced_exit(session, stop->task));
         if (thread)
             TRY(record_finish_call(thread->recorder));
         break;

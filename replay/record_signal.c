@@ -12,10 +12,12 @@
  * instruction. */
 #include "replay/recorder_state.h"
 
+#include "base/say.h"
 #include "tracer/maps.h"
 #include "tracer/process.h"
 #include "tracer/remote.h"
 #include "tracer/step.h"
+#include "tracer/vdso.h"
 
 #include <errno.h>
 #include <string.h>
@@ -162,11 +164,39 @@ struct error *record_delivered(struct recorder *recorder, const struct stop *sto
     return task_resume(recorder->thread->task, RESUME_CONT, 0);
 }
 
+/* The kernel spares the first process of a PID namespace also what its own instruction raises, when it is
+ * traced: the instruction would raise it for ever. Without a tracer the signal kills. */
+static struct error *is_spared(struct recorder *recorder, const siginfo_t *info, bool *ret) {
+    struct process_status status;
+    *ret = false;
+    if (!is_synchronous(info))
+        return NULL;
+    TRY(read_status(recorder, &status));
+    bool is_init = status.is_init;
+    status.is_init = false;
+    *ret = is_init && process_disposition(&status, info->si_signo) == DISPOSITION_FATAL;
+    return NULL;
+}
+
+static struct error *kill_spared(struct recorder *recorder, const siginfo_t *info) {
+    say_always(
+        "process %d dies of SIGKILL, and would of %s: it is the first of a PID namespace, to which the "
+        "kernel delivers no such signal under a tracer",
+        recorder->thread->process->pid, signal_name(info->si_signo));
+    kill(recorder->thread->process->pid, SIGKILL);
+    return NULL;
+}
+
 /* Let the signal of this stop through and log what it does. */
 static struct error *deliver(struct recorder *recorder, const siginfo_t *info, enum signal_place place,
                              const struct user_regs_struct *at) {
     enum disposition disposition;
+    bool spared;
+    recorder->thread->trapped = false;
+    TRY(is_spared(recorder, info, &spared));
     TRY(find_disposition(recorder, info->si_signo, &disposition));
+    if (spared)
+        disposition = DISPOSITION_FATAL;
     switch (disposition) {
     case DISPOSITION_HANDLED:
         recorder->thread->delivering = *info;
@@ -175,12 +205,15 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
         recorder->thread->phase = PHASE_DELIVERING;
         return task_resume(recorder->thread->task, RESUME_STEP, info->si_signo);
     case DISPOSITION_FATAL:
-        recorder->process->dying = true;
-        recorder->ending = recorder->thread_count > 1;
+        recorder->thread->process->dying = true;
+        recorder->ending = recorder->thread_count > 1 ? recorder->thread->process : NULL;
+        TRY(record_joined_note_end(recorder, recorder->thread->process));
         effects_clear(&recorder->effects);
         TRY(record_turn_add_outputs(recorder));
         TRY(record_end_memory(recorder));
         TRY(append_signal(recorder, info, place, SIGNAL_FATAL, at));
+        if (spared)
+            return kill_spared(recorder, info);
         break;
     case DISPOSITION_IGNORED:
         TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
@@ -343,13 +376,16 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
     if (recorder->thread->phase == PHASE_INJECTING && info.si_signo == recorder->thread->delivering.si_signo)
         return is_injected(&info) ? record_injected_signal(recorder, &regs) : defer(recorder, &info);
     if (info.si_signo == SIGILL)
-        TRY(record_instruction(recorder, recorder->thread->task, &recorder->process->sites, &imitated));
+        TRY(record_instruction(recorder, recorder->thread->task, &recorder->thread->process->sites,
+                               &imitated));
     if (imitated)
         return record_turn_resume(recorder);
     if (recorder->thread->frame_failed) {
         recorder->thread->frame_failed = false;
         return deliver(recorder, &info, recorder->thread->delivering_place, &regs);
     }
+    if (recorder->thread->trapped && info.si_signo == SIGSYS && info.si_code > 0)
+        return deliver(recorder, &info, SIGNAL_AFTER_EVENT, &regs);
     if (is_synchronous(&info))
         return deliver(recorder, &info, SIGNAL_SYNCHRONOUS, &regs);
     return record_asynchronous(recorder, &info, &regs);
@@ -386,7 +422,7 @@ void record_signal_release(struct recorder *recorder) {
         recorder->thread->deferred[recorder->thread->deferred_count++] = (struct deferred_signal){
             .signo = recorder->thread->delivering.si_signo, .info = recorder->thread->delivering};
     for (size_t i = 0; i < recorder->thread->deferred_count; i++)
-        syscall(SYS_tgkill, recorder->process->pid, recorder->thread->tid,
+        syscall(SYS_tgkill, recorder->thread->process->pid, recorder->thread->tid,
                 recorder->thread->deferred[i].signo);
 }
 
@@ -417,8 +453,8 @@ struct error *record_signal_changed(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->thread->call;
     if (recorder->thread->row && recorder->thread->row->handler == HANDLER_SIGACTION &&
         call->args[0] == SIGILL && call->args[1])
-        task_read(recorder->thread->task, call->args[1], recorder->process->sigill_action,
-                  sizeof(recorder->process->sigill_action));
+        task_read(recorder->thread->task, call->args[1], recorder->thread->process->sigill_action,
+                  sizeof(recorder->thread->process->sigill_action));
     return NULL;
 }
 
@@ -426,11 +462,11 @@ struct error *record_signal_reset(struct recorder *recorder) {
     enum disposition disposition;
     if (recorder->forked) /* it has its parent's handlers */
         return trace_get_sigmask(recorder->thread->task->tid, &recorder->thread->sigmask);
-    memset(recorder->process->sigill_action, 0, sizeof(recorder->process->sigill_action));
+    memset(recorder->thread->process->sigill_action, 0, sizeof(recorder->thread->process->sigill_action));
     TRY(find_disposition(recorder, SIGILL, &disposition));
     if (disposition == DISPOSITION_IGNORED) {
         uint64_t ignore = (uint64_t)SIG_IGN;
-        memcpy(recorder->process->sigill_action, &ignore, sizeof(ignore));
+        memcpy(recorder->thread->process->sigill_action, &ignore, sizeof(ignore));
     }
     return trace_get_sigmask(recorder->thread->task->tid, &recorder->thread->sigmask);
 }
@@ -444,25 +480,26 @@ static bool is_syscall(struct recorder *recorder, uint64_t address) {
 /* A syscall instruction in the program: in the vdso, or, when that is gone, where a call came from. 0 when
  * there is none. */
 static uint64_t find_syscall(struct recorder *recorder) {
-    if (is_syscall(recorder, recorder->process->vdso_syscall))
-        return recorder->process->vdso_syscall;
+    if (is_syscall(recorder, recorder->thread->process->vdso_syscall))
+        return recorder->thread->process->vdso_syscall;
     for (size_t i = 0; i < KNOWN_CALLS; i++)
-        if (recorder->process->known_calls[i] && is_syscall(recorder, recorder->process->known_calls[i] - 2))
-            return recorder->process->known_calls[i] - 2;
+        if (recorder->thread->process->known_calls[i] &&
+            is_syscall(recorder, recorder->thread->process->known_calls[i] - 2))
+            return recorder->thread->process->known_calls[i] - 2;
     return 0;
 }
 
 /* Call rt_sigaction(SIGILL) in the program with the action that it had set. The struct goes below the red
  * zone for that moment. */
 static struct error *restore_action(struct recorder *recorder, uint64_t rsp) {
-    uint8_t saved[sizeof(recorder->process->sigill_action)];
+    uint8_t saved[sizeof(recorder->thread->process->sigill_action)];
     uint64_t place = (rsp - 512) & ~15ull;
     int64_t result;
     uint64_t instruction = find_syscall(recorder);
     if (!instruction)
         return error_new(ERROR_UNSUPPORTED, "SIGILL is blocked or ignored, and its state cannot be put back");
     TRY(task_read_exact(recorder->thread->task, place, saved, sizeof(saved)));
-    TRY(task_write(recorder->thread->task, place, recorder->process->sigill_action, sizeof(saved)));
+    TRY(task_write(recorder->thread->task, place, recorder->thread->process->sigill_action, sizeof(saved)));
     TRY(REMOTE_SYSCALL(recorder->thread->task, instruction, SYS_rt_sigaction, &result, SIGILL, place, 0, 8, 0,
                        0));
     return task_write(recorder->thread->task, place, saved, sizeof(saved));
@@ -470,7 +507,7 @@ static struct error *restore_action(struct recorder *recorder, uint64_t rsp) {
 
 static struct error *undo_forced_signal(struct recorder *recorder, uint64_t rsp) {
     uint64_t handler;
-    memcpy(&handler, recorder->process->sigill_action, sizeof(handler));
+    memcpy(&handler, recorder->thread->process->sigill_action, sizeof(handler));
     bool blocked = recorder->thread->sigmask & signal_bit(SIGILL), ignored = handler == (uint64_t)SIG_IGN;
     if (ignored || (blocked && handler != (uint64_t)SIG_DFL))
         TRY(restore_action(recorder, rsp));
@@ -481,8 +518,12 @@ static struct error *undo_forced_signal(struct recorder *recorder, uint64_t rsp)
 
 static struct error *append_instruction(struct recorder *recorder, const struct insn_site *site,
                                         const struct user_regs_struct *before,
-                                        const struct user_regs_struct *after) {
+                                        const struct user_regs_struct *after,
+                                        const struct memory_ranges *written) {
     effects_clear(&recorder->effects);
+    for (size_t i = 0; i < written->count; i++)
+        TRY(effects_add_memory(&recorder->effects, recorder->thread->task, written->ranges[i].address,
+                               written->ranges[i].size));
     TRY(effects_add_registers(&recorder->effects, after));
     struct event event = {.kind = EVENT_INSTRUCTION};
     event.instruction.instruction = (uint8_t)site->kind;
@@ -558,10 +599,22 @@ static bool find_site(struct task *task, const struct insn_sites *sites, uint64_
     return true;
 }
 
+static struct error *log_instruction(struct recorder *recorder, const struct insn_site *site,
+                                     const struct user_regs_struct *before,
+                                     const struct user_regs_struct *after,
+                                     const struct memory_ranges *written) {
+    TRY(undo_forced_signal(recorder, after->rsp));
+    TRY(append_instruction(recorder, site, before, after, written));
+    note_last(recorder, after);
+    return NULL;
+}
+
 struct error *record_instruction(struct recorder *recorder, struct task *task, const struct insn_sites *sites,
                                  bool *ret_done) {
     struct user_regs_struct before, after;
     struct insn_site site;
+    struct memory_ranges written = {0};
+    struct error *err = NULL;
     siginfo_t info;
     *ret_done = false;
     TRY(trace_get_siginfo(task->tid, &info));
@@ -569,13 +622,15 @@ struct error *record_instruction(struct recorder *recorder, struct task *task, c
     if (info.si_signo != SIGILL || info.si_code <= 0 || !find_site(task, sites, before.rip, &site))
         return NULL;
     after = before;
-    insn_imitate(&site, &after);
-    TRY(trace_set_registers(task->tid, &after));
+    if (site.kind == INSN_VDSO)
+        err = vdso_answer(task, &after, &written);
+    else
+        insn_imitate(&site, &after);
+    if (!err)
+        err = trace_set_registers(task->tid, &after);
     *ret_done = true;
-    if (!recorder || recorder->mode != RECORDER_RECORDING)
-        return NULL;
-    TRY(undo_forced_signal(recorder, after.rsp));
-    TRY(append_instruction(recorder, &site, &before, &after));
-    note_last(recorder, &after);
-    return NULL;
+    if (!err && recorder && recorder->mode == RECORDER_RECORDING)
+        err = log_instruction(recorder, &site, &before, &after, &written);
+    memory_ranges_deinit(&written);
+    return err;
 }

@@ -51,8 +51,8 @@ static const struct syscall_hooks hooks[] = {
     [HANDLER_EXIT] = {.entry = record_entry_exit},
     [HANDLER_CLONE] = {.entry = record_entry_clone, .exit = record_exit_clone},
     [HANDLER_ARCH_PRCTL] = {.entry = record_entry_arch_prctl},
-    [HANDLER_PRCTL] = {.entry = record_entry_prctl},
-    [HANDLER_SECCOMP] = {.entry = record_entry_seccomp},
+    [HANDLER_PRCTL] = {.entry = record_entry_prctl, .exit = record_exit_seccomp},
+    [HANDLER_SECCOMP] = {.entry = record_entry_seccomp, .exit = record_exit_seccomp},
     [HANDLER_SETRLIMIT] = {.exit = record_exit_setrlimit},
     [HANDLER_PERSONALITY] = {.entry = record_entry_personality},
     [HANDLER_SIGRETURN] = {.exit = record_exit_sigreturn},
@@ -62,7 +62,8 @@ static const struct syscall_hooks hooks[] = {
     [HANDLER_OPEN] = {.exit = record_exit_open},
     [HANDLER_FILE_RESIZE] = {.exit = record_exit_file_resize},
     [HANDLER_FILE_TRANSFER] = {.entry = record_entry_transfer, .exit = record_exit_transfer},
-    [HANDLER_AFFINITY] = {.exit = record_exit_affinity},
+    [HANDLER_AFFINITY] = {.entry = record_entry_affinity, .exit = record_exit_affinity},
+    [HANDLER_PROCESSOR] = {.exit = record_exit_processor},
     [HANDLER_PROCESS_VM_WRITEV] = {.exit = record_exit_process_vm_writev},
 };
 
@@ -82,20 +83,27 @@ static void note_call(struct recorder *recorder) {
 }
 
 /* Calls that are not x86-64 calls at all. */
-static bool foreign_call(struct recorder *recorder) {
+static struct error *find_foreign(struct recorder *recorder, bool *ret) {
     uint8_t code[SYSCALL_LENGTH] = {0};
     /* most calls come from few places: a place that was looked at is not looked at again */
-    uint64_t *known = &recorder->process->known_calls[(recorder->thread->entry.rip >> 1) % KNOWN_CALLS];
+    uint64_t *known =
+        &recorder->thread->process->known_calls[(recorder->thread->entry.rip >> 1) % KNOWN_CALLS];
+    *ret = false;
     if (*known == recorder->thread->entry.rip && recorder->thread->entry.cs == CODE_SEGMENT_64)
-        return false;
-    task_read(recorder->thread->task, recorder->thread->entry.rip - SYSCALL_LENGTH, code, sizeof(code));
+        return NULL;
+    if (task_read(recorder->thread->task, recorder->thread->entry.rip - SYSCALL_LENGTH, code, sizeof(code)) !=
+        sizeof(code)) { /* killed meanwhile, or the vsyscall page */
+        struct user_regs_struct regs;
+        TRY(trace_get_registers(recorder->thread->task->tid, &regs));
+    }
     if (recorder->thread->entry.cs == CODE_SEGMENT_64 && code[0] == 0x0f && code[1] == 0x05) {
         *known = recorder->thread->entry.rip;
-        return false;
+        return NULL;
     }
     recorder_stop(recorder, "the program makes a call of another kind (int 0x80 or vsyscall) at 0x%llx",
                   (unsigned long long)recorder->thread->entry.rip);
-    return true;
+    *ret = true;
+    return NULL;
 }
 
 /* Make the kernel skip the call; its result is set at the exit. */
@@ -106,12 +114,16 @@ static struct error *skip_call(struct recorder *recorder) {
 
 static void warn_refused(const struct recorder *recorder) {
     static bool warned[1024];
-    if (recorder->thread->call.number >= 1024 || warned[recorder->thread->call.number] ||
-        recorder->thread->call.number == SYS_rseq)
+    uint64_t number = recorder->thread->call.number;
+    const struct syscall_row *row = recorder->thread->row;
+    if (number >= 1024 || warned[number] || number == SYS_rseq)
         return;
-    warned[recorder->thread->call.number] = true;
-    say("%s: answered as if this kernel did not have it%s%s", recorder->thread->row->name,
-        recorder->thread->row->why ? ": " : "", recorder->thread->row->why ? recorder->thread->row->why : "");
+    warned[number] = true;
+    const char *why =
+        row->handler == HANDLER_SECCOMP ? "a filter that asks another process cannot be recorded" : row->why;
+    say("%s: answered as if %s%s%s", row->name,
+        number == SYS_ptrace ? "it were not permitted" : "this kernel did not have it", why ? ": " : "",
+        why ? why : "");
 }
 
 /* Buffers may overwrite what names them: see syscall_vectors(). */
@@ -156,34 +168,49 @@ static size_t read_with_vectors(void *context, uint64_t address, void *ret, size
     return got;
 }
 
+struct error *record_note_entry(struct recorder *recorder, bool *ret_foreign) {
+    struct thread *thread = recorder->thread;
+    thread->in_call = thread->refused = thread->granted = thread->trapped = false;
+    TRY(trace_get_registers(thread->task->tid, &thread->entry));
+    note_call(recorder);
+    thread->row = syscall_find(thread->call.number);
+    return find_foreign(recorder, ret_foreign);
+}
+
 struct error *record_entry(struct recorder *recorder) {
+    bool foreign;
     recorder->thread->phase = PHASE_RUNNING;
     recorder->thread->in_call = false;
     recorder->thread->clone_flags = 0;
+    recorder->join = NULL;
+    recorder->thread->joins = false;
     if (recorder->thread->deferred_count) {
         bool injected;
         TRY(record_inject(recorder, &injected));
         if (injected)
             return NULL;
     }
-    TRY(trace_get_registers(recorder->thread->task->tid, &recorder->thread->entry));
-    note_call(recorder);
-    recorder->thread->refused = false;
-    recorder->thread->row = syscall_find(recorder->thread->call.number);
-    if (foreign_call(recorder))
+    TRY(record_note_entry(recorder, &foreign));
+    if (foreign)
         return task_resume(recorder->thread->task, RESUME_CONT, 0);
     if (!recorder->thread->row) { /* not in the table: it may still answer ENOSYS, which is no harm */
         return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     }
+    bool joins;
+    TRY(record_late_entry_write(recorder, &joins));
+    if (joins)
+        return NULL;
     TRY(save_vectors(recorder));
     const struct syscall_hooks *row_hooks = hooks_of(recorder->thread->row);
     recorder->thread->refused = recorder->thread->row->handler == HANDLER_REFUSE;
     if (row_hooks->entry)
         TRY(row_hooks->entry(recorder));
-    if (recorder->mode != RECORDER_RECORDING)
-        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+    TRY(record_kill_entry(recorder));
+    if (recorder->mode != RECORDER_RECORDING) /* its exit: what was changed for the call is put back */
+        return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
     if (recorder->thread->refused) {
-        warn_refused(recorder);
+        if (!recorder->thread->granted)
+            warn_refused(recorder);
         TRY(skip_call(recorder));
     }
     recorder->thread->in_call = true;
@@ -276,11 +303,16 @@ static struct error *gather(struct recorder *recorder) {
 
 /* What a call that was not made is answered. */
 static uint64_t refusal(const struct recorder *recorder) {
+    if (recorder->thread->granted)
+        return 0;
+    if (recorder->thread->call.number == SYS_ptrace)
+        return (uint64_t)-EPERM;
     switch (recorder->thread->row->handler) {
     case HANDLER_FILE_TRANSFER:
     case HANDLER_MADVISE:
     case HANDLER_PRCTL:
     case HANDLER_ARCH_PRCTL:
+    case HANDLER_SECCOMP:
         return (uint64_t)-EINVAL;
     default:
         return (uint64_t)-ENOSYS;
@@ -303,6 +335,7 @@ struct error *record_exit(struct recorder *recorder) {
     struct user_regs_struct regs;
     recorder->thread->in_call = false;
     recorder->thread->blocked = false;
+    TRY(record_untraced_exit(recorder->session, recorder->thread->task));
     TRY(trace_get_registers(recorder->thread->task->tid, &regs));
     if (recorder->thread->refused) {
         regs.rax = refusal(recorder);
@@ -319,6 +352,7 @@ struct error *record_exit(struct recorder *recorder) {
         TRY(effects_add(&recorder->effects, EFFECT_ORDER, recorder->session->shown++, 0, NULL, 0));
     TRY(recorder_append_syscall(recorder, recorder->thread->call.result, stream));
     TRY(record_thread_begin(recorder));
+    TRY(record_kill_await(recorder));
     if (++recorder->calls_since_check >= CHECK_EVERY && recorder->mode == RECORDER_RECORDING &&
         !record_turn_writes(recorder)) {
         recorder->calls_since_check = 0;
@@ -330,5 +364,7 @@ struct error *record_exit(struct recorder *recorder) {
     recorder->thread->last_time = clock_now();
     if (recorder->thread->last_is_call)
         recorder->thread->call_time = recorder->thread->last_time;
+    if (recorder->join && recorder->mode == RECORDER_RECORDING)
+        return record_late_join(recorder, recorder->join);
     return record_turn_resume(recorder);
 }

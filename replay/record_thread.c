@@ -41,6 +41,7 @@ struct error *record_thread_new(struct recorder *recorder, struct process *proce
         thread->next->previous = thread;
     recorder->threads = thread;
     recorder->thread_count++;
+    process->thread_count++;
     *ret = thread;
     return NULL;
 }
@@ -55,6 +56,7 @@ static void remove_thread(struct thread *thread) {
     else
         recorder->threads = thread->next;
     recorder->thread_count -= !thread->ended;
+    thread->process->thread_count -= !thread->ended;
     if (thread->task)
         table_remove(&recorder->session->threads, (uint32_t)thread->task->tid);
 }
@@ -65,9 +67,11 @@ void record_thread_free(struct thread *thread) {
     recorder->thread = thread;
     record_drop_before(recorder);
     remove_thread(thread);
-    recorder->thread = before == thread ? recorder->leader : before;
+    struct thread *leader = thread->process->leader;
+    recorder->thread = before != thread ? before : leader != thread ? leader : recorder->threads;
     memory_ranges_deinit(&thread->vectors);
     memory_ranges_deinit(&thread->at_exit);
+    free(thread->affinity);
     buffer_deinit(&thread->vector_bytes);
     buffer_deinit(&thread->point);
     free(thread);
@@ -75,17 +79,17 @@ void record_thread_free(struct thread *thread) {
 
 /* ---- begin ---- */
 
-/* The new task's first stop, which may have been seen already. */
-static struct error *await_birth(struct session *session, struct task *task) {
+struct error *record_thread_await(struct session *session, struct task *task, bool *ret_alive) {
     struct stop stop;
     record_tree_release(session, task->tid, &stop);
     if (stop.kind == STOP_NONE)
         TRY(engine_next_of(&session->engine, task, true, &stop));
-    return stop.kind == STOP_BORN ? NULL : error_system(ESRCH, "new thread %d", task->tid);
+    *ret_alive = stop.kind == STOP_BORN;
+    return NULL;
 }
 
 /* CLONE_CHILD_CLEARTID: where struct clone_args of clone3 has child_tid is 16. */
-static uint64_t find_clear_tid(struct recorder *recorder) {
+uint64_t record_clear_tid(struct recorder *recorder) {
     const struct syscall_call *call = &recorder->thread->call;
     uint64_t address = call->args[3];
     if (!(recorder->thread->clone_flags & CLONE_CHILD_CLEARTID))
@@ -102,15 +106,24 @@ struct error *record_thread_made(struct recorder *recorder, pid_t tid) {
     if (!engine_traces(&session->engine, tid)) /* killed, and reported, before its parent told of it */
         return error_system(ESRCH, "new thread %d", tid);
     struct task *task = engine_task(&session->engine, tid);
-    TRY(await_birth(session, task));
-    TRY(record_thread_new(recorder, recorder->process, task, &thread));
-    thread->clear_tid = find_clear_tid(recorder);
-    TRY(trace_get_registers(tid, &thread->last));
-    TRY(trace_get_sigmask(tid, &thread->sigmask));
+    bool alive;
+    TRY(record_thread_await(session, task, &alive));
+    if (!alive)
+        return error_system(ESRCH, "new thread %d", tid);
+    TRY(record_thread_new(recorder, recorder->thread->process, task, &thread));
+    return record_thread_born(recorder, thread);
+}
+
+struct error *record_thread_born(struct recorder *recorder, struct thread *thread) {
+    thread->task->watched = thread->task->filtered;
+    thread->clear_tid = record_clear_tid(recorder);
+    TRY(record_inherit_affinity(recorder->thread, thread));
+    TRY(trace_get_registers(thread->tid, &thread->last));
+    TRY(trace_get_sigmask(thread->tid, &thread->sigmask));
     thread->last_is_call = true;
     thread->last_time = thread->call_time = clock_now();
     recorder->thread->child = thread;
-    return record_short_ticks(session);
+    return record_short_ticks(recorder->session);
 }
 
 struct error *record_thread_begin(struct recorder *recorder) {
@@ -122,6 +135,8 @@ struct error *record_thread_begin(struct recorder *recorder) {
     event.thread.parent = parent->tid;
     effects_clear(&recorder->effects);
     TRY(effects_add_registers(&recorder->effects, &child->last));
+    if (child->process != parent->process)
+        TRY(record_joined_begin(recorder, child, &event));
     recorder->thread = child;
     struct error *err = recorder_append(recorder, &event);
     recorder->thread = parent;
@@ -131,21 +146,16 @@ struct error *record_thread_begin(struct recorder *recorder) {
 
 /* ---- end ---- */
 
-/* The words that exit_robust_list() of the kernel may change (kernel/futex/core.c). */
-static struct error *note_robust(struct thread *thread) {
+static struct error *note_robust(struct thread *thread, struct task *reader, uint64_t address) {
     uint64_t head[3], entry; /* struct robust_list_head: first entry, offset of the word, pending entry */
-    void *address = NULL;
-    size_t size;
-    struct task *task = thread->task;
-    if (syscall(SYS_get_robust_list, task->tid, &address, &size) < 0 || !address ||
-        task_read(task, (uint64_t)address, head, sizeof(head)) != sizeof(head))
+    if (!address || task_read(reader, address, head, sizeof(head)) != sizeof(head))
         return NULL;
     if (head[2])
         TRY(memory_ranges_add(&thread->at_exit, (head[2] & ~1ull) + head[1], 4));
     entry = head[0];
-    for (int i = 0; i < ROBUST_MOST && (entry & ~1ull) != (uint64_t)address && entry; i++) {
+    for (int i = 0; i < ROBUST_MOST && (entry & ~1ull) != address && entry; i++) {
         TRY(memory_ranges_add(&thread->at_exit, (entry & ~1ull) + head[1], 4));
-        if (task_read(task, entry & ~1ull, &entry, sizeof(entry)) != sizeof(entry))
+        if (task_read(reader, entry & ~1ull, &entry, sizeof(entry)) != sizeof(entry))
             break;
     }
     return NULL;
@@ -154,7 +164,8 @@ static struct error *note_robust(struct thread *thread) {
 /* Mutexes with priority inheritance that others wait for: their owner may be the one that ends. */
 static struct error *note_inherited(struct thread *ending) {
     for (struct thread *thread = ending->recorder->threads; thread; thread = thread->next) {
-        if (thread == ending || !thread->blocked || thread->call.number != SYS_futex)
+        if (thread == ending || thread->process != ending->process || !thread->blocked ||
+            thread->call.number != SYS_futex)
             continue;
         uint64_t command = thread->call.args[1] & FUTEX_COMMAND;
         if (command == 6 || command == 13) /* FUTEX_LOCK_PI, FUTEX_LOCK_PI2 */
@@ -165,31 +176,50 @@ static struct error *note_inherited(struct thread *ending) {
     return NULL;
 }
 
-struct error *record_thread_note_end(struct recorder *recorder) {
-    struct thread *thread = recorder->thread;
+static struct error *note_end(struct thread *thread, struct task *reader, uint64_t robust_list) {
     thread->ending = true;
     thread->at_exit.count = 0;
     if (thread->clear_tid)
         TRY(memory_ranges_add(&thread->at_exit, thread->clear_tid, 4));
-    TRY(note_robust(thread));
+    TRY(note_robust(thread, reader, robust_list));
     return note_inherited(thread);
 }
 
-/* Somebody whose memory is still there. */
-static struct thread *find_living(const struct recorder *recorder, const struct thread *but) {
-    for (struct thread *thread = recorder->threads; thread; thread = thread->next)
-        if (thread != but && !thread->ended && thread->task)
+static uint64_t find_robust_list(const struct thread *thread) {
+    void *address = NULL;
+    size_t size;
+    return syscall(SYS_get_robust_list, thread->task->tid, &address, &size) < 0 ? 0 : (uint64_t)address;
+}
+
+struct error *record_thread_note_robust(struct thread *thread) {
+    return note_robust(thread, thread->task, find_robust_list(thread));
+}
+
+struct error *record_thread_note_end(struct recorder *recorder) {
+    return note_end(recorder->thread, recorder->thread->task, find_robust_list(recorder->thread));
+}
+
+struct thread *record_living_thread(const struct process *process, const struct thread *but) {
+    if (!process->leader)
+        return NULL;
+    for (struct thread *thread = process->leader->recorder->threads; thread; thread = thread->next)
+        if (thread->process == process && thread != but && !thread->ended && thread->task)
             return thread;
     return NULL;
 }
 
-pid_t record_living_tid(const struct recorder *recorder) {
-    const struct thread *thread = find_living(recorder, NULL);
-    return thread ? thread->task->tid : recorder->process->pid;
+struct error *record_thread_note_killed(struct recorder *recorder) {
+    struct thread *thread = recorder->thread, *living = record_living_thread(thread->process, thread);
+    return living ? note_end(thread, living->task, thread->robust_list) : NULL;
+}
+
+pid_t record_living_tid(const struct process *process) {
+    const struct thread *thread = record_living_thread(process, NULL);
+    return thread ? thread->task->tid : process->pid;
 }
 
 static struct error *append_end(struct recorder *recorder) {
-    struct thread *thread = recorder->thread, *living = find_living(recorder, thread);
+    struct thread *thread = recorder->thread, *living = record_living_thread(thread->process, thread);
     struct event event = {.kind = EVENT_THREAD_EXIT};
     effects_clear(&recorder->effects);
     for (size_t i = 0; living && i < thread->at_exit.count; i++)
@@ -204,6 +234,7 @@ static struct error *leader_ended(struct recorder *recorder) {
     thread->ended = true;
     thread->ending = false;
     recorder->thread_count--;
+    thread->process->thread_count--;
     record_turn_forget(thread);
     return NULL;
 }
@@ -212,7 +243,7 @@ struct error *record_thread_await_end(struct recorder *recorder) {
     enum { QUICK = 20, PAUSE_NS = 50000 };
     struct thread *thread = recorder->thread;
     struct stop stop;
-    bool leader = thread == recorder->leader;
+    bool leader = thread == thread->process->leader;
     for (int i = 0;; i++) {
         TRY(engine_next_of(&recorder->session->engine, thread->task, !leader, &stop));
         if (stop.kind != STOP_NONE)
@@ -229,9 +260,15 @@ struct error *record_thread_await_end(struct recorder *recorder) {
 
 struct error *record_thread_gone(struct recorder *recorder, const struct stop *stop) {
     struct thread *thread = recorder->thread;
+    struct process *process = thread->process;
     struct error *err = NULL;
-    if (thread->ending && stop->kind == STOP_EXITED && !recorder->ending)
+    if (thread->ending && (stop->kind == STOP_EXITED || thread->judging) && recorder->ending != process)
         err = append_end(recorder);
+    else if (recorder->turn == thread && recorder->process_count > 1 && !process->dying &&
+             !process->exiting) {
+        process->lost = true; /* somebody has killed the process */
+        recorder->ending = process;
+    }
     record_thread_free(thread);
     return err;
 }
@@ -246,14 +283,13 @@ struct error *record_thread_exec(struct session *session, struct task *task, pid
     struct recorder *recorder = thread->recorder;
     struct task *gone = thread->task;
     if (thread != leader)
-        recorder->leader = thread;
+        thread->process->leader = thread;
     for (struct thread *other = recorder->threads, *next; other; other = next) {
         next = other->next;
         if (other != thread && other->process == thread->process)
             record_thread_free(other);
     }
     recorder->thread = recorder->turn = thread;
-    recorder->process = thread->process;
     if (gone == task)
         return NULL;
     table_remove(&session->threads, (uint32_t)former);

@@ -36,15 +36,15 @@ static char **split_arguments(const char *text, size_t size) {
     return ret;
 }
 
-void record_tree_describe(struct recorder *recorder) {
-    struct recording_process *info = &recorder->info;
+void record_tree_describe(const struct process *process) {
+    struct recording_process *info = process->info;
     char path[64], text[ARGUMENTS_SIZE];
-    snprintf(path, sizeof(path), "/proc/%d/exe", recorder->process->pid);
+    snprintf(path, sizeof(path), "/proc/%d/exe", process->pid);
     ssize_t size = readlink(path, text, sizeof(text) - 1);
     text[size > 0 ? size : 0] = 0;
     free(info->program);
     info->program = strdup(text);
-    snprintf(path, sizeof(path), "/proc/%d/cmdline", recorder->process->pid);
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", process->pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     size = fd >= 0 ? read(fd, text, sizeof(text) - 4) : -1;
     if (fd >= 0)
@@ -83,8 +83,7 @@ static struct error *add(struct session *session, struct task *task, enum proces
     return NULL;
 }
 
-/* What a fork has copied and the recorder knows of. */
-static struct error *copy_process(const struct process *from, struct process *to) {
+struct error *record_tree_copy(const struct process *from, struct process *to) {
     struct insn_site *sites = malloc((from->sites.count + 1) * sizeof(*sites));
     if (!sites)
         return &error_no_memory;
@@ -106,9 +105,9 @@ struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
         return NULL;
     TRY(record_clone_flags(recorder, &flags));
     if (flags & CLONE_VM || session->full) {
-        TRY(record_add_sharer(session, tid, &recorder->process->sites));
+        TRY(record_add_sharer(session, tid, &recorder->thread->process->sites));
         struct sharer *sharer = record_find_sharer(session, tid);
-        sharer->parent = recorder->process->pid;
+        sharer->parent = recorder->thread->process->pid;
         sharer->origin_domain = recorder->info.domain;
         sharer->origin_event = recorder->events;
         return NULL;
@@ -117,29 +116,33 @@ struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
     struct recorder *child;
     if (!task)
         return &error_no_memory;
-    TRY(add(session, task, START_FORK, recorder->process->pid, recorder->info.domain, recorder->events,
-            &child));
+    TRY(add(session, task, START_FORK, recorder->thread->process->pid, recorder->info.domain,
+            recorder->events, &child));
+    TRY(record_inherit_affinity(recorder->thread, child->thread));
+    child->thread->clear_tid = record_clear_tid(recorder);
     record_forget_changing(recorder);
-    return copy_process(recorder->process, child->process);
+    return record_tree_copy(recorder->thread->process, child->thread->process);
 }
 
 /* Its recording cannot begin: it runs unrecorded, in code that may be patched. */
 static struct error *refuse(struct recorder *recorder, struct error *err) {
     char name[16];
     recorder_note_error(recorder->session, err);
-    record_tree_describe(recorder);
-    say_always("process %d (%s) is not recorded: %s", recorder->process->pid, record_tree_name(recorder),
-               err->message);
+    record_tree_describe(recorder->thread->process);
+    say_always("process %d (%s) is not recorded: %s", recorder->thread->process->pid,
+               record_tree_name(recorder), err->message);
     recorder->mode = RECORDER_PASSING;
     recorder->info.stopped = strdup(err->message);
     error_free(err);
     snprintf(name, sizeof(name), "d%u", recorder->info.domain);
     unlinkat(recorder->session->recording.dirfd, name, AT_REMOVEDIR);
-    return record_add_sharer(recorder->session, recorder->process->pid, &recorder->process->sites);
+    return record_add_sharer(recorder->session, recorder->thread->process->pid,
+                             &recorder->thread->process->sites);
 }
 
 static struct error *begin(struct recorder *recorder) {
     recorder->thread->phase = PHASE_RUNNING;
+    record_filter_begin(recorder);
     struct error *err =
         recording_make_domain(&recorder->session->recording, recorder->info.domain, &recorder->domainfd);
     if (!err)
@@ -161,6 +164,24 @@ struct error *record_tree_start(struct recorder *recorder, const struct stop *st
     return task_resume(stop->task, RESUME_CONT, 0);
 }
 
+struct error *record_tree_left(struct session *session, struct task *task, pid_t parent, uint32_t domain,
+                               uint64_t event) {
+    const struct stop stop = {.kind = STOP_SYSCALL_EXIT, .task = task};
+    struct recorder *recorder;
+    record_drop_sharer(session, task->tid);
+    if (session->full) {
+        const struct insn_sites none = {0};
+        TRY(record_add_sharer(session, task->tid, &none));
+        return engine_pass(&stop);
+    }
+    TRY(add(session, task, START_EXEC, parent, domain, event, &recorder));
+    struct error *err = record_tree_start(recorder, &stop);
+    if (!error_is(err, ERROR_TASK_GONE))
+        return err;
+    error_free(err); /* its end is the next stop */
+    return NULL;
+}
+
 struct error *record_tree_exec(struct session *session, const struct stop *stop, struct thread *thread) {
     const struct sharer *sharer = record_find_sharer(session, stop->task->tid);
     struct sharer origin = sharer ? *sharer : (struct sharer){0};
@@ -172,11 +193,10 @@ struct error *record_tree_exec(struct session *session, const struct stop *stop,
         return engine_pass(stop);
     }
     if (thread) { /* what was recorded of it before is one thing, this is another */
-        origin.parent = thread->recorder->info.ppid;
+        origin.parent = thread->process->info->ppid;
         origin.origin_domain = thread->recorder->info.domain;
         origin.origin_event = thread->recorder->events;
-        thread->recorder->mode = RECORDER_OVER;
-        thread->task = NULL;
+        TRY(record_joined_part(thread->recorder, thread->process));
     }
     TRY(add(session, stop->task, START_EXEC, origin.parent, origin.origin_domain, origin.origin_event,
             &recorder));
@@ -253,9 +273,13 @@ struct error *record_tree_orphan(struct session *session, const struct stop *sto
     const struct sharer *sharer = record_find_sharer(session, stop->task->tid);
     const struct insn_sites none = {0};
     struct insn_sites sites = sharer ? sharer->sites : none;
+    if (thread && thread->recorder->mode == RECORDER_RECORDING && thread->joins) {
+        recorder_stop(thread->recorder,
+                      "a process was killed while it made another one that shares its memory");
+        sites = thread->process->sites;
+    }
     if (thread && thread->recorder->mode == RECORDER_RECORDING) {
         thread->recorder->thread = thread;
-        thread->recorder->process = thread->process;
         TRY(record_tree_child(thread->recorder, tid));
     } else {
         TRY(record_add_sharer(session, tid, &sites));
@@ -293,7 +317,7 @@ struct error *record_tree_sweep(struct session *session) {
         }
         recorder->info.segments = recorder->segment;
         recorder->info.events = recorder->events;
-        if (!err)
+        if (!err && !recorder->absorbed)
             err = recording_processes_add(&session->info.processes, &recorder->info);
         record_domain_free(recorder);
         session->recorders[i] = session->recorders[--session->recorder_count];

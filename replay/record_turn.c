@@ -121,7 +121,7 @@ static bool is_restarting(const struct thread *thread) {
 static struct error *go_on(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
     bool may_end = recorder->mode == RECORDER_RECORDING && recorder->ready && !thread->deferred_count &&
-                   !is_restarting(thread);
+                   !is_restarting(thread) && !thread->trapped;
     unsigned steps = may_end ? record_chaos_steps(recorder) : 0;
     return steps ? end_turn_here(recorder, steps) : task_resume(thread->task, RESUME_CONT, 0);
 }
@@ -223,8 +223,9 @@ static struct error *take_turn(struct recorder *recorder) {
     record_turn_forget(thread);
     recorder->slice = record_chaos_slice(recorder, SLICE);
     recorder->turn = recorder->thread = thread;
-    recorder->process = thread->process;
     recorder->turn_since = thread->call_time = clock_now();
+    if (thread->enters)
+        TRY(record_late_enter(recorder));
     if (!thread->has_waiting)
         return go_on(recorder);
     thread->has_waiting = false;
@@ -298,30 +299,47 @@ bool record_turn_writes(struct recorder *recorder) {
     if (recorder->thread_count < 2)
         return false;
     for (struct thread *thread = recorder->threads; thread; thread = thread->next)
-        if (thread != recorder->thread && thread->blocked && has_outputs(thread))
+        if (thread != recorder->thread && thread->process == recorder->thread->process && thread->blocked &&
+            has_outputs(thread))
             return true;
     return false;
 }
 
-struct error *record_turn_add_outputs(struct recorder *recorder) {
-    struct memory_ranges ranges = {0};
+/* What the kernel may have written for calls of the process's other threads whose exits are not in the log.
+ */
+static struct error *find_outputs(struct recorder *recorder, struct memory_ranges *ret) {
     struct error *err = NULL;
     const struct memory_reader memory = task_memory(recorder->thread->task);
     for (struct thread *thread = recorder->threads; thread && !err; thread = thread->next) {
-        if (thread == recorder->thread || !thread->blocked)
+        if (thread == recorder->thread || thread->process != recorder->thread->process || !thread->blocked)
             continue;
         struct syscall_call call = thread->call;
         call.result = -14; /* EFAULT: anything may have been written */
-        err = syscall_outputs(&call, &memory, &ranges);
+        err = syscall_outputs(&call, &memory, ret);
     }
-    for (size_t i = 0; !err && i < ranges.count; i++)
-        err = effects_add_memory(&recorder->effects, recorder->thread->task, ranges.ranges[i].address,
-                                 ranges.ranges[i].size);
-    memory_ranges_deinit(&ranges);
     if (error_is(err, ERROR_UNSUPPORTED)) { /* its own exit will tell */
         error_free(err);
         err = NULL;
     }
+    return err;
+}
+
+struct error *record_turn_add_outputs(struct recorder *recorder) {
+    struct memory_ranges ranges = {0};
+    struct error *err = find_outputs(recorder, &ranges);
+    for (size_t i = 0; !err && i < ranges.count; i++)
+        err = effects_add_memory(&recorder->effects, recorder->thread->task, ranges.ranges[i].address,
+                                 ranges.ranges[i].size);
+    memory_ranges_deinit(&ranges);
+    return err;
+}
+
+struct error *record_turn_leave_out(struct recorder *recorder, struct maps *maps) {
+    struct memory_ranges ranges = {0};
+    struct error *err = recorder->thread_count > 1 ? find_outputs(recorder, &ranges) : NULL;
+    for (size_t i = 0; !err && i < ranges.count; i++)
+        err = maps_cut(maps, ranges.ranges[i].address, ranges.ranges[i].size);
+    memory_ranges_deinit(&ranges);
     return err;
 }
 

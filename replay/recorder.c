@@ -51,6 +51,7 @@ static struct error *on_tick(struct session *session) {
     bool waiting = false;
     record_forward_signals(session);
     for (size_t i = 0; i < session->recorder_count; i++) {
+        TRY(record_filter_tick(session->recorders[i]));
         TRY(record_turn_tick(session->recorders[i]));
         TRY(record_domain_tick(session->recorders[i]));
         waiting = waiting || has_deferred(session->recorders[i]);
@@ -94,12 +95,13 @@ static struct error *dispatch(struct session *session, const struct stop *stop) 
         return on_tick(session);
     if (stop->kind == STOP_EXEC)
         TRY(record_thread_exec(session, stop->task, (pid_t)stop->message));
+    if (stop->kind == STOP_NEW_TASK)
+        TRY(record_untraced_born(session, stop));
     struct thread *thread = find_thread(session, stop->task);
     if (!thread)
         return on_unrecorded(session, stop);
     struct recorder *recorder = thread->recorder;
     recorder->thread = thread;
-    recorder->process = thread->process;
     return on_recorded(recorder, stop);
 }
 
@@ -124,13 +126,18 @@ static struct error *adopt_orphans(struct session *session, const struct stop *s
     return NULL;
 }
 
+void record_note_end(struct session *session, const struct stop *stop) {
+    if (stop->task->tid != session->info.pid || session->over)
+        return;
+    session->exit_status = stop->kind == STOP_EXITED ? stop->status : 128 + stop->status;
+    session->over = true;
+}
+
 static bool handle(void *context, const struct stop *stop, struct error **ret_error) {
     struct session *session = context;
     bool gone = stop->kind == STOP_EXITED || stop->kind == STOP_KILLED;
-    if (gone && stop->task->tid == session->info.pid && !session->over) {
-        session->exit_status = stop->kind == STOP_EXITED ? stop->status : 128 + stop->status;
-        session->over = true;
-    }
+    if (gone)
+        record_note_end(session, stop);
     *ret_error = gone ? adopt_orphans(session, stop) : NULL;
     if (!*ret_error)
         *ret_error = deal_with(session, stop);
@@ -171,11 +178,11 @@ static struct error *describe(struct recorder *recorder) {
     TRY(recording_info_from_host(info));
     TRY(copy_strings(recorder->session->options->argv, &info->argv));
     TRY(copy_strings(environ, &info->env));
-    snprintf(link, sizeof(link), "/proc/%d/exe", recorder->process->pid);
+    snprintf(link, sizeof(link), "/proc/%d/exe", recorder->thread->process->pid);
     ssize_t size = readlink(link, program, sizeof(program) - 1);
     program[size > 0 ? size : 0] = 0;
     info->program = strdup(program);
-    info->pid = recorder->process->pid;
+    info->pid = recorder->thread->process->pid;
     info->processor = sched_getcpu();
     info->chaos = recorder->session->options->chaos;
     info->chaos_seed = recorder->session->options->chaos_seed;
@@ -187,7 +194,7 @@ static struct error *open_recording(struct recorder *recorder) {
     char *made = NULL;
     const char *path = recorder->session->options->output;
     if (!path) {
-        TRY(default_output(recorder->session->options->argv[0], recorder->process->pid, &made));
+        TRY(default_output(recorder->session->options->argv[0], recorder->thread->process->pid, &made));
         path = made;
     }
     struct error *err =
@@ -212,10 +219,12 @@ static void session_deinit(struct session *session) {
     for (size_t i = 0; i < session->recorder_count; i++)
         record_domain_free(session->recorders[i]);
     free(session->recorders);
+    chunk_queue_destroy(session->log_queue);
     table_deinit(&session->threads);
     file_store_deinit(&session->store);
     record_sharing_deinit(session);
     record_tree_deinit(session);
+    record_untraced_deinit(session);
     record_place_deinit(session);
     record_code_deinit(session);
     recording_info_deinit(&session->info);
@@ -236,11 +245,20 @@ static struct error *begin(struct session *session, struct task *task) {
     return err;
 }
 
+/* Logs are compressed wherever there is room. */
+static struct error *create_queue(struct session *session) {
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+        return error_system(errno, "cannot ask which processors there are");
+    return chunk_queue_create(&allowed, &session->log_queue);
+}
+
 static struct error *start(struct session *session) {
     struct task *task;
     TRY(engine_check_proc());
     for (int fd = 1; fd <= 2; fd++)
         session->has_output[fd - 1] = fstat(fd, &session->own_output[fd - 1]) == 0;
+    TRY(create_queue(session)); /* before reel is bound to one processor */
     record_place_init(session);
     launch_raise_files(); /* each process needs a few */
     launch_save_signals();
@@ -257,6 +275,21 @@ static struct error *start(struct session *session) {
     return task_resume(task, RESUME_CONT, 0);
 }
 
+/* What the first process has become: it may have gone on in other domains. */
+static const struct recording_process *find_last(const struct recording_info *info) {
+    const struct recording_process *last = &info->processes.list[0];
+    while (last->left) {
+        const struct recording_process *next = last;
+        for (size_t i = 0; i < info->processes.count; i++)
+            if (info->processes.list[i].domain == last->left)
+                next = &info->processes.list[i];
+        if (next == last)
+            break;
+        last = next;
+    }
+    return last;
+}
+
 /* Write recording.json for the last time. A failure is told, not returned: the program matters more. */
 static void close_recording(struct session *session) {
     struct recording_info *info = &session->info;
@@ -264,10 +297,10 @@ static void close_recording(struct session *session) {
         session->recorders[i]->mode = RECORDER_OVER;
     say_error(record_tree_sweep(session));
     if (info->processes.count && info->processes.list[0].domain == 1) {
-        const struct recording_process *first = &info->processes.list[0];
-        info->end = first->stopped ? END_STOPPED : first->end;
-        info->status = first->stopped ? 0 : first->status;
-        info->why = first->stopped ? strdup(first->stopped) : NULL;
+        const struct recording_process *first = &info->processes.list[0], *last = find_last(info);
+        info->end = last->stopped ? END_STOPPED : last->end;
+        info->status = last->stopped ? 0 : last->status;
+        info->why = last->stopped ? strdup(last->stopped) : NULL;
         info->segments = first->segments;
         info->events = first->events;
     }

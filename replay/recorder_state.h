@@ -17,6 +17,7 @@
 #include "tracer/maps.h"
 #include "tracer/syscall.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -74,11 +75,24 @@ struct newborn {
     unsigned ticks; /* how long it has waited */
 };
 
+/* A call of the fork family that was made without CLONE_UNTRACED, see record_untraced.c. */
+struct untraced {
+    pid_t tid;        /* the caller */
+    uint64_t address; /* of the flags in memory (clone3); 0: they are in rdi */
+    uint64_t flags;   /* as the program gave them */
+};
+enum untraced_outcome {
+    UNTRACED_NOT,        /* the flag is not there */
+    UNTRACED_CLEARED,    /* its exit stop is wanted */
+    UNTRACED_UNWRITABLE, /* the call must not be made */
+};
+
 /* One `reel record`: what all its domains share. */
 struct session {
     const struct recorder_options *options;
     struct engine engine;
     struct recording recording;
+    struct chunk_queue *log_queue; /* writes the logs of all domains */
     struct recording_info info;
     struct file_store store;
     bool hurried; /* ticks come faster: a signal waits */
@@ -96,6 +110,8 @@ struct session {
     size_t sharing_count;
     struct newborn *newborns;
     size_t newborn_count;
+    struct untraced *untraced; /* calls that are being made; owned */
+    size_t untraced_count;
     uint64_t shown;          /* outputs of all processes so far, see EFFECT_ORDER */
     bool full;               /* nothing more can be written: no further process is recorded */
     struct places *places;   /* record_place.c */
@@ -105,17 +121,35 @@ struct session {
     bool has_output[2];
 };
 
-/* A recorded process: one address space. */
+/* A word of memory that processes share, wherever each of them has it mapped. */
+struct shared_word {
+    dev_t device;
+    ino_t inode;
+    uint64_t offset; /* into the file, or the nameless one of the kernel's */
+};
+
+/* A recorded process: one address space. Several of them are in one domain when they share writable memory:
+ * record_joined.c. */
 struct process {
     pid_t pid;
-    bool dying;                /* the last event was a fatal signal */
+    struct process *next; /* all processes of the domain */
+    struct recording_process
+        *info; /* what is said of it: that of its domain, or, of one that has joined, own */
+    struct recording_process own;
+    struct thread *leader;       /* there until the process ends */
+    size_t thread_count;         /* of its threads that have not ended */
+    struct shared_word *at_exit; /* words that the kernel changes for others when it ends, see
+                                    record_joined.c */
+    size_t at_exit_count;
+    bool noted;                /* they are known */
+    bool dying;                /* the last event was a fatal signal, */
+    bool exiting;              /* or its exit */
+    bool lost;                 /* it was killed while it was running, nobody knows where */
     uint8_t sigill_action[32]; /* its struct kernel_sigaction for SIGILL */
 
     struct insn_sites sites;
     uint64_t brk_end;      /* where the heap ends, 0: it has not been asked for */
     uint64_t vdso_syscall; /* address of a syscall instruction in the program, for injected calls */
-    struct mapped_file *mapped;
-    size_t mapped_count;
 #define KNOWN_CALLS 64
     uint64_t
         known_calls[KNOWN_CALLS]; /* rip behind syscall instructions that were seen to be such, by hash */
@@ -135,12 +169,14 @@ struct thread {
     /* waiting for its turn, see record_turn.c */
     struct thread *next_ready;
     bool is_ready;
+    bool enters;         /* it joins the domain with its first turn */
     bool has_waiting;    /* it stands at this stop, which is still to be dealt with; */
     struct stop waiting; /* else it is only to be resumed */
     bool blocked;        /* the entry of its call has been logged */
 
     /* its beginning and end, see record_thread.c */
     uint64_t clone_flags;         /* of the call that it has entered */
+    bool joins;                   /* the process that this call makes belongs to the domain */
     struct thread *child;         /* that this call has made; its event is still to be logged */
     uint64_t clear_tid;           /* the kernel clears this word when it ends */
     struct memory_ranges at_exit; /* words of robust mutexes that it holds, once it has called exit */
@@ -154,10 +190,18 @@ struct thread {
     struct buffer vector_bytes;    /* and what was there at the entry, one after the other */
     bool in_call;                  /* its exit stop is due */
     bool refused;                  /* it is answered ENOSYS */
+    bool granted;                  /* refused, but answered 0: reel does what was asked for itself */
+    bool judging;                  /* it was entered, and a filter of the program's own may answer it */
+    bool trapped;                  /* the filter did, and SIGSYS is due: see record_filter.c */
+    uint64_t robust_list;          /* while judging: its list of robust mutexes, 0: not asked for */
     struct syscall_call restarted; /* the interrupted call that restart_syscall goes on with */
     uint64_t offset_before;        /* file offset before a transfer */
     struct image *before;          /* memory before a vfork child shares it; owned */
     struct maps maps_before;       /* its mappings then */
+
+    cpu_set_t *affinity;    /* what it has asked for, NULL: nothing; owned. See record_affinity.c */
+    cpu_set_t place_before; /* where a task was bound before a call of sched_setaffinity */
+    bool bound_before;      /* place_before is known */
 
     struct user_regs_struct last; /* registers after its last event */
     bool last_is_call;  /* that was a system call: with equal registers no instruction ran since. Anywhere
@@ -185,6 +229,8 @@ struct recorder {
     int domainfd;                  /* its folder */
     size_t place;                  /* record_place.c: which processor it runs on */
     bool forked;                   /* its first segment begins in the middle of a program */
+    struct mapped_file *mapped;    /* of all its processes: a replay keeps one copy of a file that changes */
+    size_t mapped_count;
     uint32_t *told; /* by id of a stored file, from 1: its generation as this log knows it; 0: it does not */
     size_t told_count;
     struct chunk_writer *log;
@@ -197,12 +243,10 @@ struct recorder {
     uint64_t flushed;    /* as last_time: when the log was, by a tick */
     struct point *point; /* NULL as long as none was needed; owned */
 
-    /* whose stop is being dealt with */
-    struct thread *thread;
-    struct process *process;
-
-    struct thread *threads; /* all of them, owned; the leader of the process is there until the end */
-    struct thread *leader;
+    struct thread *thread;             /* whose stop is being dealt with */
+    struct process *processes;         /* that live, and the last one even then; owned */
+    size_t process_count;              /* of them */
+    struct thread *threads;            /* all of them, of all processes, owned */
     size_t thread_count;               /* that have not ended */
     struct thread *turn;               /* the one thread that may run the program's code, or NULL */
     uint64_t slice;                    /* nanoseconds: how long it may run while others wait */
@@ -211,8 +255,11 @@ struct recorder {
     uint64_t turn_since;               /* nanoseconds, CLOCK_MONOTONIC; */
     uint64_t call_since;               /* since when it is in its call */
     struct thread *ready, *last_ready; /* those that wait for their turn, the first comes next */
-    bool ending;   /* the process ends: exit_group, the last exit, or a fatal signal has been logged */
-    bool released; /* after the recording has stopped: nobody waits for a turn any more */
+    struct process *ending; /* exit_group, the last exit, or a fatal signal has been logged: nobody gets a
+                               turn until it is gone */
+    struct recorder *join;  /* the process of the call under way joins this domain when it is logged */
+    bool absorbed;          /* it has */
+    bool released;          /* after the recording has stopped: nobody waits for a turn any more */
 };
 
 /* A tid through which /proc shows the process: that of its leader is empty when the leader has ended. */
@@ -220,7 +267,13 @@ static inline pid_t record_tid(const struct recorder *recorder) {
     return recorder->thread->task->tid;
 }
 /* The same of a process whose stop is not dealt with now; its pid when all is over. record_thread.c */
-pid_t record_living_tid(const struct recorder *recorder);
+pid_t record_living_tid(const struct process *process);
+/* One of its threads whose memory is still there, but for this one; or NULL. */
+struct thread *record_living_thread(const struct process *process, const struct thread *but);
+/* The only process, or the first one. */
+static inline const struct process *record_first(const struct recorder *recorder) {
+    return recorder->processes;
+}
 
 /* record_domain.c: a new domain with this one task, owned by the session; nothing is recorded yet. It gets
  * the next number. */
@@ -232,6 +285,10 @@ struct error *record_domain_stop(struct recorder *recorder, const struct stop *s
 /* recorder->thread has ended. */
 struct error *record_domain_gone(struct recorder *recorder, const struct stop *stop);
 struct error *record_domain_tick(struct recorder *recorder);
+/* Close the log: all is in it. */
+void record_close(struct recorder *recorder);
+/* Append EVENT_EXIT of the process of recorder->thread, and note how it has ended. */
+struct error *record_end(struct recorder *recorder, const struct stop *stop);
 /* Deal with a stop whose turn it is; failures end the recording. record_turn.c calls it. */
 struct error *record_domain_deal(struct recorder *recorder, const struct stop *stop);
 
@@ -259,19 +316,69 @@ struct error *record_turn_preempt(struct recorder *recorder);
 struct error *record_turn_release(struct recorder *recorder);
 /* Add what the kernel may have written for calls of other threads whose exits are not in the log yet. */
 struct error *record_turn_add_outputs(struct recorder *recorder);
+/* Take the pages of that out of the mappings: a replay has other contents there. */
+struct error *record_turn_leave_out(struct recorder *recorder, struct maps *maps);
 /* Is another thread in a call that writes memory? */
 bool record_turn_writes(struct recorder *recorder);
+
+/* record_joined.c: several processes in one domain. */
+/* PTRACE_EVENT_FORK of a process that joins the domain: its first stop is waited for. */
+struct error *record_joined_made(struct recorder *recorder, pid_t tid);
+/* The fork has been logged: EVENT_PROCESS follows. Adds its effects to those of that event. */
+struct error *record_joined_begin(struct recorder *recorder, struct thread *child, struct event *event);
+/* The process of recorder->thread is about to end: what the kernel will change in shared memory then. */
+struct error *record_joined_note_end(struct recorder *recorder, struct process *process);
+/* recorder->thread is the leader of a process that has ended, and others of the domain live on. */
+struct error *record_joined_gone(struct recorder *recorder, const struct stop *stop);
+/* It stands at the exit of an exec, and others live on: it leaves. Resumes it. */
+struct error *record_joined_leave(struct recorder *recorder);
+/* Take the process, with its threads, out of the domain and free it. */
+void record_joined_remove(struct recorder *recorder, struct process *process);
+/* It has ended: what is known of it is for recording.json, if that is not what is said of the domain. */
+struct error *record_joined_over(struct recorder *recorder, struct process *process);
+/* It goes its own way: the domain is over when it was the only one. */
+struct error *record_joined_part(struct recorder *recorder, struct process *process);
+
+/* record_late.c: a process joins another domain. */
+/* Can the only thread of `recorder` join the other domain? */
+bool record_late_can(const struct recorder *recorder, const struct recorder *domain);
+/* recorder->thread, behind its last event, joins the domain; recorder has nobody then. */
+struct error *record_late_join(struct recorder *recorder, struct recorder *domain);
+/* At the entry of a call that writes to a file: if another domain has mapped it, the call is put off until
+ * the process has joined that one: *ret_joins. */
+struct error *record_late_entry_write(struct recorder *recorder, bool *ret_joins);
+/* It has a turn there for the first time: EVENT_JOIN. */
+struct error *record_late_enter(struct recorder *recorder);
+
+/* record_kill.c */
+/* At the entry of a call that may kill others of the domain, and when that has been logged. */
+struct error *record_kill_entry(struct recorder *recorder);
+struct error *record_kill_await(struct recorder *recorder);
+
+/* record_domain.c: a process of the domain, with no thread yet. */
+struct error *record_process_new(struct recorder *recorder, pid_t pid, struct process **ret);
+void record_process_free(struct process *process);
 
 /* record_thread.c: threads begin and end. */
 struct error *record_thread_new(struct recorder *recorder, struct process *process, struct task *task,
                                 struct thread **ret);
 void record_thread_free(struct thread *thread);
+/* The word that the kernel clears when the child of the current call ends, 0: none. */
+uint64_t record_clear_tid(struct recorder *recorder);
 /* PTRACE_EVENT_CLONE of a thread: its first stop is waited for. */
 struct error *record_thread_made(struct recorder *recorder, pid_t tid);
+/* The new task's first stop, which may have been seen already; it may have been killed instead. */
+struct error *record_thread_await(struct session *session, struct task *task, bool *ret_alive);
+/* It stands there: what is known of it then. It is the child of recorder->thread's call. */
+struct error *record_thread_born(struct recorder *recorder, struct thread *thread);
+/* Add the words that exit_robust_list() of the kernel may change (kernel/futex/core.c) to thread->at_exit. */
+struct error *record_thread_note_robust(struct thread *thread);
 /* The clone call has been logged: EVENT_THREAD follows. */
 struct error *record_thread_begin(struct recorder *recorder);
 /* At the entry of exit, while others live on. */
 struct error *record_thread_note_end(struct recorder *recorder);
+/* The kernel has ended it in the middle of a call. */
+struct error *record_thread_note_killed(struct recorder *recorder);
 /* recorder->thread has called exit: wait until it has gone. */
 struct error *record_thread_await_end(struct recorder *recorder);
 /* recorder->thread is gone, and is not the leader. */
@@ -279,7 +386,9 @@ struct error *record_thread_gone(struct recorder *recorder, const struct stop *s
 /* PTRACE_EVENT_EXEC of task: the thread `former` has become the only one, under the leader's tid. */
 struct error *record_thread_exec(struct session *session, struct task *task, pid_t former);
 
-/* recorder.c: let ticks come every few milliseconds until no signal waits any more. */
+/* recorder.c: a task has ended; if it is the first process, its status is what reel exits with. */
+void record_note_end(struct session *session, const struct stop *stop);
+/* Let ticks come every few milliseconds until no signal waits any more. */
 struct error *record_hurry(struct session *session);
 /* There are threads: ticks are short from now on. */
 struct error *record_short_ticks(struct session *session);
@@ -322,9 +431,50 @@ struct sharer *record_find_sharer(const struct session *session, pid_t tid);
 void record_drop_sharer(struct session *session, pid_t tid);
 void record_sharing_deinit(struct session *session);
 
+/* record_filter.c: seccomp filters of the program's own. */
+/* recorder->thread, whose task is watched, is about to make a call that its filters see first. */
+struct error *record_filter_entry(struct recorder *recorder);
+/* They have let it through to reel's, or to a tracer of their own. *ret_made: the call is made, and its entry
+ * to be dealt with; else the task has been resumed. */
+struct error *record_filter_passed(struct recorder *recorder, const struct stop *stop, bool *ret_made);
+/* They have answered it. */
+struct error *record_filter_answered(struct recorder *recorder);
+/* recorder->thread is gone. Was that the answer? Its entry is logged then. */
+struct error *record_filter_killed(struct recorder *recorder, const struct stop *stop, bool *ret_killed);
+/* A tick: a leader that was killed so is not reported before the last thread has ended. */
+struct error *record_filter_tick(struct recorder *recorder);
+/* The same of a task that is not recorded, at its seccomp stop. *ret_made as above. */
+struct error *record_filter_pass(struct session *session, const struct stop *stop,
+                                 struct user_regs_struct *regs, bool *ret_made);
+/* The process of recorder->thread is recorded from here on. */
+void record_filter_begin(struct recorder *recorder);
+
+/* record_syscall.c: note the call that recorder->thread enters. *ret_foreign: it is none of x86-64, and the
+ * recording has stopped. */
+struct error *record_note_entry(struct recorder *recorder, bool *ret_foreign);
+
+/* record_affinity.c: the thread that the program means by `tid` (0: the one that asks), as it is numbered in
+ * its PID namespace; NULL: none that is recorded. */
+struct thread *record_find_named(struct recorder *recorder, pid_t tid);
+struct error *record_inherit_affinity(const struct thread *parent, struct thread *child);
+/* The processor that the thread is told it runs on. */
+uint32_t record_told_processor(const struct thread *thread, uint32_t processor);
+
+/* record_untraced.c: children that should not be traced are, all the same. */
+/* A task, recorded or not, enters a call with these registers. */
+struct error *record_untraced_entry(struct session *session, struct task *task,
+                                    const struct user_regs_struct *regs, enum untraced_outcome *ret);
+/* STOP_NEW_TASK, before anybody else deals with it. */
+struct error *record_untraced_born(struct session *session, const struct stop *stop);
+/* The call of the task has returned. */
+struct error *record_untraced_exit(struct session *session, struct task *task);
+void record_untraced_deinit(struct session *session);
+
 /* record_tree.c: processes that begin and end. */
-/* Program and arguments of the process as they are now, for recorder->info. */
-void record_tree_describe(struct recorder *recorder);
+/* Program and arguments of the process as they are now. */
+void record_tree_describe(const struct process *process);
+/* What a fork has copied and the recorder knows of. */
+struct error *record_tree_copy(const struct process *from, struct process *to);
 /* The last part of its program's path, for messages. */
 const char *record_tree_name(const struct recorder *recorder);
 /* The current call of the recorded parent has made task `tid`. */
@@ -334,6 +484,10 @@ struct error *record_tree_start(struct recorder *recorder, const struct stop *st
 /* A task that is not recorded (thread is NULL), or no longer, has become another program: it is recorded from
  * here on. Resumes it. */
 struct error *record_tree_exec(struct session *session, const struct stop *stop, struct thread *thread);
+/* The task, at the exit of an exec, has left the domain whose event number `event` tells of that: it is
+ * recorded in one of its own. Resumes it. */
+struct error *record_tree_left(struct session *session, struct task *task, pid_t parent, uint32_t domain,
+                               uint64_t event);
 /* Is this the first stop of a task that nobody has told of yet? Then it waits. */
 struct error *record_tree_hold(struct session *session, const struct stop *stop, bool *ret_held);
 /* The task `tid` is known now. *ret is its first stop, if that has come already (kind STOP_NONE: it has not).
@@ -438,6 +592,9 @@ void record_code_deinit(struct session *session);
  * and adds the patches to the effects. */
 struct error *record_code(struct recorder *recorder, int fd, uint64_t address, uint64_t size,
                           uint64_t offset);
+/* The task has seccomp filters: make the vdso's system calls traps, so that the filters do not see what they
+ * would not see natively. The patches are added to effects (or not, NULL). */
+struct error *record_guard_vdso(struct task *task, const struct insn_sites *sites, struct effects *effects);
 /* Turn the vdso's functions into system calls. */
 struct error *record_patch_vdso(struct recorder *recorder, const struct maps *maps);
 
@@ -446,6 +603,10 @@ struct error *record_patch_vdso(struct recorder *recorder, const struct maps *ma
  * task stands at the exit of execve. On failure recorder->log is NULL still, and no file of the segment is
  * left. */
 struct error *record_segment(struct recorder *recorder, uint32_t number);
+
+/* The snapshot of a process that joins the domain, recorder->thread's. What has changed in mapped files is in
+ * the effects. */
+struct error *record_late_snapshot(struct recorder *recorder);
 
 /* Files that the process has changed are stored anew by who maps them next: an exec, or a fork's copy. */
 void record_forget_changing(struct recorder *recorder);
@@ -466,11 +627,15 @@ struct error *record_file_written(struct recorder *recorder, const char *path, u
 /* The process maps [offset, offset + size) of a file; writable: shared, and it may write there. */
 struct error *record_shared_mapped(struct recorder *recorder, const struct stat *info, const char *path,
                                    uint64_t offset, uint64_t size, bool writable);
+/* Another domain that has mapped the file, or NULL. */
+struct recorder *record_shared_with(struct recorder *recorder, const struct stat *info);
 /* It has written to a file with a call. */
 struct error *record_shared_written(struct recorder *recorder, const struct stat *info, const char *path,
                                     uint64_t offset, uint64_t size);
 /* It has attached a System V segment. */
 struct error *record_shared_attached(struct recorder *recorder, uint64_t id);
+/* How often the processes of the domain have it attached. */
+unsigned record_shared_attachments(const struct recorder *recorder, uint64_t id);
 /* It has written to the memory of process `pid`. */
 void record_shared_poked(struct recorder *recorder, pid_t pid);
 /* Is there a shared mapping that is writable, or could be made so (which a child process would share)? */

@@ -327,6 +327,13 @@ struct error *recording_find_newest(const char *directory, char **ret) {
     return NULL;
 }
 
+void recording_member_name(uint32_t segment, uint32_t joined, const char *suffix, char ret[32]) {
+    if (joined)
+        snprintf(ret, 32, "%u.%u.%s", segment, joined, suffix);
+    else
+        recording_segment_name(segment, suffix, ret);
+}
+
 void recording_segment_name(uint32_t segment, const char *suffix, char ret[32]) {
     snprintf(ret, 32, "%" PRIu32 ".%s", segment, suffix);
 }

@@ -53,8 +53,11 @@ struct recording_process {
     enum recording_end end; /* of the process itself: END_UNKNOWN, END_EXITED, END_SIGNALED */
     int32_t status;
     bool core;
-    char *stopped;     /* why its recording ended before it did, or NULL */
-    uint32_t segments; /* 0: nothing of it was recorded */
+    char *stopped;   /* why its recording ended before it did, or NULL */
+    uint32_t joined; /* the domain that it has joined, from its beginning (without a folder then) or later; 0:
+                        none */
+    uint32_t left;   /* the domain in which it is recorded since an exec; 0: it is here to its end */
+    uint32_t segments; /* 0: nothing of it was recorded, or it has joined */
     uint64_t events;
 };
 
@@ -154,5 +157,8 @@ struct error *recording_find_newest(const char *directory, char **ret);
 
 /* File names of segment n (from 1): "3.log". ret has 32 bytes. */
 void recording_segment_name(uint32_t segment, const char *suffix, char ret[32]);
+/* The same of what is kept of one of several processes: "3.17.memory" with the number of one that has joined;
+ * 0: of the first one, "3.memory". */
+void recording_member_name(uint32_t segment, uint32_t joined, const char *suffix, char ret[32]);
 
 #endif

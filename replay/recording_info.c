@@ -225,6 +225,8 @@ static const struct json_field process_fields[] = {
     JSON_FIELD(recording_process, "status", i32, status, NULL),
     JSON_FIELD(recording_process, "core", bool, core, NULL),
     JSON_FIELD(recording_process, "stopped", optional, stopped, NULL),
+    JSON_FIELD(recording_process, "joined", u32, joined, NULL),
+    JSON_FIELD(recording_process, "left", u32, left, NULL),
     JSON_FIELD(recording_process, "segments", u32, segments, NULL),
     JSON_FIELD(recording_process, "events", u64, events, NULL),
 };

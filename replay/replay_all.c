@@ -21,7 +21,8 @@ struct all {
     bool *over;
     struct turn *turns;
     size_t turn_count, turn_room;
-    int status; /* of the first process */
+    int status; /* of the first process, */
+    bool known; /* or else of what has come of its domain */
 };
 
 static struct error *add_turn(struct all *all, uint64_t order, size_t index) {
@@ -83,13 +84,16 @@ static struct error *go_on(struct all *all, size_t index, uint64_t order) {
         all->each[index].info = &all->info;
         all->each[index].domain = all->info.processes.list[index].domain;
         all->each[index].brief = all->each[index].domain > 1;
+        all->each[index].pid = all->info.pid;
         TRY(replayer_open(&all->each[index], &all->running[index]));
     }
     TRY(replayer_go_on(all->running[index], order, &all->over[index]));
     if (!all->over[index])
         return NULL;
-    if (all->info.processes.list[index].domain == 1)
+    bool known = replayer_knows_status(all->running[index]);
+    if (known || (all->info.processes.list[index].domain == 1 && !all->known))
         all->status = replayer_status(all->running[index]);
+    all->known = all->known || known;
     replayer_close(all->running[index]);
     all->running[index] = NULL;
     return NULL;

@@ -18,7 +18,7 @@ static struct error *set_registers(struct replayer *replayer, const struct effec
         return error_new(ERROR_BAD_DATA, "recording: registers of %u bytes", effect->size);
     memcpy(&replayer->regs, effect->bytes, sizeof(replayer->regs));
     replayer->regs.orig_rax = (unsigned long long)-1;
-    return trace_set_registers(replayer->puppet.task->tid, &replayer->regs);
+    return trace_set_registers(replayer->puppet->task->tid, &replayer->regs);
 }
 
 /* What cannot be written (shared read-only memory) is right when it is there already. */
@@ -35,7 +35,7 @@ static struct error *write_memory(struct puppet *puppet, const struct effect *ef
 }
 
 static struct error *apply(struct replayer *replayer, const struct effect *effect) {
-    struct puppet *puppet = &replayer->puppet;
+    struct puppet *puppet = replayer->puppet;
     switch (effect->kind) {
     case EFFECT_MEMORY:
     case EFFECT_PATCH:
@@ -46,12 +46,15 @@ static struct error *apply(struct replayer *replayer, const struct effect *effec
         return puppet_file_resize(puppet, effect->file, effect->address);
     case EFFECT_REGISTERS:
         return set_registers(replayer, effect);
+    case EFFECT_SEGMENT:
+        return replay_segment(replayer, effect);
     case EFFECT_XSTATE:
         return trace_set_xstate(puppet->task->tid, effect->bytes, effect->size);
     case EFFECT_MAP_FILE:
     case EFFECT_SHOW:
     case EFFECT_STACK:
     case EFFECT_ORDER:
+    case EFFECT_ANSWERED:
     case EFFECT_KIND_END:
         break;
     }
@@ -91,7 +94,7 @@ static struct error *step_back(struct replayer *replayer, const struct event *ev
     replayer->regs.rip -= 2;
     replayer->regs.rax = replayer->regs.orig_rax;
     replayer->regs.orig_rax = (unsigned long long)-1;
-    return trace_set_registers(replayer->puppet.task->tid, &replayer->regs);
+    return trace_set_registers(replayer->puppet->task->tid, &replayer->regs);
 }
 
 static struct error *replay_signal(struct replayer *replayer, const struct event *event) {
@@ -145,7 +148,7 @@ static struct error *replay_check(struct replayer *replayer, const struct event 
     uint8_t *bytes = malloc(event->check.size + 1);
     if (!bytes)
         return &error_no_memory;
-    size_t got = task_read(replayer->puppet.task, event->check.address, bytes, event->check.size);
+    size_t got = task_read(replayer->puppet->task, event->check.address, bytes, event->check.size);
     bool same = got == event->check.size && XXH3_64bits(bytes, got) == event->check.hash;
     free(bytes);
     if (same)
@@ -161,10 +164,10 @@ struct error *replay_check_memory(struct replayer *replayer, const struct event 
     if (!replayer->options->check_memory)
         return NULL;
     TRY(replay_leave_point(replayer));
-    recording_segment_name(replayer->tape.segment, "memory", name);
+    recording_member_name(replayer->tape.segment, replayer->process->number, "memory", name);
     TRY(image_read(replayer->tape.recording.domainfd, name, &recorded));
     struct error *err =
-        image_take(replayer->puppet.task, PUPPET_STUB, PUPPET_STUB + PUPPET_STUB_SIZE, &replayed);
+        image_take(replayer->puppet->task, PUPPET_STUB, PUPPET_STUB + PUPPET_STUB_SIZE, &replayed);
     if (!err) {
         /* a call that will be restarted has changed the registers already */
         if (replayer->restarting)
@@ -190,20 +193,20 @@ struct error *replay_begin_segment(struct replayer *replayer) {
     int32_t tid;
     replay_drop_checkpoints(replayer);
     matcher_forget(replayer->matcher);
-    puppet_destroy(&replayer->puppet);
-    TRY(puppet_create(&replayer->puppet, replayer->tape.recording.filesfd));
+    TRY(replay_process_first(replayer));
     for (size_t i = 0; i < replayer->tape.file_count; i++) {
         const struct tape_file *file = &replayer->tape.files[i];
-        TRY(puppet_add_file(&replayer->puppet, file->id, file->size, file->changes));
+        TRY(puppet_add_file(replayer->puppet, file->id, file->size, file->changes));
     }
     recording_segment_name(replayer->tape.segment, "snapshot", name);
-    TRY(puppet_load(&replayer->puppet, replayer->tape.recording.domainfd, name, &tid));
+    TRY(puppet_load(replayer->puppet, replayer->tape.recording.domainfd, name, &tid));
     replayer->restarting = false;
+    replayer->process->pid = tid;
     TRY(replay_threads_reset(replayer, tid));
     const struct replay_hooks *hooks = replayer->options->hooks;
     if (hooks)
-        TRY(hooks->begin(hooks->context, &replayer->puppet, tid));
-    return trace_get_registers(replayer->puppet.task->tid, &replayer->regs);
+        TRY(hooks->begin(hooks->context, replayer->puppet, tid));
+    return trace_get_registers(replayer->puppet->task->tid, &replayer->regs);
 }
 
 static struct error *replay_exec(struct replayer *replayer) {
@@ -218,18 +221,33 @@ static struct error *replay_exec(struct replayer *replayer) {
     return NULL;
 }
 
-static void replay_exit(struct replayer *replayer, const struct event *event) {
-    replayer->over = true;
+int32_t replay_wanted(const struct replayer *replayer) {
+    return replayer->options->pid ? replayer->options->pid : replayer->tape.process.pid;
+}
+
+static void note_status(struct replayer *replayer, const struct event *event) {
+    bool own = event->tid == replay_wanted(replayer);
+    if (replayer->status_known && !own)
+        return;
     replayer->status = event->exit.how == EXIT_STATUS ? event->exit.status : 128 + event->exit.status;
-    if (event->exit.how == EXIT_KILLED && !replayer->options->brief && !replayer->hidden)
+    replayer->status_known = own;
+}
+
+static struct error *replay_exit(struct replayer *replayer, const struct event *event) {
+    note_status(replayer, event);
+    TRY(replay_process_end(replayer, event));
+    bool first = replayer->process->number == 0;
+    if (event->exit.how == EXIT_KILLED && first && !replayer->options->brief && !replayer->hidden)
         say("%sthe recorded program was killed by %s some time after event %llu", replayer->whose,
             signal_name(event->exit.status), (unsigned long long)event->number - 1);
+    return NULL;
 }
 
 /* Those that are a step of their thread; the others are of the process. */
 static bool is_step(enum event_kind kind) {
     return kind == EVENT_SYSCALL || kind == EVENT_BLOCKED || kind == EVENT_SIGNAL ||
-           kind == EVENT_INSTRUCTION || kind == EVENT_THREAD_EXIT || kind == EVENT_SWITCH;
+           kind == EVENT_INSTRUCTION || kind == EVENT_THREAD_EXIT || kind == EVENT_SWITCH ||
+           kind == EVENT_CHECK || kind == EVENT_MEMORY;
 }
 
 struct error *replay_event(struct replayer *replayer, const struct event *event) {
@@ -254,9 +272,22 @@ struct error *replay_event(struct replayer *replayer, const struct event *event)
         return replay_check(replayer, event);
     case EVENT_EXEC:
         return replay_exec(replayer);
-    case EVENT_EXIT:
-        replay_exit(replayer, event);
+    case EVENT_PROCESS:
+        return replay_process_begin(replayer, event);
+    case EVENT_JOIN:
+        return replay_process_join(replayer, event);
+    case EVENT_JOINED:
+        replayer->over = true;
+        replayer->next = event->left.number;
         return NULL;
+    case EVENT_LEFT:
+        if (event->tid == replay_wanted(replayer))
+            replayer->next = event->left.number;
+        return replay_process_end(replayer, event);
+    case EVENT_MEMORY:
+        return replay_effects(replayer, event);
+    case EVENT_EXIT:
+        return replay_exit(replayer, event);
     case EVENT_STOPPED:
         if (!replayer->hidden)
             say_always("%sthe recording ends here, at event %llu: %.*s", replayer->whose,

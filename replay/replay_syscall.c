@@ -34,18 +34,18 @@ static struct error *replay_mmap(struct replayer *replayer, const struct event *
     /* /dev/zero and the like have no stored file: shared or not, they are anonymous memory */
     bool shared = (args[3] & MAP_TYPE) != MAP_PRIVATE;
     if (args[3] & MAP_GROWSDOWN) /* the program's own accesses will make it grow */
-        return puppet_call(&replayer->puppet, SYS_mmap,
+        return puppet_call(replayer->puppet, SYS_mmap,
                            (const uint64_t[6]){address, args[1], args[2],
                                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN,
                                                (uint64_t)-1},
                            (int64_t)address);
-    return puppet_map(&replayer->puppet, address, args[1],
+    return puppet_map(replayer->puppet, address, args[1],
                       (int)(args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC)), shared, mapped_file(event),
                       mapped_file(event) ? args[5] : 0);
 }
 
 static struct error *replay_munmap(struct replayer *replayer, const struct event *event) {
-    return puppet_unmap(&replayer->puppet, event->syscall.args[0], event->syscall.args[1]);
+    return puppet_unmap(replayer->puppet, event->syscall.args[0], event->syscall.args[1]);
 }
 
 /* To the beginning of a mapping that grows down; what it grows by later has the same protection. In the
@@ -53,12 +53,12 @@ static struct error *replay_munmap(struct replayer *replayer, const struct event
 static struct error *protect_downwards(struct replayer *replayer, const struct event *event) {
     struct maps maps;
     const uint64_t *args = event->syscall.args;
-    TRY(maps_read(replayer->puppet.task->tid, &maps));
+    TRY(maps_read(replayer->puppet->task->tid, &maps));
     const struct mapping *mapping = maps_find(&maps, args[0]);
     uint64_t start = mapping ? mapping->start : args[0];
     maps_deinit(&maps);
     return puppet_call(
-        &replayer->puppet, SYS_mprotect,
+        replayer->puppet, SYS_mprotect,
         (const uint64_t[6]){start, args[0] + args[1] - start, args[2] & ~(uint64_t)PROT_GROWSDOWN}, 0);
 }
 
@@ -66,7 +66,7 @@ static struct error *replay_mprotect(struct replayer *replayer, const struct eve
     const uint64_t *args = event->syscall.args;
     if (args[2] & PROT_GROWSDOWN)
         return protect_downwards(replayer, event);
-    return puppet_call(&replayer->puppet, SYS_mprotect, (const uint64_t[6]){args[0], args[1], args[2]},
+    return puppet_call(replayer->puppet, SYS_mprotect, (const uint64_t[6]){args[0], args[1], args[2]},
                        event->syscall.result);
 }
 
@@ -76,7 +76,7 @@ static struct error *replay_mremap(struct replayer *replayer, const struct event
     uint64_t flags = args[3] & MREMAP_DONTUNMAP;
     if (to != args[0])
         flags |= MREMAP_MAYMOVE | MREMAP_FIXED;
-    return puppet_call(&replayer->puppet, SYS_mremap,
+    return puppet_call(replayer->puppet, SYS_mremap,
                        (const uint64_t[6]){args[0], args[1], args[2], flags, to}, (int64_t)to);
 }
 
@@ -87,62 +87,58 @@ static struct error *replay_madvise(struct replayer *replayer, const struct even
     uint64_t advice = args[2] == MADV_REMOVE ? MADV_REMOVE : MADV_DONTNEED;
     if (!memory_advice_discards(args[2]))
         return NULL;
-    return puppet_call(&replayer->puppet, SYS_madvise, (const uint64_t[6]){args[0], args[1], advice},
+    return puppet_call(replayer->puppet, SYS_madvise, (const uint64_t[6]){args[0], args[1], advice},
                        event->syscall.result);
 }
 
 static struct error *replay_brk(struct replayer *replayer, const struct event *event) {
-    return puppet_set_brk(&replayer->puppet, (uint64_t)event->syscall.result);
+    return puppet_set_brk(replayer->puppet, (uint64_t)event->syscall.result);
 }
 
-/* By address, or by segment id when address is NULL. */
-static struct attachment *find_attachment(struct replayer *replayer, const uint64_t *address, uint64_t id) {
-    for (size_t i = 0; i < replayer->attachment_count; i++) {
-        struct attachment *attachment = &replayer->attachments[i];
-        if (address ? attachment->address == *address : attachment->id == id)
-            return attachment;
-    }
+static struct attachment *find_attachment(struct replayer *replayer, uint64_t address) {
+    for (size_t i = 0; i < replayer->process->attachment_count; i++)
+        if (replayer->process->attachments[i].address == address)
+            return &replayer->process->attachments[i];
     return NULL;
 }
 
 static struct error *add_attachment(struct replayer *replayer, uint64_t id, uint64_t address, uint64_t size) {
-    if (replayer->attachment_count == ATTACHMENTS_MOST)
+    if (replayer->process->attachment_count == ATTACHMENTS_MOST)
         return error_new(ERROR_UNSUPPORTED, "replay: more than %d shared segments attached",
                          ATTACHMENTS_MOST);
-    replayer->attachments[replayer->attachment_count++] =
+    replayer->process->attachments[replayer->process->attachment_count++] =
         (struct attachment){.id = id, .address = address, .size = size};
     return NULL;
 }
 
-/* System V segments are shared anonymous memory in the puppet. The contents that were logged tell the size.
- * One that is attached already is doubled: mremap of nothing makes a second window on shared memory
- * (mremap(2)). */
+/* The contents that were logged tell the size of the segment. */
 static struct error *replay_shmat(struct replayer *replayer, const struct event *event) {
     uint64_t size = 0, address = (uint64_t)event->syscall.result;
     int protection = PROT_READ | (event->syscall.args[2] & SHM_RDONLY ? 0 : PROT_WRITE);
     for (uint32_t i = 0; i < event->effect_count; i++)
         if (event->effects[i].kind == EFFECT_MEMORY)
             size += event->effects[i].size;
-    const struct attachment *other = find_attachment(replayer, NULL, event->syscall.args[0]);
     TRY(add_attachment(replayer, event->syscall.args[0], address, size));
-    if (other)
-        TRY(puppet_call(&replayer->puppet, SYS_mremap,
-                        (const uint64_t[6]){other->address, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, address},
-                        (int64_t)address));
-    else
-        TRY(puppet_map(&replayer->puppet, address, size, PROT_READ | PROT_WRITE, true, 0, 0));
+    TRY(puppet_attach(replayer->puppet, event->syscall.args[0], address, size));
     TRY(replay_effects(replayer, event)); /* while it can be written */
-    return puppet_call(&replayer->puppet, SYS_mprotect,
+    return puppet_call(replayer->puppet, SYS_mprotect,
                        (const uint64_t[6]){address, size, (uint64_t)protection}, 0);
 }
 
+struct error *replay_segment(struct replayer *replayer, const struct effect *effect) {
+    uint64_t size, id = effect->file - 1u;
+    memcpy(&size, effect->bytes, sizeof(size));
+    TRY(add_attachment(replayer, id, effect->address, size));
+    return puppet_attach(replayer->puppet, id, effect->address, size);
+}
+
 static struct error *replay_shmdt(struct replayer *replayer, const struct event *event) {
-    struct attachment *attachment = find_attachment(replayer, &event->syscall.args[0], 0);
+    struct attachment *attachment = find_attachment(replayer, event->syscall.args[0]);
     if (!attachment)
         return error_new(ERROR_BAD_DATA, "recording: shmdt of what was not attached");
     uint64_t address = attachment->address, size = attachment->size;
-    *attachment = replayer->attachments[--replayer->attachment_count];
-    return puppet_unmap(&replayer->puppet, address, size);
+    *attachment = replayer->process->attachments[--replayer->process->attachment_count];
+    return puppet_unmap(replayer->puppet, address, size);
 }
 
 /* The stack may grow to another limit from now on; where it had grown to stays. */
@@ -151,8 +147,8 @@ static struct error *replay_setrlimit(struct replayer *replayer, const struct ev
     uint64_t pointer = event->syscall.args[event->syscall.number == SYS_prlimit64 ? 2 : 1];
     for (uint32_t i = 0; i < event->effect_count; i++)
         if (event->effects[i].kind == EFFECT_STACK &&
-            task_read(replayer->puppet.task, pointer, &limit, sizeof(limit)) == sizeof(limit))
-            return puppet_set_stack_limit(&replayer->puppet, limit.rlim_cur, event->effects[i].address);
+            task_read(replayer->puppet->task, pointer, &limit, sizeof(limit)) == sizeof(limit))
+            return puppet_set_stack_limit(replayer->puppet, limit.rlim_cur, event->effects[i].address);
     return NULL;
 }
 
@@ -231,7 +227,7 @@ static void show_written(void *context, const void *bytes, size_t size) {
 
 /* What the call wrote to the recorded program's standard output or error. */
 static void show_output(struct replayer *replayer, const struct event *event) {
-    const struct memory_reader memory = task_memory(replayer->puppet.task);
+    const struct memory_reader memory = task_memory(replayer->puppet->task);
     enum event_stream stream = event->syscall.stream;
     if (written_visit(&memory, event->syscall.number, event->syscall.args, (uint64_t)event->syscall.result,
                       show_written, &stream))
@@ -243,7 +239,7 @@ static void show_output(struct replayer *replayer, const struct event *event) {
 
 /* When the call's own effects are there: sendmmsg says in memory how much it has sent. */
 static struct error *check_written(struct replayer *replayer, const struct event *event) {
-    const struct memory_reader memory = task_memory(replayer->puppet.task);
+    const struct memory_reader memory = task_memory(replayer->puppet->task);
     if (event->syscall.written_hash ==
         written_hash(&memory, event->syscall.number, event->syscall.args, event->syscall.result))
         return NULL;
@@ -276,7 +272,15 @@ static struct error *set_result(struct replayer *replayer, const struct event *e
     }
     replayer->restarting = !replaces_registers(event) && syscall_restarts(event->syscall.result);
     regs->orig_rax = (unsigned long long)-1;
-    return trace_set_registers(replayer->puppet.task->tid, regs);
+    return trace_set_registers(replayer->puppet->task->tid, regs);
+}
+
+/* A filter of the program's own gave the result, whatever it looks like. */
+static bool is_answered(const struct event *event) {
+    for (uint32_t i = 0; i < event->effect_count; i++)
+        if (event->effects[i].kind == EFFECT_ANSWERED)
+            return true;
+    return false;
 }
 
 /* Over a hole these do what they can and then fail (mprotect(2), madvise(2)): so they must in the puppet. */
@@ -304,11 +308,21 @@ struct error *replay_blocked(struct replayer *replayer, const struct event *even
 
 /* All threads end with this exit. */
 static bool ends_process(const struct replayer *replayer, const struct event *event) {
-    return event->syscall.number == SYS_exit_group || replayer->thread_count == 1;
+    return event->syscall.number == SYS_exit_group || replayer->process->thread_count == 1;
+}
+
+static struct error *take_answer(struct replayer *replayer, const struct event *event) {
+    TRY(check_written(replayer, event));
+    replayer->restarting = false;
+    replayer->regs.rax = (uint64_t)event->syscall.result;
+    replayer->regs.orig_rax = (unsigned long long)-1;
+    return trace_set_registers(replayer->puppet->task->tid, &replayer->regs);
 }
 
 struct error *replay_syscall(struct replayer *replayer, const struct event *event) {
     TRY(run_to_call(replayer, event));
+    if (is_answered(event))
+        return take_answer(replayer, event);
     const struct syscall_row *row = syscall_find(event->syscall.number);
     bool failed = syscall_failed(event->syscall.result);
     if (row && (!failed || fails_partly(row, event)) && row->handler < sizeof(actions) / sizeof(actions[0]) &&

@@ -4,18 +4,27 @@
 
 #include <stdlib.h>
 
-static void make_current(struct replayer *replayer, struct replay_thread *thread) {
+struct error *replay_make_current(struct replayer *replayer, struct replay_thread *thread) {
     struct replay_thread *before = replayer->thread;
     if (before == thread)
-        return;
+        return NULL;
     if (before) {
         before->regs = replayer->regs;
         before->restarting = replayer->restarting;
     }
+    const struct replay_hooks *hooks = replayer->options->hooks;
+    if (thread->process != replayer->process) {
+        TRY(replay_leave_point(replayer)); /* there is one matcher, in the process that is searched */
+        replayer->process = thread->process;
+        replayer->puppet = &thread->process->puppet;
+        if (hooks)
+            TRY(hooks->turn(hooks->context, replayer->puppet));
+    }
     replayer->thread = thread;
-    replayer->puppet.task = thread->task;
+    replayer->puppet->task = thread->task;
     replayer->regs = thread->regs;
     replayer->restarting = thread->restarting;
+    return NULL;
 }
 
 struct error *replay_turn(struct replayer *replayer, const struct event *event) {
@@ -23,24 +32,23 @@ struct error *replay_turn(struct replayer *replayer, const struct event *event) 
     if (!thread)
         return error_new(ERROR_BAD_DATA, "recording: event %llu is of task %d, which does not exist",
                          (unsigned long long)event->number, event->tid);
-    make_current(replayer, thread);
-    return NULL;
+    return replay_make_current(replayer, thread);
 }
 
-static struct error *add_thread(struct replayer *replayer, int32_t tid, struct task *task,
-                                struct replay_thread **ret) {
+struct error *replay_thread_add(struct replayer *replayer, struct replay_process *process, int32_t tid,
+                                struct task *task, struct replay_thread **ret) {
     if (table_find(&replayer->threads, (uint32_t)tid))
         return error_new(ERROR_BAD_DATA, "recording: task %d begins twice", tid);
     struct replay_thread *thread = calloc(1, sizeof(*thread));
     if (!thread)
         return &error_no_memory;
-    *thread = (struct replay_thread){.tid = tid, .task = task};
+    *thread = (struct replay_thread){.tid = tid, .task = task, .process = process};
     struct error *err = table_put(&replayer->threads, (uint32_t)tid, thread);
     if (err) {
         free(thread);
         return err;
     }
-    replayer->thread_count++;
+    process->thread_count++;
     *ret = thread;
     return NULL;
 }
@@ -52,12 +60,12 @@ struct error *replay_thread_begin(struct replayer *replayer, const struct event 
     if (!parent)
         return error_new(ERROR_BAD_DATA, "recording: task %d begins, made by %d, which does not exist",
                          event->tid, event->thread.parent);
-    make_current(replayer, parent);
-    TRY(puppet_add_task(&replayer->puppet, &task));
-    TRY(add_thread(replayer, event->tid, task, &thread));
+    TRY(replay_make_current(replayer, parent));
+    TRY(puppet_add_task(replayer->puppet, &task));
+    TRY(replay_thread_add(replayer, replayer->process, event->tid, task, &thread));
     if (hooks)
         TRY(hooks->thread(hooks->context, task, event->tid));
-    make_current(replayer, thread);
+    TRY(replay_make_current(replayer, thread));
     TRY(trace_get_registers(task->tid, &replayer->regs));
     return replay_effects(replayer, event);
 }
@@ -65,23 +73,23 @@ struct error *replay_thread_begin(struct replayer *replayer, const struct event 
 struct error *replay_thread_end(struct replayer *replayer, const struct event *event) {
     struct replay_thread *thread = replayer->thread;
     const struct replay_hooks *hooks = replayer->options->hooks;
-    if (replayer->thread_count < 2)
+    if (thread->process->thread_count < 2)
         return error_new(ERROR_BAD_DATA, "recording: task %d ends, and there is no other", event->tid);
     TRY(replay_effects(replayer, event));
     if (hooks)
         TRY(hooks->thread_exit(hooks->context));
     struct task *task = thread->task;
     table_remove(&replayer->threads, (uint32_t)event->tid);
+    thread->process->thread_count--;
     free(thread);
     replayer->thread = NULL;
-    replayer->thread_count--;
-    replayer->puppet.task = replayer->puppet.tasks[0];
-    return puppet_end_task(&replayer->puppet, task);
+    replayer->puppet->task = replayer->puppet->tasks[0];
+    return puppet_end_task(replayer->puppet, task);
 }
 
 struct error *replay_threads_reset(struct replayer *replayer, int32_t tid) {
     replay_threads_deinit(replayer);
-    return add_thread(replayer, tid, replayer->puppet.task, &replayer->thread);
+    return replay_thread_add(replayer, replayer->process, tid, replayer->puppet->task, &replayer->thread);
 }
 
 /* ---- checkpoints ---- */
@@ -93,7 +101,7 @@ static struct error *save_xstate(const struct replay_thread *thread, struct save
 }
 
 struct error *replay_threads_save(struct replayer *replayer, struct saved_thread **ret, size_t *ret_count) {
-    struct saved_thread *saved = calloc(replayer->thread_count, sizeof(*saved));
+    struct saved_thread *saved = calloc(replayer->process->thread_count, sizeof(*saved));
     size_t count = 1;
     struct error *err = NULL;
     if (!saved)
@@ -122,10 +130,10 @@ struct error *replay_threads_save(struct replayer *replayer, struct saved_thread
 
 static struct error *restore(struct replayer *replayer, const struct saved_thread *saved) {
     struct replay_thread *thread;
-    struct task *task = replayer->puppet.task;
+    struct task *task = replayer->puppet->task;
     if (saved->xstate)
-        TRY(puppet_add_task(&replayer->puppet, &task));
-    TRY(add_thread(replayer, saved->tid, task, &thread));
+        TRY(puppet_add_task(replayer->puppet, &task));
+    TRY(replay_thread_add(replayer, replayer->process, saved->tid, task, &thread));
     thread->regs = saved->regs; /* those of a blocked one tell of its call */
     struct user_regs_struct regs = saved->regs;
     regs.orig_rax = (unsigned long long)-1;
@@ -141,8 +149,7 @@ struct error *replay_threads_restore(struct replayer *replayer, const struct sav
     replay_threads_deinit(replayer);
     for (size_t i = 0; i < count; i++)
         TRY(restore(replayer, &threads[i]));
-    make_current(replayer, table_find(&replayer->threads, (uint32_t)threads[0].tid));
-    return NULL;
+    return replay_make_current(replayer, table_find(&replayer->threads, (uint32_t)threads[0].tid));
 }
 
 void replay_threads_forget(struct saved_thread *threads, size_t count) {
@@ -156,5 +163,6 @@ void replay_threads_deinit(struct replayer *replayer) {
         free(replayer->threads.slots[i].value);
     table_deinit(&replayer->threads);
     replayer->thread = NULL;
-    replayer->thread_count = 0;
+    for (struct replay_process *process = replayer->processes; process; process = process->next)
+        process->thread_count = 0;
 }

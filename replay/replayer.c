@@ -16,13 +16,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* A process goes on in so many other domains, at the most. */
+#define DOMAINS_MOST 10000
+
 /* ---- telling where a replay went wrong ---- */
 
 /* "libc.so.6+0x1234": the stored file that is mapped there is named by its id, the last part of its path. */
 static void describe_place(struct replayer *replayer, uint64_t rip, char *ret, size_t size) {
     struct maps maps;
     snprintf(ret, size, "0x%llx", (unsigned long long)rip);
-    struct error *err = maps_read(replayer->puppet.task->tid, &maps);
+    struct error *err = maps_read(replayer->puppet->task->tid, &maps);
     if (err) {
         error_free(err);
         return;
@@ -67,22 +70,29 @@ struct error *replay_diverged(struct replayer *replayer, const struct event *eve
 /* ---- running ---- */
 
 /* A search that has taken too long is ended by a stop. */
-static void check_deadline(const struct replayer *replayer) {
-    if (replayer->deadline && clock_now() > replayer->deadline)
-        syscall(SYS_tgkill, replayer->puppet.tasks[0]->tid, replayer->puppet.task->tid, SIGSTOP);
+static void check_deadline(struct replayer *replayer) {
+    const struct replayer_options *options = replayer->options;
+    if (replayer->stop_sent)
+        return;
+    if ((replayer->deadline && clock_now() > replayer->deadline) ||
+        (options->interrupted && options->interrupted(options->context)))
+        replayer->stop_sent =
+            syscall(SYS_tgkill, replayer->puppet->tasks[0]->tid, replayer->puppet->task->tid, SIGSTOP) == 0;
 }
 
 static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
     int status;
-    pid_t tid = replayer->puppet.task->tid;
+    pid_t tid = replayer->puppet->task->tid;
     while (waitpid(tid, &status, __WALL) < 0) {
         if (errno != EINTR)
             return error_system(errno, "waiting for the puppet");
         check_deadline(replayer);
     }
-    *ret = stop_classify(replayer->puppet.task, status);
+    *ret = stop_classify(replayer->puppet->task, status);
+    if (ret->kind == STOP_SIGNAL && ret->signo == SIGSTOP)
+        replayer->stop_sent = false;
     if (ret->kind == STOP_EXITED || ret->kind == STOP_KILLED) {
-        replayer->puppet.alive = false;
+        replayer->puppet->alive = false;
         return error_new(ERROR_OTHER, "puppet: was killed (signal %d) by somebody else", ret->status);
     }
     return trace_get_registers(tid, &replayer->regs);
@@ -90,8 +100,20 @@ static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
 
 struct error *replay_run(void *context, enum resume how, struct stop *ret) {
     struct replayer *replayer = context;
-    TRY(task_resume(replayer->puppet.task, how, 0));
+    TRY(task_resume(replayer->puppet->task, how, 0));
     return wait_stop(replayer, ret);
+}
+
+struct error *replay_drain(struct replayer *replayer) {
+    const struct user_regs_struct regs = replayer->regs;
+    struct stop stop;
+    if (!replayer->stop_sent)
+        return NULL;
+    TRY(replay_run(replayer, RESUME_SYSEMU, &stop));
+    if (replayer->stop_sent || registers_compare(&regs, &replayer->regs) != REGISTER_COUNT)
+        return error_new(ERROR_OTHER, "puppet: does not stop");
+    replayer->regs = regs;
+    return NULL;
 }
 
 struct error *replay_offer(void *context, struct stop *stop, bool *ret_taken) {
@@ -102,14 +124,14 @@ struct error *replay_offer(void *context, struct stop *stop, bool *ret_taken) {
         return NULL;
     /* cppcheck-suppress returnDanglingLifetime ; an error holds no pointer to it */
     TRY(hooks->signal_stop(hooks->context, stop, ret_taken));
-    return trace_get_registers(replayer->puppet.task->tid, &replayer->regs); /* it may have put them right */
+    return trace_get_registers(replayer->puppet->task->tid, &replayer->regs); /* it may have put them right */
 }
 
 struct error *replay_unexpected(struct replayer *replayer, const struct event *event,
                                 const struct stop *stop) {
     if (stop->kind == STOP_SIGNAL) {
         siginfo_t info = {0};
-        error_free(trace_get_siginfo(replayer->puppet.task->tid, &info));
+        error_free(trace_get_siginfo(replayer->puppet->task->tid, &info));
         return replay_diverged(replayer, event, "found %s (address %p)", signal_name(stop->signo),
                                info.si_addr);
     }
@@ -119,18 +141,19 @@ struct error *replay_unexpected(struct replayer *replayer, const struct event *e
 
 struct error *replay_run_to(struct replayer *replayer, const struct event *event, enum stop_kind kind,
                             int signo) {
-    struct stop stop = {0};
-    for (bool taken = true; taken;) {
+    struct stop stop = replayer->arrival;
+    for (bool taken = !replayer->arrived; taken;) {
         TRY(replay_run(replayer, RESUME_SYSEMU, &stop));
         TRY(replay_offer(replayer, &stop, &taken));
     }
+    replayer->arrived = false;
     return stop.kind == kind && stop.signo == signo ? NULL : replay_unexpected(replayer, event, &stop);
 }
 
 static struct error *observe(struct replayer *replayer, const struct event *event) {
     if (!replayer->options->observe || event->number <= replayer->told)
         return NULL;
-    const struct memory_reader memory = task_memory(replayer->puppet.task);
+    const struct memory_reader memory = task_memory(replayer->puppet->task);
     /* cppcheck-suppress returnDanglingLifetime ; an error holds no reader */
     return replayer->options->observe(replayer->options->context, event, &memory);
 }
@@ -158,6 +181,7 @@ static struct error *run_event(struct replayer *replayer, uint64_t order, bool *
     }
     TRY(replay_event(replayer, &event));
     TRY(observe(replayer, &event));
+    TRY(replay_process_sweep(replayer));
     replay_point_passed_event(replayer, &event);
     if (event.number == replayer->options->to && !replayer->over) {
         char place[4200];
@@ -193,7 +217,7 @@ static struct error *find_choices(struct replayer *replayer) {
     if (!err)
         err = run_events(replayer, UINT64_MAX);
     replayer->options = options;
-    replayer->hidden = replayer->over = false;
+    replayer->hidden = replayer->over = replayer->status_known = false;
     replayer->told = 0;
     if (error_is(err, ERROR_DIVERGED)) { /* it will diverge again, and be seen up to there */
         error_free(err);
@@ -213,7 +237,7 @@ static struct error *begin(struct replayer *replayer) {
         return error_new(ERROR_USAGE, "--to %llu: the recording has %llu events",
                          (unsigned long long)replayer->options->to,
                          (unsigned long long)replayer->tape.events);
-    if (replayer->options->hooks && replayer->tape.points)
+    if ((replayer->options->hooks || replayer->options->choices_first) && replayer->tape.points)
         TRY(find_choices(replayer));
     return replay_begin_segment(replayer);
 }
@@ -263,20 +287,50 @@ int replayer_status(const struct replayer *replayer) {
 void replayer_close(struct replayer *replayer) {
     if (!replayer)
         return;
+    replay_processes_deinit(replayer);
     replay_points_deinit(replayer);
-    puppet_destroy(&replayer->puppet);
-    replay_threads_deinit(replayer);
     tape_close(&replayer->tape);
     free(replayer);
 }
 
-struct error *replayer_run(const struct replayer_options *options, int *ret_status) {
+bool replayer_knows_status(const struct replayer *replayer) {
+    return replayer->status_known;
+}
+
+/* Is there nobody to whom another domain would be something else? */
+static bool may_follow(const struct replayer_options *options) {
+    return !options->hooks && !options->observe && !options->to;
+}
+
+/* *ret_next: the domain in which the process goes on, 0: none. */
+static struct error *run_domain(const struct replayer_options *options, int *ret_status, uint32_t *ret_next,
+                                int32_t *ret_pid) {
     struct replayer *replayer;
     bool over;
     TRY(replayer_open(options, &replayer));
     struct error *err = replayer_go_on(replayer, UINT64_MAX, &over);
     if (!err)
         *ret_status = replayer_status(replayer);
+    *ret_next = err ? 0 : replayer->next;
+    *ret_pid = replay_wanted(replayer);
     replayer_close(replayer);
     return err;
+}
+
+struct error *replayer_run(const struct replayer_options *options, int *ret_status) {
+    struct replayer_options each = *options;
+    uint32_t next, before = 0;
+    TRY(run_domain(&each, ret_status, &next, &each.pid));
+    /* each domain is a later one, or one that was joined and is left for a later one */
+    for (int turns = 0; next && turns < DOMAINS_MOST; turns++) {
+        if (!may_follow(options)) {
+            say("process %d goes on in d%u", each.pid, next);
+            return NULL;
+        }
+        if (next == before)
+            return error_new(ERROR_BAD_DATA, "recording: process %d goes on where it comes from", each.pid);
+        before = each.domain = next;
+        TRY(run_domain(&each, ret_status, &next, &each.pid));
+    }
+    return NULL;
 }

@@ -177,6 +177,18 @@ static struct error *begin(void *context, struct puppet *puppet, int32_t tid) {
     return calltrace_process(retrace->calltrace, puppet->task, tid, origin);
 }
 
+static struct error *process(void *context, struct puppet *puppet, struct task *parent, int32_t pid) {
+    struct retrace *retrace = context;
+    return parent ? calltrace_fork(retrace->calltrace, puppet->task, parent->tid, pid, false)
+                  : calltrace_process(retrace->calltrace, puppet->task, pid, ORIGIN_ATTACH);
+}
+
+static struct error *turn(void *context, struct puppet *puppet) {
+    struct retrace *retrace = context;
+    retrace->puppet = puppet;
+    return NULL;
+}
+
 static struct error *thread(void *context, struct task *task, int32_t tid) {
     struct retrace *retrace = context;
     return calltrace_thread(retrace->calltrace, task, retrace->puppet->task->tid, tid, true);
@@ -219,6 +231,8 @@ static struct error *observe(void *context, const struct event *event, const str
         memcpy(&info, event->signal.info, sizeof(info) < SIGINFO_SIZE ? sizeof(info) : SIGINFO_SIZE);
         return calltrace_signal(retrace->calltrace, tid, &info, event->signal.outcome == SIGNAL_HANDLED,
                                 event->signal.outcome == SIGNAL_FATAL);
+    case EVENT_LEFT: /* it goes on elsewhere */
+        return calltrace_gone(retrace->calltrace, tid, true, 0, 0);
     case EVENT_EXIT:
         return calltrace_gone(retrace->calltrace, tid, true, event->exit.status,
                               event->exit.how == EXIT_STATUS ? 0 : event->exit.status);
@@ -241,6 +255,8 @@ static struct error *run(const char *path, uint32_t domain, bool one_of_many,
     struct retrace retrace = {.options = options, .one_of_many = one_of_many};
     const struct replay_hooks hooks = {.opened = opened,
                                        .begin = begin,
+                                       .process = process,
+                                       .turn = turn,
                                        .thread = thread,
                                        .thread_exit = thread_exit,
                                        .signal_stop = signal_stop,

@@ -266,6 +266,13 @@ static struct stored_file *find_file(const struct file_store *store, const struc
     return NULL;
 }
 
+struct stored_file *file_store_find(const struct file_store *store, uint32_t id) {
+    for (size_t i = 0; i < store->count; i++)
+        if (store->files[i]->id == id)
+            return store->files[i];
+    return NULL;
+}
+
 void file_store_forget(struct file_store *store, uint32_t id) {
     if (id >= 1 && id <= store->count)
         store->files[id - 1]->forgotten = true;

@@ -54,6 +54,9 @@ void file_store_deinit(struct file_store *store);
 struct error *file_store_add(struct file_store *store, int fd, const char *path, uint64_t offset,
                              uint64_t size, struct stored_file **ret, bool *ret_changed);
 
+/* The file with this id, or NULL. */
+struct stored_file *file_store_find(const struct file_store *store, uint32_t id);
+
 /* File `id` was written to in ways that its time stamps need not show (through a mapping, on a file system
  * such as tmpfs): when it is added again it is a new one. */
 void file_store_forget(struct file_store *store, uint32_t id);

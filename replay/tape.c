@@ -81,13 +81,20 @@ static struct error *note_file(struct tape *tape, uint32_t id, uint64_t size, ui
     return file->path ? NULL : &error_no_memory;
 }
 
-static struct error *survey_snapshot(struct tape *tape, uint32_t segment) {
+static void note_changing(struct tape *tape, uint32_t id) {
+    for (size_t i = 0; id && i < tape->file_count; i++)
+        if (tape->files[i].id == id)
+            tape->files[i].changes = true;
+}
+
+/* number: of a process that joins, 0: of the first one. */
+static struct error *survey_snapshot(struct tape *tape, uint32_t segment, uint32_t number) {
     char name[32];
     struct snapshot snapshot;
-    recording_segment_name(segment, "snapshot", name);
+    recording_member_name(segment, number, "snapshot", name);
     TRY(snapshot_read(tape->recording.domainfd, name, NULL, NULL, &snapshot));
     struct error *err = NULL;
-    if (snapshot.process.domain) { /* each exec makes it another program */
+    if (snapshot.process.domain && !number) { /* each exec makes it another program */
         recording_process_deinit(&tape->process);
         tape->process = snapshot.process;
         memset(&snapshot.process, 0, sizeof(snapshot.process));
@@ -95,13 +102,27 @@ static struct error *survey_snapshot(struct tape *tape, uint32_t segment) {
     for (size_t i = 0; !err && i < snapshot.file_count; i++)
         err = note_file(tape, snapshot.files[i].id, snapshot.files[i].size, snapshot.files[i].hash,
                         snapshot.files[i].path, strlen(snapshot.files[i].path));
+    for (size_t i = 0; number && i < snapshot.mapping_count; i++)
+        if (snapshot.mappings[i].shared)
+            note_changing(tape, snapshot.mappings[i].file);
     snapshot_deinit(&snapshot);
     return err;
 }
 
+/* The last one that had this process ID; NULL: it has joined later. */
+static struct recording_process *find_process(struct tape *tape, int32_t pid) {
+    for (size_t i = tape->members.count; i-- > 0;)
+        if (tape->members.list[i].pid == pid && !tape->members.list[i].end && !tape->members.list[i].left)
+            return &tape->members.list[i];
+    return pid == tape->process.pid || !tape->process.pid ? &tape->process : NULL;
+}
+
 /* How the process ended, which recording.json does not say when the recorder was killed. */
 static struct error *note_end(struct tape *tape, const struct event *event) {
-    struct recording_process *process = &tape->process;
+    struct recording_process *process =
+        event->kind == EVENT_EXIT ? find_process(tape, event->tid) : &tape->process;
+    if (!process)
+        return NULL;
     if (event->kind == EVENT_EXIT) {
         process->end = event->exit.how == EXIT_STATUS ? END_EXITED : END_SIGNALED;
         process->status = event->exit.status;
@@ -114,15 +135,46 @@ static struct error *note_end(struct tape *tape, const struct event *event) {
     return NULL;
 }
 
+static struct error *add_member(struct tape *tape, const struct event *event) {
+    struct recording_process member;
+    TRY(recording_process_copy(&tape->process, &member));
+    member.domain = event->process.number;
+    member.pid = event->tid;
+    member.ppid = event->process.parent;
+    member.start = START_FORK;
+    member.joined = member.origin_domain = tape->domain;
+    member.origin_event = event->number - 1;
+    member.end = END_UNKNOWN;
+    member.left = member.segments = 0;
+    member.events = 0;
+    return recording_processes_add(&tape->members, &member);
+}
+
+/* Processes that belong to the log. */
+static struct error *note_member(struct tape *tape, uint32_t segment, const struct event *event) {
+    switch (event->kind) {
+    case EVENT_PROCESS:
+        return tape->info.state == RECORDING_COMPLETE ? NULL : add_member(tape, event);
+    case EVENT_JOIN:
+        return survey_snapshot(tape, segment, event->left.number);
+    case EVENT_JOINED:
+        tape->process.joined = event->left.number;
+        return NULL;
+    case EVENT_LEFT:
+        if (find_process(tape, event->tid))
+            find_process(tape, event->tid)->left = event->left.number;
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
 /* Files that events write to. */
 static void note_changes(struct tape *tape, const struct event *event) {
     for (uint32_t i = 0; i < event->effect_count; i++) {
         const struct effect *effect = &event->effects[i];
-        if (effect->kind != EFFECT_FILE && effect->kind != EFFECT_FILE_SIZE)
-            continue;
-        for (size_t k = 0; k < tape->file_count; k++)
-            if (tape->files[k].id == effect->file)
-                tape->files[k].changes = true;
+        if (effect->kind == EFFECT_FILE || effect->kind == EFFECT_FILE_SIZE)
+            note_changing(tape, effect->file);
     }
 }
 
@@ -138,8 +190,10 @@ static struct error *survey_log(struct tape *tape, uint32_t segment, bool *ret_e
             break;
         *ret_exec = event.kind == EVENT_EXEC;
         TRY(note_end(tape, &event));
+        TRY(note_member(tape, segment, &event));
         note_changes(tape, &event);
-        tape->points += event.kind == EVENT_SIGNAL && event.signal.place == SIGNAL_AT_POINT;
+        tape->points += (event.kind == EVENT_SIGNAL && event.signal.place == SIGNAL_AT_POINT) ||
+                        event.kind == EVENT_SWITCH;
         if (event.kind == EVENT_FILE)
             TRY(note_file(tape, event.file.file, event.file.size, event.file.hash, event.file.path,
                           event.file.path_size));
@@ -184,7 +238,7 @@ static bool has_log(const struct tape *tape, uint32_t segment) {
 static struct error *survey(struct tape *tape) {
     bool complete = tape->info.state == RECORDING_COMPLETE, more = true;
     for (uint32_t segment = 1; more; segment++) {
-        struct error *err = survey_snapshot(tape, segment);
+        struct error *err = survey_snapshot(tape, segment, 0);
         if (!err) {
             err = survey_log(tape, segment, &more);
             if (err && !complete && error_is(err, ERROR_NOT_FOUND)) {
@@ -294,14 +348,21 @@ struct error *tape_open(const char *path, const struct recording_info *info, uin
 }
 
 struct error *tape_survey(const char *path, const struct recording_info *info, uint32_t domain,
-                          struct recording_process *ret) {
+                          struct recording_processes *ret) {
     struct tape tape;
+    struct recording_process process;
+    *ret = (struct recording_processes){0};
     TRY(open_domain(path, info, domain, &tape));
-    struct error *err = recording_process_copy(&tape.process, ret);
+    struct error *err = recording_process_copy(&tape.process, &process);
     if (!err) {
-        ret->domain = domain;
-        ret->segments = tape.segments;
-        ret->events = tape.events;
+        process.domain = domain;
+        process.segments = tape.segments;
+        process.events = tape.events;
+        err = recording_processes_add(&tape.members, &process);
+    }
+    if (!err) {
+        *ret = tape.members;
+        tape.members = (struct recording_processes){0};
     }
     tape_close(&tape);
     return err;
@@ -314,6 +375,7 @@ void tape_close(struct tape *tape) {
     free(tape->files);
     free(tape->effects);
     recording_process_deinit(&tape->process);
+    recording_processes_deinit(&tape->members);
     if (!tape->info_borrowed)
         recording_info_deinit(&tape->info);
     recording_deinit(&tape->recording);

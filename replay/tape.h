@@ -25,11 +25,12 @@ struct tape {
     struct recording recording;
     struct recording_info info;
     bool info_borrowed;
-    struct recording_process process; /* whose it is: a recording is a tape for each process */
-    uint64_t events;                  /* in all segments */
-    uint64_t points;                  /* of them, signals at arbitrary points */
-    uint32_t segments;                /* that have a snapshot */
-    bool cut;                         /* the recorder was killed: the end is the last whole chunk */
+    struct recording_process process;   /* whose it is: a recording is a tape for each process */
+    uint64_t events;                    /* in all segments */
+    uint64_t points;                    /* of them, signals and switches at arbitrary points */
+    uint32_t segments;                  /* that have a snapshot */
+    struct recording_processes members; /* that have joined from their beginning */
+    bool cut;                           /* the recorder was killed: the end is the last whole chunk */
     struct tape_file *files;
     size_t file_count;
     /* the reading position */
@@ -48,9 +49,10 @@ struct error *tape_open(const char *path, const struct recording_info *info, uin
                         struct tape *ret);
 void tape_close(struct tape *tape);
 
-/* What the tape tells of its process: for recordings whose recorder was killed. */
+/* What the tape tells of its process, and of those that belong to it from their beginning: for recordings
+ * whose recorder was killed. */
 struct error *tape_survey(const char *path, const struct recording_info *info, uint32_t domain,
-                          struct recording_process *ret);
+                          struct recording_processes *ret);
 
 /* The next event of the current segment; *ret_more is false at its end. What ret points to is valid until the
  * next call. */

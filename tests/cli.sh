@@ -45,7 +45,7 @@ test_unknown_verb() {
 }
 test_unknown_option() {
     local verb
-    for verb in record replay trace summary merge config dump ps doctor; do
+    for verb in record replay trace summary merge config dump ps doctor watch; do
         fails "$REEL" $verb --frobnicate
         err_has frobnicate
         fails "$REEL" $verb -Z
@@ -70,7 +70,7 @@ test_help() {
     local verb
     try 0 "$REEL" --help
     silent err
-    for verb in record replay trace summary merge config dump doctor; do
+    for verb in record replay trace summary merge config dump doctor watch; do
         try 0 "$REEL" --help
         out_has "$verb"
         try 0 "$REEL" $verb --help

@@ -234,6 +234,14 @@ except KeyboardInterrupt:
             env HOME="$T/home" 'PS1=$ ' bash --norc -i
         ended 5
     }
+    test_tty_bash_jobs() {
+        terminal 'expect=$ ' 'send=sleep 50\n' pause=0.3 'send=\x1a' expect=Stopped 'expect=$ ' 'send=bg\n' 'expect=$ ' \
+            'send=jobs\n' expect=Running 'expect=$ ' 'send=kill -STOP %%\n' 'expect=$ ' 'send=sleep 0.2; jobs\n' \
+            'expect=Stopped' 'expect=$ ' 'send=fg\n' pause=0.3 'send=\x03' 'expect=$ ' 'send=echo left $?\n' 'expect=left 130' \
+            'expect=$ ' 'send=seq 3000 | sort -n | sleep 50\n' pause=0.3 'send=\x1a' expect=Stopped 'expect=$ ' \
+            'send=kill %%; fg\n' 'expect=$ ' 'send=exit 5\n' -- env HOME="$T/home" 'PS1=$ ' bash --norc -i
+        ended 5
+    }
     test_tty_less() {
         seq 200 >"$T/work/lines"
         LINE_ENDS=1 # less makes the terminal add \r to each \n

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests: tests/run.sh [unit|victims|programs|faults|cli|trace|tracing|patch|fuzz|all] [FILTER-GLOB]
+# Runs the tests: tests/run.sh [unit|victims|programs|faults|cli|trace|tracing|patch|crash|debug|fuzz|all] [FILTER-GLOB]
 #
 # Each test says `ok NAME`, `FAIL NAME: reason` or `skip NAME: reason`; the last line is `N passed, M failed, K skipped`
 # and the exit status is 1 when M is not 0. See tests/lib.sh for the environment variables that are read.
@@ -152,6 +152,10 @@ fuzz_seeds() {
     fuzz_recording)
         "$REEL" record --quiet --check-memory -o "$recording" true &&
             printf '%s\n' "$recording"/d1/1.* "$recording/recording.json"
+        # several processes in one log: all kinds of events and effects of these
+        gcc -D_GNU_SOURCE -w -o "$SCRATCH/joined" "$ROOT/tests/victims/joined_write.c" &&
+            (cd "$SCRATCH" && "$REEL" record --quiet -o joined.reel ./joined >/dev/null) &&
+            find "$SCRATCH/joined.reel" -path '*/d*/1.*'
         ;;
     fuzz_unwind) printf '%s\n' /usr/bin/true ;;
     fuzz_dwarf) # not large: each round reads all of it
@@ -208,14 +212,14 @@ suite() {
 {
     case $WHAT in
     --one) victim "$2" ;;
-    unit | victims | programs | faults | cli | trace | tracing | patch | fuzz) suite "$WHAT" ;;
+    unit | victims | programs | faults | cli | trace | tracing | patch | crash | debug | fuzz) suite "$WHAT" ;;
     all)
-        for each in unit cli trace tracing patch victims programs faults fuzz; do
+        for each in unit cli trace tracing patch crash debug victims programs faults fuzz; do
             suite "$each"
         done
         ;;
     *)
-        printf 'usage: tests/run.sh [unit|victims|programs|faults|cli|trace|tracing|patch|fuzz|all] [FILTER-GLOB]\n' >&2
+        printf 'usage: tests/run.sh [unit|victims|programs|faults|cli|trace|tracing|patch|crash|debug|fuzz|all] [FILTER-GLOB]\n' >&2
         exit 2
         ;;
     esac

@@ -344,6 +344,50 @@ struct error *attach(struct engine *engine, pid_t pid, struct halt *ret) {
     return NULL;
 }
 
+/* One reading of /proc/PID/task; threads that traced ones make are traced by themselves. */
+static struct error *seize_new_threads(struct engine *engine, pid_t pid, unsigned flags, bool *ret_new) {
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/task", pid);
+    DIR *directory = opendir(path);
+    if (!directory)
+        return errno == ENOENT ? error_system(ESRCH, "process %d", pid) : error_system(errno, "%s", path);
+    struct error *err = NULL;
+    *ret_new = false;
+    for (struct dirent *entry; !err && (entry = readdir(directory));) {
+        pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (tid <= 0 || engine_traces(engine, tid) || process_is_ended(tid))
+            continue;
+        err = trace_seize_watched(tid, flags);
+        if (err && (error_is(err, ERROR_TASK_GONE) || process_is_ended(tid))) {
+            error_free(err);
+            err = NULL;
+            continue;
+        }
+        if (err && is_mine(tid)) {
+            error_free(err);
+            err = NULL;
+        }
+        *ret_new = true;
+        if (!err && !engine_task(engine, tid))
+            err = &error_no_memory;
+    }
+    closedir(directory);
+    return err;
+}
+
+struct error *attach_running(struct engine *engine, pid_t pid, unsigned flags) {
+    struct error *err = check(pid);
+    for (bool is_new = true; is_new && !err;)
+        err = seize_new_threads(engine, pid, flags, &is_new);
+    if (!err && !engine->count)
+        return error_new(ERROR_UNSUPPORTED, "process %d: it has ended (a zombie)", pid);
+    if (error_is(err, ERROR_TASK_GONE)) {
+        error_free(err);
+        return error_new(ERROR_NOT_FOUND, "process %d: it has just ended", pid);
+    }
+    return err ? explain(err, pid) : NULL;
+}
+
 struct error *attach_resume(struct halt *halt) {
     struct error *first = NULL;
     for (size_t i = 0; i < halt->count; i++) {

@@ -37,6 +37,10 @@ struct halt {
  * ERROR_SYSTEM with EPERM not allowed, with a hint at the reason. After an error the process runs on. */
 struct error *attach(struct engine *engine, pid_t pid, struct halt *ret);
 
+/* Trace all threads of a running process without stopping any (trace_seize_watched()). Errors as attach();
+ * after one, threads may be traced already, which ends with this process. */
+struct error *attach_running(struct engine *engine, pid_t pid, unsigned flags);
+
 /* Let all go on, each according to its stop (engine_pass()), and release halt. */
 struct error *attach_resume(struct halt *halt);
 

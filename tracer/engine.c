@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,6 +97,13 @@ static struct error *expect(struct engine *engine, pid_t tid) {
     return engine_task(engine, tid) ? NULL : &error_no_memory;
 }
 
+/* Filters are inherited. */
+static void inherit(struct engine *engine, const struct task *parent, pid_t tid) {
+    struct task *child = table_find(&engine->by_tid, (uint32_t)tid);
+    if (child)
+        child->filtered = parent->filtered;
+}
+
 /* What waitpid() has said of tid. *ret_mine is false for processes that this one merely inherited (a shell's
  * background job before an exec): they are no concern of the engine. */
 static struct error *take_status(struct engine *engine, pid_t tid, int status, struct stop *ret,
@@ -111,7 +119,11 @@ static struct error *take_status(struct engine *engine, pid_t tid, int status, s
     *ret = stop_classify(task, status);
     if (ret->kind == STOP_EXITED || ret->kind == STOP_KILLED)
         forget(engine, task);
-    return ret->kind == STOP_NEW_TASK ? expect(engine, (pid_t)ret->message) : NULL;
+    if (ret->kind != STOP_NEW_TASK)
+        return NULL;
+    TRY(expect(engine, (pid_t)ret->message));
+    inherit(engine, task, (pid_t)ret->message);
+    return NULL;
 }
 
 struct error *engine_next(struct engine *engine, struct stop *ret) {
@@ -151,6 +163,58 @@ struct error *engine_next_of(struct engine *engine, struct task *task, bool wait
     if (tid < 0)
         return error_system(errno == ECHILD ? ESRCH : errno, "waiting for task %d", task->tid);
     return tid ? take_status(engine, tid, status, ret, &mine) : NULL;
+}
+
+/* The status that waitpid() would give. */
+static int wait_status(const siginfo_t *info) {
+    switch (info->si_code) {
+    case CLD_EXITED:
+        return info->si_status << 8;
+    case CLD_KILLED:
+        return info->si_status;
+    case CLD_DUMPED:
+        return info->si_status | 0x80;
+    default:
+        return info->si_status << 8 | 0x7f;
+    }
+}
+
+struct error *engine_peek(struct engine *engine, struct stop *ret) {
+    task_destroy(engine->gone);
+    engine->gone = NULL;
+    for (;;) {
+        siginfo_t info = {0};
+        *ret = (struct stop){.kind = STOP_NONE};
+        if (!engine->count)
+            return NULL;
+        if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOWAIT | __WALL) < 0) {
+            if (errno != EINTR && errno != ECHILD)
+                return error_system(errno, "waiting for the program");
+            ret->kind = errno == EINTR ? STOP_TICK : STOP_NONE;
+            return NULL;
+        }
+        if (info.si_code != CLD_TRAPPED && !knows(engine, info.si_pid)) { /* merely inherited */
+            if (info.si_code != CLD_STOPPED)
+                engine->ended[engine->ended_next++ % ENGINE_ENDED] = info.si_pid;
+            waitpid(info.si_pid, NULL, __WALL | WNOHANG | WUNTRACED);
+            continue;
+        }
+        struct task *task = engine_task(engine, info.si_pid);
+        if (!task)
+            return &error_no_memory;
+        /* A thread that has got its leader's number by an exec is not to be talked to before this is taken.
+         */
+        if (info.si_code == CLD_TRAPPED && info.si_status >> 8 == PTRACE_EVENT_EXEC)
+            waitpid(info.si_pid, NULL, __WALL | WNOHANG);
+        *ret = stop_classify(task, wait_status(&info));
+        return ret->kind == STOP_NEW_TASK ? expect(engine, (pid_t)ret->message) : NULL;
+    }
+}
+
+void engine_bury(struct engine *engine, const struct stop *stop) {
+    while (waitpid(stop->task->tid, NULL, __WALL | WNOHANG) < 0 && errno == EINTR)
+        ;
+    forget(engine, stop->task);
 }
 
 struct error *engine_set_tick(unsigned milliseconds) {

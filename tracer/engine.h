@@ -43,6 +43,14 @@ struct error *engine_next(struct engine *engine, struct stop *ret);
  * neither yet. */
 struct error *engine_next_of(struct engine *engine, struct task *task, bool wait, struct stop *ret);
 
+/* The next stop of any tracee, as engine_next(), but nothing is taken from the kernel. A stop stays reported
+ * until its task is resumed: should this process be killed before, the kernel delivers the stop's signal
+ * itself, instead of losing it. So deal with each stop before the next call. Of an end the zombie is still
+ * there: look at it, then engine_bury(). STOP_TICK: a signal has interrupted the wait. */
+struct error *engine_peek(struct engine *engine, struct stop *ret);
+/* Take the end of a task that engine_peek() has told of, and forget it. */
+void engine_bury(struct engine *engine, const struct stop *stop);
+
 /* Make engine_next() return STOP_TICK about every `milliseconds` while nothing else happens; 0 switches it
  * off. Uses ITIMER_REAL and SIGALRM of the tracer process. */
 struct error *engine_set_tick(unsigned milliseconds);

@@ -39,7 +39,8 @@
 #define NOWHERE SIZE_MAX
 
 const char *trapped_instruction_name(enum trapped_instruction kind) {
-    static const char *const names[] = {"none", "rdtsc", "rdtscp", "rdrand", "rdseed", "rdpid", "cpuid"};
+    static const char *const names[] = {"none",   "rdtsc", "rdtscp", "rdrand",
+                                        "rdseed", "rdpid", "cpuid",  "vdso"};
     return names[kind];
 }
 
@@ -674,6 +675,8 @@ static void imitate_rdpid(const struct insn_site *site, struct user_regs_struct 
 void insn_imitate(const struct insn_site *site, struct user_regs_struct *regs) {
     switch (site->kind) {
     case INSN_NONE:
+    case INSN_VDSO:
+    case INSN_KIND_END:
         return;
     case INSN_RDTSC:
         imitate_rdtsc(regs);

@@ -20,7 +20,9 @@ enum trapped_instruction {
     INSN_RDRAND,
     INSN_RDSEED,
     INSN_RDPID,
-    INSN_CPUID
+    INSN_CPUID,
+    INSN_VDSO, /* a system call of the vdso that a filter would judge: see vdso_answer() */
+    INSN_KIND_END
 };
 
 /* "rdtsc", ... Static storage. */
@@ -65,7 +67,7 @@ struct error *insn_scan(const uint8_t *code, size_t size, uint64_t address, cons
 
 /* Do what the instruction would have done, with real values of this machine, on regs: result registers, flags
  * where it sets them (rdrand), and rip behind it. cpuid hides what cannot be replayed: RTM and HLE
- * (transactions abort at random). */
+ * (transactions abort at random). INSN_VDSO needs memory, and is not its business. */
 void insn_imitate(const struct insn_site *site, struct user_regs_struct *regs);
 
 #endif

@@ -53,7 +53,8 @@ static void restore_signals(void) {
 }
 
 static int install_filter(void) {
-    static struct sock_filter instructions[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE)};
+    static struct sock_filter instructions[] = {
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | LAUNCH_FILTER_DATA)};
     struct sock_fprog program = {.len = 1, .filter = instructions};
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0)
         return 0;

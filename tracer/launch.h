@@ -9,6 +9,9 @@
 
 #include "tracer/engine.h"
 
+/* What stops of reel's filter have as their message: the program's own may say RET_TRACE, too. */
+#define LAUNCH_FILTER_DATA 0x7265
+
 /* Start argv (found through PATH like execvp(3)) and run it to the exit stop of its first execve: the new
  * program is loaded and has not executed an instruction. *ret belongs to the engine. The child gets the
  * signal mask and dispositions that reel itself was started with (launch_save_signals()). ERROR_NO_PROGRAM

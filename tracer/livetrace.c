@@ -317,6 +317,7 @@ static struct error *on_stop(struct livetrace *live, struct stop *stop) {
         return on_gone(live, stop);
     case STOP_VFORK_DONE:
     case STOP_SECCOMP:
+    case STOP_EXITING:
         return resume(live, stop->task, 0);
     case STOP_GROUP:
     case STOP_TICK:

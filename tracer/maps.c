@@ -87,6 +87,49 @@ void maps_deinit(struct maps *maps) {
     *maps = (struct maps){0};
 }
 
+/* Make room for one more behind the mapping at index, which it is a copy of. */
+static struct error *split(struct maps *maps, size_t index) {
+    struct mapping copy = maps->mappings[index];
+    copy.name = strdup(copy.name);
+    struct error *err = copy.name ? add(maps, &copy) : &error_no_memory;
+    if (err) {
+        free(copy.name);
+        return err;
+    }
+    memmove(&maps->mappings[index + 1], &maps->mappings[index],
+            (maps->count - 1 - index) * sizeof(*maps->mappings));
+    maps->mappings[index + 1] = copy;
+    return NULL;
+}
+
+struct error *maps_cut(struct maps *maps, uint64_t address, uint64_t size) {
+    const uint64_t word = 8;
+    uint64_t start = address & ~(word - 1), end = (address + size + word - 1) & ~(word - 1);
+    if (!size || end < start)
+        return NULL;
+    for (size_t i = 0; i < maps->count; i++) {
+        struct mapping *mapping = &maps->mappings[i];
+        if (mapping->end <= start || mapping->start >= end)
+            continue;
+        if (mapping->start < start && mapping->end > end) {
+            TRY(split(maps, i));
+            maps->mappings[i].end = start;
+            maps->mappings[i + 1].offset += end - maps->mappings[i + 1].start;
+            maps->mappings[i + 1].start = end;
+            return NULL;
+        }
+        if (mapping->start < start) {
+            mapping->end = start;
+        } else if (mapping->end > end) {
+            mapping->offset += end - mapping->start;
+            mapping->start = end;
+        } else { /* nothing is left */
+            mapping->end = mapping->start;
+        }
+    }
+    return NULL;
+}
+
 const struct mapping *maps_find(const struct maps *maps, uint64_t address) {
     size_t low = 0, high = maps->count;
     while (low < high) {
@@ -139,13 +182,13 @@ int mapping_open(pid_t pid, const struct mapping *mapping) {
     struct stat info;
     snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid, (unsigned long long)mapping->start,
              (unsigned long long)mapping->end);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a device, or a fifo put in its place */
     if (fd >= 0)
         return fd;
     const char *const ways[] = {"root", "exe"};
     for (size_t i = 0; i < 2; i++) {
         snprintf(path, sizeof(path), "/proc/%d/%s%s", pid, ways[i], i ? "" : mapping->name);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd >= 0 && fstat(fd, &info) == 0 && info.st_ino == mapping->inode)
             return fd;
         if (fd >= 0)

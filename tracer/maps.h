@@ -30,6 +30,9 @@ void maps_deinit(struct maps *maps);
 /* The mapping that holds address, or NULL. */
 const struct mapping *maps_find(const struct maps *maps, uint64_t address);
 
+/* Take [address, address + size), and the rest of the words of 8 bytes that it touches, out of the list. */
+struct error *maps_cut(struct maps *maps, uint64_t address, uint64_t size);
+
 /* Kernel pages that a process cannot be given: [vvar], [vvar_vclock], [vsyscall]. */
 bool mapping_is_kernel_data(const struct mapping *mapping);
 

@@ -28,10 +28,18 @@ static void parse_line(const char *line, struct process_status *ret) {
         ret->state = *value;
     else if ((value = value_of(line, "Tgid")))
         ret->tgid = (pid_t)strtol(value, NULL, 10);
+    else if ((value = value_of(line, "NStgid")))
+        ret->is_init = strrchr(value, '\t') ? !strcmp(strrchr(value, '\t'), "\t1") : !strcmp(value, "1");
+    else if ((value = value_of(line, "NSpid")))
+        ret->inner_tid = (pid_t)strtol(strrchr(value, '\t') ? strrchr(value, '\t') : value, NULL, 10);
     else if ((value = value_of(line, "TracerPid")))
         ret->tracer = (pid_t)strtol(value, NULL, 10);
     else if ((value = value_of(line, "Uid")))
         ret->uid = (uid_t)strtoul(value, NULL, 10);
+    else if ((value = value_of(line, "Threads")))
+        ret->threads = strtoul(value, NULL, 10);
+    else if ((value = value_of(line, "Seccomp")))
+        ret->has_filter = *value == '2';
     else if (value_of(line, "VmSize"))
         ret->has_memory = true;
     else if ((value = value_of(line, "SigCgt")))
@@ -68,7 +76,9 @@ enum disposition process_disposition(const struct process_status *status, int si
     uint64_t bit = 1ull << (signo - 1);
     if (status->caught & bit)
         return DISPOSITION_HANDLED;
-    if (status->ignored & bit || signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH)
+    bool spared = status->is_init && signo != SIGKILL && signo != SIGSTOP;
+    if (spared || status->ignored & bit || signo == SIGCHLD || signo == SIGCONT || signo == SIGURG ||
+        signo == SIGWINCH)
         return DISPOSITION_IGNORED;
     if (signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
         return DISPOSITION_STOPS;
@@ -95,6 +105,27 @@ bool process_is_ended(pid_t pid) {
     bool is_ended = error_is(err, ERROR_NOT_FOUND) || (!err && (status.state == 'Z' || status.state == 'X'));
     error_free(err);
     return is_ended;
+}
+
+pid_t process_inner_tid(pid_t tid) {
+    struct process_status status;
+    struct error *err = process_status(tid, &status);
+    pid_t ret = err ? 0 : status.inner_tid;
+    error_free(err);
+    return ret;
+}
+
+static ssize_t read_namespace(pid_t tid, const char *kind, char *ret, size_t size) {
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/ns/%s", tid, kind);
+    return readlink(path, ret, size);
+}
+
+bool process_same_namespace(pid_t one, pid_t other, const char *kind) {
+    char first[64], second[64];
+    ssize_t size = read_namespace(one, kind, first, sizeof(first));
+    ssize_t size2 = read_namespace(other, kind, second, sizeof(second));
+    return size <= 0 || size2 <= 0 || (size == size2 && !memcmp(first, second, (size_t)size));
 }
 
 bool process_is_32_bit(pid_t pid) {

@@ -26,6 +26,21 @@ struct error *trace_seize(pid_t tid, bool kill_with_tracer) {
     return call("SEIZE", PTRACE_SEIZE, tid, NULL, (void *)options);
 }
 
+/* Not TRACESECCOMP: a program that filters its own calls must find them answered as without a tracer. */
+static unsigned long watch_options(unsigned flags) {
+    return PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE |
+           (flags & WATCH_EXITS ? PTRACE_O_TRACEEXIT : 0) |
+           (flags & WATCH_PROCESSES ? PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK : 0);
+}
+
+struct error *trace_seize_watched(pid_t tid, unsigned flags) {
+    return call("SEIZE", PTRACE_SEIZE, tid, NULL, (void *)watch_options(flags));
+}
+
+struct error *trace_watch(pid_t tid, unsigned flags) {
+    return call("SETOPTIONS", PTRACE_SETOPTIONS, tid, NULL, (void *)watch_options(flags));
+}
+
 struct error *trace_interrupt(pid_t tid) {
     return call("INTERRUPT", PTRACE_INTERRUPT, tid, NULL, NULL);
 }
@@ -56,6 +71,15 @@ struct error *trace_set_registers(pid_t tid, const struct user_regs_struct *regs
 
 struct error *trace_set_user_word(pid_t tid, size_t offset, uint64_t value) {
     return call("POKEUSER", PTRACE_POKEUSER, tid, (void *)offset, (void *)value);
+}
+
+struct error *trace_get_user_word(pid_t tid, size_t offset, uint64_t *ret) {
+    errno = 0;
+    long value = ptrace(PTRACE_PEEKUSER, tid, (void *)offset, NULL);
+    if (value == -1 && errno)
+        return error_system(errno, "ptrace PEEKUSER of task %d", tid);
+    *ret = (uint64_t)value;
+    return NULL;
 }
 
 struct error *trace_get_xstate(pid_t tid, void *ret, size_t *ret_size) {

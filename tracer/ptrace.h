@@ -28,6 +28,15 @@ enum resume {
 
 /* PTRACE_SEIZE with the options every tracee of reel has; kill_with_tracer adds PTRACE_O_EXITKILL. */
 struct error *trace_seize(pid_t tid, bool kill_with_tracer);
+/* What a process that is only watched is traced with: it stops for signals, exec, new threads, and what else
+ * flags say, and outlives its tracer. */
+enum {
+    WATCH_PROCESSES = 1, /* new processes are watched, too */
+    WATCH_EXITS = 2, /* it stops when it is about to end, which makes short processes take twice as long */
+};
+struct error *trace_seize_watched(pid_t tid, unsigned flags);
+/* The same for a stopped task that is traced already. */
+struct error *trace_watch(pid_t tid, unsigned flags);
 struct error *trace_interrupt(pid_t tid);
 struct error *trace_detach(pid_t tid, int signo);
 struct error *trace_resume(pid_t tid, enum resume how, int signo);
@@ -36,6 +45,7 @@ struct error *trace_get_registers(pid_t tid, struct user_regs_struct *ret);
 struct error *trace_set_registers(pid_t tid, const struct user_regs_struct *regs);
 /* Write one word of struct user at offset (offsetof(struct user, regs.rax)). */
 struct error *trace_set_user_word(pid_t tid, size_t offset, uint64_t value);
+struct error *trace_get_user_word(pid_t tid, size_t offset, uint64_t *ret);
 
 /* The XSAVE area (NT_X86_XSTATE), at most XSTATE_MAX bytes: FPU, SSE, AVX, ... */
 #define XSTATE_MAX 16384

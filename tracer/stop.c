@@ -15,6 +15,7 @@ const char *stop_name(enum stop_kind kind) {
         [STOP_BORN] = "born",
         [STOP_SIGNAL] = "signal",
         [STOP_GROUP] = "group stop",
+        [STOP_EXITING] = "exiting",
         [STOP_EXITED] = "exited",
         [STOP_KILLED] = "killed",
         [STOP_TICK] = "tick",
@@ -37,9 +38,14 @@ static struct stop classify_event(struct task *task, int event, int signo) {
     case PTRACE_EVENT_EXEC:
         stop.kind = STOP_EXEC;
         break;
+    case PTRACE_EVENT_EXIT:
+        stop.kind = STOP_EXITING;
+        break;
     case PTRACE_EVENT_SECCOMP:
         stop.kind = STOP_SECCOMP;
         task->in_syscall = true;
+        if (task->filtered)
+            error_free(trace_event_message(task->tid, &stop.message));
         return stop;
     default: /* PTRACE_EVENT_STOP: SIGTRAP for births and interrupts, else the stopping signal */
         stop.kind = signo == SIGTRAP ? STOP_BORN : STOP_GROUP;

@@ -7,13 +7,15 @@
 enum stop_kind {
     STOP_SYSCALL_ENTRY, /* about to run a call (or, under RESUME_SYSEMU, to skip it) */
     STOP_SYSCALL_EXIT,  /* the call has returned; rax is its result */
-    STOP_SECCOMP,       /* about to run a call that the seccomp filter sends to the tracer */
+    STOP_SECCOMP,       /* about to run a call that a seccomp filter sends to the tracer; `message` is the
+                           filter's, read only if task->filtered */
     STOP_NEW_TASK,      /* fork, vfork or clone made the task `message`, which is traced too */
     STOP_VFORK_DONE,    /* the vfork child has exec'ed or exited, the parent goes on */
     STOP_EXEC,          /* a new program has been loaded; the exit stop of execve follows */
     STOP_BORN,          /* the first stop of a new task, or the answer to trace_interrupt() */
     STOP_SIGNAL,        /* a signal `signo` is about to be delivered: resume with it, or without */
     STOP_GROUP,         /* job control stopped the process with `signo`: RESUME_LISTEN, or it runs on */
+    STOP_EXITING,       /* about to end, with its memory still there; `message` is its wait status */
     STOP_EXITED,        /* gone: exited with `status` */
     STOP_KILLED,        /* gone: killed by signal `status`; `core` says whether a core was dumped */
     STOP_TICK,          /* no task: the timer of engine_set_tick() fired */

@@ -49,7 +49,8 @@ enum syscall_handler {
     HANDLER_FILE_TRANSFER, /* sendfile, copy_file_range, splice, tee, vmsplice: bytes that never enter memory
                             */
     HANDLER_PERSONALITY,
-    HANDLER_AFFINITY, /* sched_setaffinity */
+    HANDLER_AFFINITY,  /* sched_setaffinity */
+    HANDLER_PROCESSOR, /* sched_getaffinity, getcpu */
     HANDLER_PROCESS_VM_WRITEV,
 };
 

@@ -23,6 +23,8 @@ void task_memory_reset(struct task *task) {
 }
 
 struct error *task_resume(struct task *task, enum resume how, int signo) {
+    if (how == RESUME_CONT && task->watched)
+        how = RESUME_SYSCALL;
     TRY(trace_resume(task->tid, how, signo));
     task->stopped = false;
     task->resumed_by = how;

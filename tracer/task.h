@@ -16,6 +16,9 @@ struct task {
     bool stopped;           /* in a ptrace stop: it may be inspected and must be resumed */
     bool in_syscall;        /* its next syscall stop is an exit */
     enum resume resumed_by; /* how it was last let go */
+    bool filtered;          /* it has a seccomp filter of its own: stops of reel's bear LAUNCH_FILTER_DATA */
+    bool strict;            /* it asked for seccomp's strict mode, which reel imitates */
+    bool watched;           /* RESUME_CONT is RESUME_SYSCALL for it */
     size_t index;           /* the engine's own */
     int memfd;              /* /proc/TID/mem, or -1; task_memory_reset() after an exec */
 };

@@ -1,11 +1,9 @@
 /* trace_exceptions: what leaves functions by another way than their ends. Probes on the runtime libraries'
- * own functions tell of throw, catch, longjmp, abort and panics; the kernel tells of signals.
- *
- * Layouts: the Itanium C++ ABI, "Exception Handling" (level II) and "RTTI"; libstdc++'s unwind-cxx.h and
- * stdexcept. */
+ * own functions tell of throw, catch, longjmp, abort and panics; the kernel tells of signals. */
 #include "tracer/calltrace_state.h"
 
 #include "dwarf/demangle.h"
+#include "tracer/cxx_exception.h"
 #include "tracer/syscall.h"
 
 #include <stdlib.h>
@@ -65,59 +63,16 @@ struct error *special_sites(struct module_sites *sites, const struct trace_optio
     return NULL;
 }
 
-/* ---- reading C++ objects ---- */
-
-static bool read_word(const struct memory_reader *memory, uint64_t address, uint64_t *ret) {
-    return memory_read_exact(memory, address, ret, sizeof(*ret));
-}
-
-static bool read_text(const struct memory_reader *memory, uint64_t address, char *ret, size_t size) {
-    size_t got = memory_read(memory, address, ret, size - 1);
-    ret[got] = 0;
-    return got && strlen(ret) < got;
-}
-
-/* std::type_info: vtable pointer, name. */
-static bool type_name(const struct memory_reader *memory, uint64_t type_info, char *ret, size_t size) {
-    uint64_t name;
-    return read_word(memory, type_info + 8, &name) && read_text(memory, name, ret, size);
-}
-
-/* The base of a class with a single one at offset 0 (__si_class_type_info has it as its third word); 0 when
- * there is none. Told apart by the base's name, which must be a mangled one, since the vtable's symbol may be
- * anywhere. */
-static uint64_t base_type(const struct memory_reader *memory, uint64_t type_info) {
-    uint64_t base;
-    char name[512];
-    if (!read_word(memory, type_info + 16, &base) || !base || base % 8 ||
-        !type_name(memory, base, name, sizeof(name)))
-        return 0;
-    return name[0] == 'S' || name[0] == 'N' || (name[0] >= '0' && name[0] <= '9') ? base : 0;
-}
-
-/* what() of the classes in <stdexcept>, and of those derived from them: the message is the word behind the
- * vtable pointer (libstdc++'s __cow_string). */
-static bool exception_text(const struct memory_reader *memory, uint64_t type_info, uint64_t object, char *ret,
-                           size_t size) {
-    enum { DEPTH = 16 };
-    char name[512];
-    for (int i = 0; i < DEPTH && type_info && type_name(memory, type_info, name, sizeof(name)); i++) {
-        uint64_t text;
-        if (strcmp(name, "St13runtime_error") == 0 || strcmp(name, "St11logic_error") == 0)
-            return read_word(memory, object + 8, &text) && read_text(memory, text, ret, size);
-        type_info = base_type(memory, type_info);
-    }
-    return false;
-}
+/* ---- C++ objects ---- */
 
 static void put_exception(struct hit_context *context, uint64_t type_info, uint64_t object) {
     struct buffer *data = &context->calltrace->event.data;
     char name[512], text[1024];
-    if (type_name(&context->memory, type_info, name, sizeof(name))) {
+    if (cxx_type_name(&context->memory, type_info, name, sizeof(name))) {
         char demangled[1024];
         trace_data_string(data, "type", demangle_type(name, demangled, sizeof(demangled)) ? demangled : name);
     }
-    if (exception_text(&context->memory, type_info, object, text, sizeof(text)))
+    if (cxx_exception_text(&context->memory, type_info, object, text, sizeof(text)))
         trace_data_string(data, "what", text);
 }
 
@@ -148,16 +103,12 @@ static struct error *on_throw(struct hit_context *context) {
     return calltrace_write(context->calltrace, context->thread->process);
 }
 
-/* __cxa_begin_catch(unwind header): the header is the last member of struct __cxa_exception (112 bytes),
- * whose first member is the type; the object follows it. The class is that of libstdc++ ("GNUCC++\0" or
- * "...\1" for a dependent exception, which points to the primary one). */
+/* __cxa_begin_catch(unwind header) */
 static struct error *on_catch(struct hit_context *context) {
-    enum { HEADER = 80, SIZE = 32 };
-    uint64_t header = context->hit->regs.rdi, class = 0, type_info = 0;
+    uint64_t type_info, object;
     begin(context, "catch");
-    if (read_word(&context->memory, header, &class) && class == 0x474e5543432b2b00ull &&
-        read_word(&context->memory, header - HEADER, &type_info))
-        put_exception(context, type_info, header + SIZE);
+    if (cxx_exception_object(&context->memory, context->hit->regs.rdi, &type_info, &object))
+        put_exception(context, type_info, object);
     put_function(context);
     return calltrace_write(context->calltrace, context->thread->process);
 }

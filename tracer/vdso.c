@@ -41,10 +41,13 @@ static bool is_harmless(const char *symbol) {
 static void put_syscall(struct vdso_patch *patch, int number) {
     uint8_t code[] = {0xb8, 0,    0, 0, 0, /* mov $number,%eax */
                       0x0f, 0x05,          /* syscall */
+                      0xc3,                /* ret */
+                      0x0f, 0x05,          /* syscall, when the first has become a trap: vdso_answer() */
                       0xc3};               /* ret */
     memcpy(code + 1, &number, sizeof(number));
     memcpy(patch->code, code, sizeof(code));
     patch->size = sizeof(code);
+    patch->calls = true;
 }
 
 static void put_not_implemented(struct vdso_patch *patch) {

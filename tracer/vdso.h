@@ -8,6 +8,9 @@
 
 #include "base/error.h"
 
+#include "tracer/syscall.h"
+#include "tracer/task.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +19,10 @@ struct vdso_patch {
     uint64_t offset; /* from the start of the vdso image */
     uint8_t code[16];
     size_t size;
+    bool calls; /* it makes a system call, at VDSO_CALL, and another one at VDSO_SECOND_CALL of its code */
 };
+#define VDSO_CALL        5
+#define VDSO_SECOND_CALL 8
 
 #define VDSO_PATCHES_MAX 16
 
@@ -26,5 +32,11 @@ struct vdso_patch {
  * __vdso_sgx_enter_enclave and __vdso_rt_sigreturn-like trampolines, which are left alone). */
 struct error *vdso_patches(const uint8_t *image, size_t size, struct vdso_patch ret[VDSO_PATCHES_MAX],
                            size_t *ret_count);
+
+/* The task stands at the first call of a patched function, which has been made a trap: do what the vdso would
+ * have done, and put the result into regs, rip behind it. What it wrote is appended to written, which the
+ * caller owns. What only the kernel can answer (clocks of processes) is left to the second call: rip is there
+ * then. */
+struct error *vdso_answer(struct task *task, struct user_regs_struct *regs, struct memory_ranges *written);
 
 #endif

@@ -92,6 +92,7 @@ row cc1-errors - "$CC1" 'echo "int f(void) { return x + ; }" >bad.c' '"$CC1" -qu
 row bc 10 bc 'echo "scale=500; a(1)*4; 2^4000; quit" >script' 'bc -l script'
 row openssl-rand 10 openssl '' 'openssl rand -hex 64'
 row openssl-dgst 10 openssl 'head -c 1M /dev/urandom >in' 'openssl dgst -sha3-256 in'
+row openssl-speed 3 openssl '' 'openssl speed -seconds 1 sha256'
 row openssl-genrsa - openssl '' 'openssl genrsa 1024'
 row curl 10 curl 'seq 1000 >in' 'curl -s "file://$PWD/in"'
 row bash 10 bash 'printf "%s\n" one two "three 3" >lines' 'bash -c "s=0; for ((i = 0; i < 2000; i++)); do ((s += RANDOM)); done; echo \$s \$EPOCHREALTIME \$\$ \$SECONDS; while read -r l; do echo \"<\$l>\"; done <lines; declare -A a=([x]=1 [y]=2 [z]=3); echo \"\${!a[@]}\"; printf %s\\\\n *; exit 5"'
@@ -137,6 +138,20 @@ for i in range(3):
         os._exit(i)
     print(os.waitpid(pid, 0), flush=True)"'
 row perl-tree - perl '' 'perl -e "\$| = 1; for (1 .. 3) { my \$p = fork; if (!\$p) { print qq(child \$\$ ), rand, qq(\n); exit \$_ } waitpid \$p, 0; print \$? >> 8, qq(\n) } open(F, q(-|), q(sh -c \"echo piped; date +%N\")); print <F>; print qx(echo quoted); system q(echo system)"'
+row redis-server 3 redis-benchmark 'cat >script <<"END"
+port=$((20000 + $$ % 10000))
+redis-server --port $port --save "" --dir . --dbfilename d.rdb >log 2>&1 & server=$!
+until redis-cli -p $port ping >/dev/null 2>&1; do sleep 0.1; done
+redis-benchmark -p $port -q -n 1000 -c 10 -t set,get,incr,lpush >/dev/null
+redis-cli -p $port bgsave
+until redis-cli -p $port info persistence | grep -q rdb_bgsave_in_progress:0; do sleep 0.1; done
+redis-cli -p $port dbsize
+redis-cli -p $port shutdown nosave
+wait $server
+echo $?
+END' 'bash script'
+row unshare - unshare '' 'unshare -Urpf --mount-proc bash -c "echo \$\$; ps -e; (exit 3); echo \$?; sleep 0.1 & wait \$!; kill -USR1 \$\$; id"'
+row bwrap - bwrap '' 'bwrap --ro-bind / / --dev /dev --proc /proc --unshare-all bash -c "echo \$\$; id; ls /proc | head -n 3"'
 row setsid-daemon - setsid '' 'bash -c "setsid -f sh -c \"sleep 0.3; echo from the daemon\" ; echo first; sleep 0.6"'
 row timeout - timeout '' 'timeout 0.2 sleep 50'
 row find-exec - find 'touch a b c' 'find . -type f -exec sh -c "echo \$0 \$\$" {} \;'
@@ -227,6 +242,52 @@ row stdin-closed - bash '' 'bash -c "exec cat <&-"'
 row stdout-closed - bash '' 'bash -c "exec echo lost >&-"'
 row broken-pipe - bash '' 'bash -c "trap \"\" PIPE; mkfifo f; exec 3<>f 4>f 3<&-; echo x >&4; echo \$? >&2"'
 row big-arguments - echo '' '/bin/echo $(seq 20000)'
+
+# ---- processes that share memory ----
+row python3-multiprocessing 3 "$PYTHON" '' '"$PYTHON" -c "
+import multiprocessing as mp, os, random
+def square(x): return x * x + random.randrange(3)
+def count(value, n):
+    for _ in range(n):
+        with value.get_lock(): value.value += 1
+def put(queue, n):
+    for i in range(n): queue.put((os.getpid(), i))
+def store(array, i): array[i] = i * 1.5
+def run(target, *arguments):
+    made = [mp.Process(target=target, args=a) for a in arguments]
+    for p in made: p.start()
+    return made
+def join(made):
+    for p in made: p.join()
+with mp.Pool(3) as pool: print(sum(pool.map(square, range(200), 7)))
+value, queue, array = mp.Value(\"i\", 0), mp.Queue(), mp.Array(\"d\", 10, lock=False)
+join(run(count, *[(value, 100)] * 3)); print(value.value)
+made = run(put, (queue, 50), (queue, 50)); print([queue.get() for _ in range(100)]); join(made)
+join(run(store, *[(array, i) for i in range(10)])); print(list(array))"'
+row sqlite3-wal-two 3 sqlite3 'cat >script <<"END"
+sqlite3 -cmd ".timeout 20000" w.db "pragma journal_mode=wal; create table t (p, i, r);" >/dev/null
+write() { for i in $(seq 30); do echo "insert into t values ($1, $i, random()); select count(*) from t;"; done | sqlite3 -cmd ".timeout 20000" w.db >out.$1; }
+write 1 & write 2 & wait
+cat out.1 out.2
+sqlite3 w.db "select count(*), sum(r % 1000) from t;"
+END' 'bash script'
+row stress-ng 3 stress-ng '' 'stress-ng --cpu 2 --futex 2 --timer 2 --switch 2 --mmap 2 --mmap-bytes 8m -t 5'
+row nginx 3 'nginx ab' 'cat >script <<"END"
+port=$((20000 + $$ % 10000))
+mkdir html; seq 500 >html/index.html
+cat >conf <<CONF
+worker_processes 2; daemon off; error_log $PWD/error.log; pid $PWD/pid;
+events { worker_connections 64; }
+http { access_log $PWD/access.log; server { listen 127.0.0.1:$port; root $PWD/html; }
+  client_body_temp_path $PWD/t1; proxy_temp_path $PWD/t2; fastcgi_temp_path $PWD/t3; uwsgi_temp_path $PWD/t4; scgi_temp_path $PWD/t5; }
+CONF
+nginx -p $PWD -c $PWD/conf & server=$!
+until [ -s pid ] && ab -n 1 http://127.0.0.1:$port/ >/dev/null 2>&1; do sleep 0.1; done
+ab -q -n 2000 -c 8 http://127.0.0.1:$port/ | grep -E "^(Complete|Failed)"
+kill -QUIT $server; wait $server
+echo $?
+wc -l <access.log
+END' 'bash script'
 
 # ---- threads ----
 row zstd-threads - zstd 'seq 400000 >lines' 'zstd -q -T4 -c lines'

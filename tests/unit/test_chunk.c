@@ -13,19 +13,32 @@
 
 static struct scratch scratch;
 static struct size_budget budget;
+static struct chunk_queue *queue; /* what create() gives its writers */
 
 static void setup(void) {
     scratch = scratch_create();
     budget = (struct size_budget){0};
 }
 
+/* Tests that run twice do so without a queue and with one. */
+static void use_queue(int turn) {
+    cpu_set_t processors;
+    if (turn == 0)
+        return;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof(processors), &processors), 0);
+    CHECK_OK(chunk_queue_create(&processors, &queue));
+}
+
 static void teardown(void) {
+    chunk_queue_destroy(queue);
+    queue = NULL;
     scratch_remove(&scratch);
 }
 
 static struct chunk_writer *create(const char *name) {
     struct chunk_writer *writer = NULL;
     CHECK_OK(chunk_writer_create(scratch.fd, name, CHUNK_FILE_LOG, &budget, &writer));
+    chunk_writer_use_queue(writer, queue);
     return writer;
 }
 
@@ -82,6 +95,7 @@ static void make_small(const char *name, size_t chunks, struct buffer *ret, size
 START_TEST(test_round_trip) {
     static const size_t sizes[] = {0, 1, 2, 127, 128, 129, 5000, 262143, 262144, 262145, 3000000, 0, 7};
     const size_t count = sizeof(sizes) / sizeof(*sizes), rounds = 4;
+    use_queue(_i);
     uint8_t *bytes = malloc(3000000);
     struct chunk_writer *writer = create("log");
     for (size_t i = 0; i < count * rounds; i++)
@@ -380,6 +394,7 @@ static void check_failed_writer(struct chunk_writer *writer, enum error_code cod
 }
 
 START_TEST(test_disk_full) {
+    use_queue(_i);
     signal(SIGXFSZ, SIG_IGN);
     const struct rlimit limit = {.rlim_cur = 1000000, .rlim_max = RLIM_INFINITY};
     struct chunk_writer *writer = create("log");
@@ -393,6 +408,7 @@ START_TEST(test_disk_full) {
 END_TEST
 
 START_TEST(test_limit) {
+    use_queue(_i);
     budget.limit = 1000000;
     struct chunk_writer *writer = create("log");
     CHECK_FAILS(fill(writer, 500), ERROR_LIMIT, "limit of 1000000 bytes");
@@ -403,6 +419,34 @@ START_TEST(test_limit) {
     CHECK_FAILS(chunk_writer_create(scratch.fd, "none", CHUNK_FILE_LOG, &budget, &writer), ERROR_LIMIT,
                 "limit");
     ck_assert_int_ne(faccessat(scratch.fd, "none", F_OK, 0), 0);
+}
+END_TEST
+
+/* Writers of several logs share a queue; what was pushed comes out in order, also what is less than a chunk.
+ */
+START_TEST(test_queue) {
+    static const char *const names[] = {"a", "b", "c"};
+    struct chunk_writer *writers[3];
+    uint8_t record[100];
+    use_queue(1);
+    for (size_t i = 0; i < 3; i++)
+        writers[i] = create(names[i]);
+    for (uint64_t i = 0; i < 30000; i++)
+        for (size_t k = 0; k < 3; k++) {
+            CHECK_OK(chunk_writer_append(writers[k], record, make_record(i, sizeof(record), record)));
+            if (i % 1000 == k)
+                CHECK_OK(chunk_writer_push(writers[k]));
+        }
+    CHECK_OK(chunk_writer_push(writers[0]));
+    ck_assert(!chunk_writer_pending(writers[0]));
+    ck_assert_uint_eq(chunk_writer_records(writers[0]), 30000);
+    for (size_t k = 0; k < 3; k++) {
+        uint64_t count;
+        bool cut;
+        CHECK_OK(chunk_writer_close(writers[k]));
+        CHECK_OK(read_all(names[k], sizeof(record), &count, &cut));
+        ck_assert(count == 30000 && !cut);
+    }
 }
 END_TEST
 
@@ -423,7 +467,7 @@ int main(void) {
     TCase *tests = tcase_create("chunk");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 120);
-    tcase_add_test(tests, test_round_trip);
+    tcase_add_loop_test(tests, test_round_trip, 0, 2);
     tcase_add_test(tests, test_when_chunks_are_written);
     tcase_add_test(tests, test_readable_while_written);
     tcase_add_test(tests, test_every_flip_is_seen);
@@ -432,8 +476,9 @@ int main(void) {
     tcase_add_test(tests, test_lies);
     tcase_add_test(tests, test_what_cannot_be_opened);
     tcase_add_test(tests, test_create);
-    tcase_add_test(tests, test_disk_full);
-    tcase_add_test(tests, test_limit);
+    tcase_add_loop_test(tests, test_disk_full, 0, 2);
+    tcase_add_loop_test(tests, test_limit, 0, 2);
+    tcase_add_test(tests, test_queue);
     tcase_add_test(tests, test_budget);
     suite_add_tcase(suite, tests);
     return scratch_run(suite);

@@ -1,6 +1,7 @@
 /* event: every field of every kind survives; hostile bytes are refused. */
 #include "replay/event.h"
 #include "tests/unit/scratch.h"
+#include "tracer/insn.h"
 
 #define EFFECTS_MAX 12
 #define BYTES_MAX   700
@@ -30,14 +31,17 @@ static uint8_t pool[BYTES_MAX];
 
 static struct effect any_effect(void) {
     struct effect effect = {.kind = EFFECT_MEMORY + below(EFFECT_KIND_END - EFFECT_MEMORY)};
-    bool has_file =
-        effect.kind == EFFECT_FILE || effect.kind == EFFECT_FILE_SIZE || effect.kind == EFFECT_MAP_FILE;
+    bool has_file = effect.kind == EFFECT_FILE || effect.kind == EFFECT_FILE_SIZE ||
+                    effect.kind == EFFECT_MAP_FILE || effect.kind == EFFECT_SEGMENT;
     bool has_address = effect.kind == EFFECT_MEMORY || effect.kind == EFFECT_FILE ||
                        effect.kind == EFFECT_PATCH || effect.kind == EFFECT_FILE_SIZE ||
-                       effect.kind == EFFECT_STACK || effect.kind == EFFECT_ORDER;
+                       effect.kind == EFFECT_STACK || effect.kind == EFFECT_ORDER ||
+                       effect.kind == EFFECT_ANSWERED || effect.kind == EFFECT_SEGMENT;
     if (effect.kind != EFFECT_FILE_SIZE && effect.kind != EFFECT_MAP_FILE && effect.kind != EFFECT_STACK &&
-        effect.kind != EFFECT_ORDER) {
-        effect.size = effect.kind == EFFECT_REGISTERS ? sizeof(struct user_regs_struct) : below(BYTES_MAX);
+        effect.kind != EFFECT_ORDER && effect.kind != EFFECT_ANSWERED) {
+        effect.size = effect.kind == EFFECT_REGISTERS ? sizeof(struct user_regs_struct)
+                      : effect.kind == EFFECT_SEGMENT ? sizeof(uint64_t)
+                                                      : below(BYTES_MAX);
         effect.bytes = pool;
     }
     if (has_file)
@@ -84,7 +88,7 @@ static struct event any_event(enum event_kind kind, struct effect effects[EFFECT
     if (kind == EVENT_SIGNAL)
         fill_signal(&event);
     if (kind == EVENT_INSTRUCTION) {
-        event.instruction.instruction = (uint8_t)(1 + below(6));
+        event.instruction.instruction = (uint8_t)(1 + below(INSN_KIND_END - 1));
         event.instruction.length = (uint8_t)below(16);
         event.instruction.rip = any();
         event.instruction.registers_hash = (uint32_t)any();
@@ -118,6 +122,13 @@ static struct event any_event(enum event_kind kind, struct effect effects[EFFECT
         event.tid |= 1;
         event.thread.parent = (event.tid ^ 2) & INT32_MAX;
     }
+    if (kind == EVENT_PROCESS) {
+        event.tid |= 1;
+        event.process.parent = (event.tid ^ 2) & INT32_MAX;
+        event.process.number = 1 + below(1000);
+    }
+    if (kind == EVENT_LEFT || kind == EVENT_JOIN || kind == EVENT_JOINED)
+        event.left.number = 1 + below(1000);
     if (kind == EVENT_STOPPED) {
         event.stopped.why = (const char *)pool;
         event.stopped.why_size = below(BYTES_MAX);
@@ -183,12 +194,21 @@ static void same_fields(const struct event *a, const struct event *b) {
     case EVENT_THREAD:
         ck_assert_int_eq(a->thread.parent, b->thread.parent);
         break;
+    case EVENT_PROCESS:
+        ck_assert_int_eq(a->process.parent, b->process.parent);
+        ck_assert_uint_eq(a->process.number, b->process.number);
+        break;
+    case EVENT_LEFT:
+    case EVENT_JOIN:
+    case EVENT_JOINED:
+        ck_assert_uint_eq(a->left.number, b->left.number);
+        break;
     case EVENT_STOPPED:
         ck_assert_uint_eq(a->stopped.why_size, b->stopped.why_size);
         ck_assert(memcmp(a->stopped.why, b->stopped.why, a->stopped.why_size) == 0);
         break;
     default:
-        ck_assert(a->kind == EVENT_EXEC || a->kind == EVENT_THREAD_EXIT);
+        ck_assert(a->kind == EVENT_EXEC || a->kind == EVENT_THREAD_EXIT || a->kind == EVENT_MEMORY);
     }
 }
 
@@ -323,7 +343,7 @@ START_TEST(test_bad_values) {
         ROW("\6\1\xff\xff\xff\xff\x0f"),                          /* 2^32 - 1 effects */
         ROW("\6\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"),        /* 2^64 - 1 effects */
         ROW("\6\1\1\0\0"),                                        /* effect of no kind */
-        ROW("\6\1\1\x0b\0"),                                      /* EFFECT_KIND_END */
+        ROW("\6\1\1\x0c\0"),                                      /* EFFECT_KIND_END */
         ROW("\6\1\1\4\0"),                                        /* registers of 0 bytes */
         ROW("\6\1\1\7\0"),                                        /* file 0 */
         ROW("\6\1\1\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\1x"), /* memory that wraps */
@@ -337,7 +357,7 @@ START_TEST(test_bad_values) {
         ROW("\7\1\3\x82\1\0\0"),                                  /* died of signal 65 */
         ROW("\4\1\0\0\0\0\0\0\0\0\0\0\0\0"),                      /* file 0 */
         ROW("\3\1\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0"),                /* no instruction */
-        ROW("\3\1\7\2\0\0\0\0\0\0\0\0\0\0\0\0\0"),                /* behind the last instruction */
+        ROW("\3\1\x08\2\0\0\0\0\0\0\0\0\0\0\0\0\0"),              /* behind the last instruction */
         ROW("\3\1\1\x10\0\0\0\0\0\0\0\0\0\0\0\0\0"),              /* an instruction of 16 bytes */
 #undef ROW
     };

@@ -147,7 +147,7 @@ static void take(void (*function)(void), const uint8_t *place, unsigned passage,
             CHECK_OK(run(&puppet, RESUME_STEP, &stop));
     }
     CHECK_OK(maps_read(puppet.task->tid, &maps));
-    CHECK_OK(point_take(puppet.task, &maps, 0, &cursor, ret));
+    CHECK_OK(point_take(puppet.task, &maps, false, 0, &cursor, ret));
     maps_deinit(&maps);
     *ret_rounds = rounds(&puppet);
     end(&puppet);

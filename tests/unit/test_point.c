@@ -141,7 +141,7 @@ START_TEST(test_taken) {
     struct maps maps;
     size_t index;
     CHECK_OK(maps_read(task.tid, &maps));
-    CHECK_OK(point_take(&task, &maps, 65536, &cursor, point));
+    CHECK_OK(point_take(&task, &maps, false, 65536, &cursor, point));
     maps_deinit(&maps);
     ck_assert_uint_gt(point->word_count, 50);
     ck_assert_uint_le(point->word_count, POINT_WORDS_MAX);

@@ -334,8 +334,8 @@ END_TEST
 START_TEST(test_newer) {
     static const char other[] = "{\"format_version\": 12, \"sha256\": \"of another kind\"}\n";
     check_key("format_version", "2", ERROR_UNSUPPORTED, "it: format version 2 is newer than this reel");
-    check_key("feature_mask", "\"0x10\"", ERROR_UNSUPPORTED,
-              "it: needs features 0x10 that this reel does not know");
+    check_key("feature_mask", "\"0x100000\"", ERROR_UNSUPPORTED,
+              "it: needs features 0x100000 that this reel does not know");
     struct recording_info info;
     CHECK_FAILS(recording_info_parse(other, sizeof(other) - 1, "it", &info), ERROR_UNSUPPORTED,
                 "format version 12");

@@ -334,6 +334,51 @@ START_TEST(test_threads_of_a_puppet) {
 }
 END_TEST
 
+#define SHARED_AT  0x10000000ull
+#define PRIVATE_AT 0x20000000ull
+
+static uint64_t word_at(struct puppet *puppet, uint64_t address) {
+    uint64_t word = 0;
+    ck_assert_uint_eq(task_read(puppet->task, address, &word, sizeof(word)), sizeof(word));
+    return word;
+}
+
+static void put_word(struct puppet *puppet, uint64_t address, uint64_t word) {
+    ck_assert_ptr_null(puppet_write(puppet, address, &word, sizeof(word)));
+}
+
+/* Two processes of a domain share what is mapped shared, and segments, and nothing else; each ends by itself.
+ */
+START_TEST(test_processes_of_a_domain) {
+    struct puppet first, second, third;
+    ck_assert_ptr_null(puppet_create(&first, -1));
+    ck_assert_ptr_null(puppet_map(&first, SHARED_AT, 4096, 3, true, 0, 0));
+    ck_assert_ptr_null(puppet_map(&first, PRIVATE_AT, 4096, 3, false, 0, 0));
+    put_word(&first, SHARED_AT, 1);
+    put_word(&first, PRIVATE_AT, 2);
+    ck_assert_ptr_null(puppet_split(&first, &second));
+    ck_assert_uint_eq(word_at(&second, SHARED_AT), 1);
+    ck_assert_uint_eq(word_at(&second, PRIVATE_AT), 2);
+    put_word(&second, SHARED_AT, 3);
+    put_word(&second, PRIVATE_AT, 4);
+    ck_assert_uint_eq(word_at(&first, SHARED_AT), 3);
+    ck_assert_uint_eq(word_at(&first, PRIVATE_AT), 2);
+
+    ck_assert_ptr_null(puppet_create_beside(&third, &first));
+    ck_assert_ptr_null(puppet_attach(&first, 7, SHARED_AT + 0x10000, 4096));
+    ck_assert_ptr_null(puppet_attach(&third, 7, PRIVATE_AT, 4096));
+    put_word(&first, SHARED_AT + 0x10000, 5);
+    puppet_destroy(&first);
+    ck_assert_uint_eq(word_at(&third, PRIVATE_AT), 5);
+    ck_assert_uint_eq(word_at(&second, SHARED_AT), 3);
+    ck_assert_ptr_null(puppet_attach(&second, 7, PRIVATE_AT, 8192)); /* another one with that number */
+    ck_assert_uint_eq(word_at(&second, PRIVATE_AT), 0);
+    puppet_destroy(&second);
+    puppet_destroy(&third);
+    ck_assert_int_eq(waitpid(-1, NULL, __WALL | WNOHANG), -1); /* nobody is left */
+}
+END_TEST
+
 START_TEST(test_to) {
     record_date();
     ck_assert_ptr_null(replay(10));
@@ -352,6 +397,7 @@ int main(void) {
     tcase_add_loop_test(tests, test_attack, 0, sizeof(attacks) / sizeof(attacks[0]));
     tcase_add_test(tests, test_end_in_remote_call);
     tcase_add_test(tests, test_threads_of_a_puppet);
+    tcase_add_test(tests, test_processes_of_a_domain);
     tcase_add_test(tests, test_to);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

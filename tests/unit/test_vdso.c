@@ -207,6 +207,73 @@ START_TEST(a_damaged_vdso_is_an_error) {
 }
 END_TEST
 
+/* ---- answers without a call: this very process is the task ---- */
+
+static struct task self;
+static struct memory_ranges written;
+
+static int64_t answer(uint64_t number, uint64_t first, uint64_t second, uint64_t *ret_rip) {
+    struct user_regs_struct regs = {.rax = number, .rdi = first, .rsi = second, .rip = 1000};
+    task_init(&self, getpid());
+    written.count = 0;
+    ck_assert_ptr_null(vdso_answer(&self, &regs, &written));
+    *ret_rip = regs.rip;
+    return (int64_t)regs.rax;
+}
+
+START_TEST(answers_are_those_of_the_clock) {
+    struct timespec before, now = {0}, after;
+    struct timeval day = {0};
+    time_t seconds = 0;
+    uint64_t rip;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    ck_assert_int_eq(answer(SYS_clock_gettime, CLOCK_MONOTONIC, (uint64_t)&now, &rip), 0);
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    ck_assert_int_eq(rip, 1002);
+    ck_assert_int_ge(now.tv_sec, before.tv_sec);
+    ck_assert_int_le(now.tv_sec, after.tv_sec);
+    ck_assert_uint_eq(written.count, 1);
+    ck_assert_uint_eq(written.ranges[0].address, (uint64_t)&now);
+    ck_assert_uint_eq(written.ranges[0].size, sizeof(now));
+    ck_assert_int_eq(answer(SYS_gettimeofday, (uint64_t)&day, 0, &rip), 0);
+    ck_assert_int_ge(day.tv_sec, time(NULL) - 2);
+    ck_assert_int_eq(answer(SYS_time, (uint64_t)&seconds, 0, &rip), seconds);
+    ck_assert_int_ge(seconds, time(NULL) - 2);
+    ck_assert_int_eq(answer(SYS_clock_getres, CLOCK_REALTIME, 0, &rip), 0);
+    ck_assert_uint_eq(written.count, 0);
+}
+END_TEST
+
+START_TEST(only_the_kernel_knows_the_clocks_of_processes) {
+    static const int clocks[] = {CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, -6, 99};
+    struct timespec now;
+    uint64_t rip;
+    for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+        ck_assert_int_eq(answer(SYS_clock_gettime, (uint64_t)clocks[i], (uint64_t)&now, &rip),
+                         SYS_clock_gettime);
+        ck_assert_int_eq(rip, 1000 + VDSO_SECOND_CALL - VDSO_CALL);
+    }
+    for (size_t i = 0; i < patch_count; i++)
+        if (patches[i].calls) {
+            ck_assert_mem_eq(patches[i].code + VDSO_CALL, "\x0f\x05\xc3", 3);
+            ck_assert_mem_eq(patches[i].code + VDSO_SECOND_CALL, "\x0f\x05\xc3", 3);
+        }
+}
+END_TEST
+
+START_TEST(what_cannot_be_written_is_told) {
+    unsigned processor = 77777;
+    uint64_t rip;
+    ck_assert_int_eq(answer(SYS_clock_gettime, CLOCK_REALTIME, 16, &rip), -EFAULT);
+    ck_assert_int_eq(answer(SYS_clock_gettime, CLOCK_REALTIME, 0, &rip), -EFAULT);
+    ck_assert_int_eq(answer(SYS_gettimeofday, 0, 16, &rip), -EFAULT);
+    ck_assert_int_eq(answer(SYS_getcpu, (uint64_t)&processor, 16, &rip), -EFAULT);
+    ck_assert_uint_lt(processor, 77777);
+    ck_assert_int_eq(answer(SYS_getcpu, 0, 0, &rip), 0);
+    memory_ranges_deinit(&written);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("vdso");
     TCase *real = tcase_create("this machine");
@@ -220,6 +287,9 @@ int main(void) {
     tcase_add_test(real, an_unknown_function_is_refused);
     tcase_add_test(real, functions_without_a_clock_are_left_alone);
     tcase_add_test(real, a_damaged_vdso_is_an_error);
+    tcase_add_test(real, answers_are_those_of_the_clock);
+    tcase_add_test(real, only_the_kernel_knows_the_clocks_of_processes);
+    tcase_add_test(real, what_cannot_be_written_is_told);
     suite_add_tcase(suite, real);
 
     SRunner *runner = srunner_create(suite);

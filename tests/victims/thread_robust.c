@@ -5,11 +5,13 @@
 #include <sched.h>
 
 static pthread_mutex_t robust[3], inheriting;
+static pthread_barrier_t held; /* the mutexes have their owner */
 static long counter;
 
 static void *die_holding(void *argument) {
     for (int i = 0; i < 3; i++)
         CHECK(pthread_mutex_lock(&robust[i]) == 0);
+    pthread_barrier_wait(&held);
     usleep(1000);
     if (argument)
         syscall(SYS_exit, 0);
@@ -17,7 +19,7 @@ static void *die_holding(void *argument) {
 }
 
 static void *wait_for_it(void *argument) {
-    usleep(300);
+    pthread_barrier_wait(&held);
     int result = pthread_mutex_lock(argument);
     printf("lock of a dead owner: %d\n", result);
     CHECK(result == EOWNERDEAD && pthread_mutex_consistent(argument) == 0);
@@ -46,6 +48,7 @@ int main(void) {
     pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
     for (int i = 0; i < 3; i++)
         pthread_mutex_init(&robust[i], &attributes);
+    CHECK(pthread_barrier_init(&held, NULL, 3) == 0);
     CHECK(pthread_create(&threads[0], NULL, die_holding, NULL) == 0);
     for (int i = 0; i < 2; i++)
         CHECK(pthread_create(&threads[i + 1], NULL, wait_for_it, &robust[i]) == 0);
