@@ -48,7 +48,7 @@ help:
 	@echo 'make demo       set up, build, record a real program, delete its inputs, replay it'
 	@echo 'make check      set up, build and run all tests (under half an hour)'
 	@echo 'make soak       the long versions of the tests'
-	@echo 'make bench      what recording, replaying and tracing cost, against native, strace and gdb'
+	@echo 'make bench      what recording, replaying, tracing and watching cost, against native, strace and gdb'
 	@echo 'make layers     check that imports run downwards only'
 	@echo 'make lint       layers, clang-format, cppcheck, shellcheck, a build with clang'
 	@echo 'make format     run clang-format over the sources'
@@ -177,6 +177,7 @@ soak: setup-tests all unit-tests patchers
 bench: setup-tests all
 	@tests/bench/bench.sh
 	@tests/bench/trace.sh
+	@tests/bench/watch.sh
 
 demo: setup
 	@$(MAKE) --no-print-directory all

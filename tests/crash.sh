@@ -109,6 +109,23 @@ test_static() {
     get "['threads'][0]['frames']" | grep -q check_order || fail "no check_order on the stack"
 }
 
+test_user() {
+    [ "$(id -u)" = 0 ] || skip "needs root"
+    build crashes
+    mkdir all
+    chown 65534 all
+    step "$T/out" setpriv --reuid 65534 --regid 65534 --clear-groups "$REEL" watch -o all -- ./crashes sixteen
+    [ "$STATUS" = 139 ] || fail "status $STATUS: $(words "$T/out.err")"
+    reports 1 all
+    checked
+    core_shows ./crashes crash_here
+    [ "$(stat -c %u "$REPORT/core")" = 65534 ] || fail "the core belongs to somebody else"
+    fails_as_user() { setpriv --reuid 65534 --regid 65534 --clear-groups "$REEL" watch -p 1 2>"$T/out.err"; }
+    fails_as_user
+    [ $? = 125 ] || fail "process 1 can be watched by anybody"
+    err_has 'not allowed to trace it'
+}
+
 # ---- counted, limited, hidden ----
 
 test_counted() {

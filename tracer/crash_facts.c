@@ -258,7 +258,9 @@ struct error *crash_find_facts(struct crash *crash) {
     struct process_status status = {0};
     size_t size;
     error_free(process_status(crash->event->task->tid, &status));
-    snprintf(facts->name, sizeof(facts->name), "%s", status.name);
+    struct process_status leader = status; /* threads may have names of their own */
+    error_free(process_status(crash->event->pid, &leader));
+    snprintf(facts->name, sizeof(facts->name), "%s", leader.name);
     facts->uid = status.uid;
     facts->exe = read_link(crash, "exe");
     facts->cwd = read_link(crash, "cwd");

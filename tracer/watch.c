@@ -145,8 +145,11 @@ static struct error *release(const struct stop *stop, struct halt *halt) {
 
 /* A thread that does not stop (it waits for a disk) is left out; that is no reason to have no report. */
 static struct error *capture(struct watch *watch, const struct stop *stop, const struct crash_event *event,
-                             const char *name, bool halts) {
+                             bool halts) {
     struct halt halt = {0};
+    struct process_status status = {.name = "?"};
+    const char *name = status.name;
+    error_free(process_status(event->pid, &status)); /* its threads may have other names */
     struct error *err = halt_add(&halt, stop);
     if (!err && halts)
         error_free(halt_process(&watch->engine, event->pid, &halt));
@@ -210,7 +213,7 @@ static struct error *on_signal(struct watch *watch, const struct stop *stop) {
     }
     event.info.si_signo = signo;
     find_handler(watch, &event);
-    return capture(watch, stop, &event, status.name, true);
+    return capture(watch, stop, &event, true);
 }
 
 /* ---- ends ---- */
@@ -244,7 +247,7 @@ static struct error *on_exiting(struct watch *watch, const struct stop *stop) {
     }
     struct crash_event event = {.pid = status.tgid, .task = stop->task, .exit_status = code, .unseen = signo};
     event.info.si_signo = signo;
-    return capture(watch, stop, &event, status.name, false);
+    return capture(watch, stop, &event, false);
 }
 
 /* Its zombie is still there. */

@@ -837,6 +837,7 @@ int main(void) {
     tcase_add_test(real, function_starts_of_this_program);
     tcase_add_test(real, addresses_and_offsets_translate_both_ways);
     tcase_add_test(real, code_ranges_hold_the_code);
+    tcase_add_test(real, static_symbols);
     tcase_add_test(real, dynamic_symbols_of_libc);
     tcase_add_test(real, symbols_of_the_vdso);
     suite_add_tcase(suite, real);
