@@ -58,9 +58,9 @@ compile() {
 
 # Is this what the victim says? $1: how it ran, $2: its output, $3: optimisation, traces
 compare() {
-    local how=$1
+    local way=$1
     shift
-    python3 "$CHECK" "$@" >"$T/differences" || fail "$how: $(wc -l <"$T/differences") differences" "$(cat "$T/differences")"
+    python3 "$CHECK" "$@" >"$T/differences" || fail "$way: $(wc -l <"$T/differences") differences" "$(cat "$T/differences")"
 }
 
 victim() {
