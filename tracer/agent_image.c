@@ -10,6 +10,6 @@ __asm__(".pushsection .rodata\n"
 extern const uint8_t reel_agent_image[], reel_agent_image_end[];
 
 const struct agent_image *agent_image(size_t *ret_size) {
-    *ret_size = (size_t)(reel_agent_image_end - reel_agent_image);
+    *ret_size = (size_t)((uintptr_t)reel_agent_image_end - (uintptr_t)reel_agent_image);
     return (const struct agent_image *)(const void *)reel_agent_image;
 }

@@ -23,8 +23,8 @@ struct traced_process {
     struct trap_set *traps;    /* NULL after an error; a vfork child's is its parent's */
     struct jump_probes *jumps; /* NULL: none. Shared with a vfork child */
     bool traps_borrowed;
-    bool no_traps;    /* only jump probes are wanted in functions */
-    bool is_attached; /* it has to live on when reel is killed: then nowhere else, either */
+    bool no_traps;                 /* only jump probes are wanted in functions */
+    bool is_attached;              /* it has to live on when reel is killed: then nowhere else, either */
     struct loaded_module *planted; /* modules whose sites are planted */
     size_t planted_count;
     struct trace_writer *writer;

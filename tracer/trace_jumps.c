@@ -266,8 +266,9 @@ static struct error *add_site(struct traced_process *process, struct traced_thre
     free(site->obstacle);
     site->obstacle = strdup(err->message);
     error_free(err);
-    return trace_jumps_allow_trap(process, site) ? patch_avoid(process->jumps->patches, code, bias, site->vaddr)
-                                                 : NULL;
+    return trace_jumps_allow_trap(process, site)
+               ? patch_avoid(process->jumps->patches, code, bias, site->vaddr)
+               : NULL;
 }
 
 /* ---- functions ---- */

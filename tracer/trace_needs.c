@@ -387,9 +387,10 @@ static size_t without_strings(const struct needs *needs, struct read *ret) {
 }
 
 static struct error *find_out(struct needs *needs, struct record_layout *ret) {
-    struct read *first = calloc(2 * READS_MOST, sizeof(*first)), *second = first + READS_MOST;
+    struct read *first = calloc(2 * READS_MOST, sizeof(*first));
     if (!first)
         return &error_no_memory;
+    struct read *second = first + READS_MOST;
     begin(needs, 1, 0); /* strings are empty */
     const char *obstacle = look(needs);
     bool is_stranger = needs->is_stranger;

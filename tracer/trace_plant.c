@@ -325,7 +325,8 @@ static struct error *plant_rest(struct traced_process *process, struct task *tas
         if (!obstacle)
             continue;
         obstacle = site->obstacle ? site->obstacle : obstacle;
-        if (trace_jumps_allow_trap(process, site) && !patch_covers(process->jumps->patches, site->vaddr + bias)) {
+        if (trace_jumps_allow_trap(process, site) &&
+            !patch_covers(process->jumps->patches, site->vaddr + bias)) {
             struct error *err = plant(process, task, site, bias, &trap);
             if (!err)
                 continue;
