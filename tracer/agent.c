@@ -18,6 +18,8 @@
 #define PAGE       4096ull
 #define STACK_MOST (64ull << 20)
 
+#define POPULATE_WRITE 23 /* MADV_POPULATE_WRITE, since Linux 5.14 */
+
 /* ---- what /proc says ---- */
 
 /* A number of /proc/PID/status: the last one of its line, since NStgid has one for each namespace. */
@@ -210,8 +212,10 @@ static struct error *map_ring(struct agent *agent, struct task *by, unsigned slo
     TRY(map_view(agent, by, slot, address));
     TRY(map_view(agent, by, slot, address + AGENT_RING_SIZE));
     agent->rings[slot] = address;
+    TRY(INJECT(by, agent->instruction, SYS_madvise, &result, address, 2ull * AGENT_RING_SIZE, MADV_DONTDUMP));
+    /* a page fault costs as much as a thousand records; where the kernel cannot do it, it does not matter */
     return INJECT(by, agent->instruction, SYS_madvise, &result, address, 2ull * AGENT_RING_SIZE,
-                  MADV_DONTDUMP);
+                  POPULATE_WRITE);
 }
 
 static struct error *set_base(struct task *task, uint64_t base) {

@@ -23,7 +23,8 @@ struct traced_process {
     struct trap_set *traps;    /* NULL after an error; a vfork child's is its parent's */
     struct jump_probes *jumps; /* NULL: none. Shared with a vfork child */
     bool traps_borrowed;
-    bool no_traps;                 /* only jump probes are wanted */
+    bool no_traps;                 /* only jump probes are wanted in functions */
+    bool is_attached;              /* it has to live on when reel is killed: then nowhere else, either */
     struct loaded_module *planted; /* modules whose sites are planted */
     size_t planted_count;
     struct trace_writer *writer;
@@ -216,6 +217,8 @@ void trace_jumps_forget(struct traced_process *process);
 /* Add the function's sites, if all of it can be noted; else *ret_obstacle, the caller's, says why not. */
 struct error *trace_jumps_add(struct traced_process *process, struct traced_thread *thread,
                               struct traced_function *function, uint64_t bias, char **ret_obstacle);
+/* May a site that is no jump be a trap? */
+bool trace_jumps_allow_trap(const struct traced_process *process, const struct site *site);
 /* Make code for what was added. */
 struct error *trace_jumps_build(struct traced_process *process, struct task *task);
 /* Lead the program there. halt: all threads that may be anywhere near, standing still. */

@@ -249,6 +249,11 @@ static struct error *prepare_site(struct traced_process *process, struct traced_
     return add_edges(process, thread, &emission, *ret_ids);
 }
 
+/* The loader, exceptions and --at are looked at by traps in any case. */
+bool trace_jumps_allow_trap(const struct traced_process *process, const struct site *site) {
+    return !process->no_traps || (site->kinds & (SITE_SPECIAL | SITE_PLACE) && !process->is_attached);
+}
+
 static struct error *add_site(struct traced_process *process, struct traced_thread *thread,
                               const struct patch_code *code, struct site *site, uint64_t bias) {
     struct emission_ids *ids;
@@ -261,7 +266,9 @@ static struct error *add_site(struct traced_process *process, struct traced_thre
     free(site->obstacle);
     site->obstacle = strdup(err->message);
     error_free(err);
-    return process->no_traps ? NULL : patch_avoid(process->jumps->patches, code, bias, site->vaddr);
+    return trace_jumps_allow_trap(process, site)
+               ? patch_avoid(process->jumps->patches, code, bias, site->vaddr)
+               : NULL;
 }
 
 /* ---- functions ---- */

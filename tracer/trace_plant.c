@@ -325,7 +325,8 @@ static struct error *plant_rest(struct traced_process *process, struct task *tas
         if (!obstacle)
             continue;
         obstacle = site->obstacle ? site->obstacle : obstacle;
-        if (!process->no_traps && !patch_covers(process->jumps->patches, site->vaddr + bias)) {
+        if (trace_jumps_allow_trap(process, site) &&
+            !patch_covers(process->jumps->patches, site->vaddr + bias)) {
             struct error *err = plant(process, task, site, bias, &trap);
             if (!err)
                 continue;
@@ -399,7 +400,7 @@ static struct error *plant_module(struct traced_process *process, struct task *t
     grown[process->planted_count++] = *loaded;
     TRY(sites_of(process, loaded->module, &sites));
     TRY(plant_functions(process, task, sites, loaded->bias));
-    for (size_t i = 0; i < sites->extra_count && !process->no_traps; i++) {
+    for (size_t i = 0; i < sites->extra_count && !(process->no_traps && process->is_attached); i++) {
         struct trap *trap;
         struct error *err = plant(process, task, sites->extras[i], loaded->bias, &trap);
         if (error_is(err, ERROR_UNSUPPORTED) || error_is(err, ERROR_NOT_FOUND)) {

@@ -149,6 +149,7 @@ struct error *calltrace_process(struct calltrace *calltrace, struct task *task, 
         TRY(begin_process(calltrace, task, pid, &thread));
     struct traced_process *process = thread->process;
     TRY(find_program(process, task, origin == ORIGIN_LAUNCH || origin == ORIGIN_EXEC));
+    process->is_attached |= origin == ORIGIN_ATTACH;
     if (!process->writer)
         TRY(trace_output_open(process));
     TRY(process_event(thread, names[origin]));
@@ -248,6 +249,7 @@ struct error *calltrace_fork(struct calltrace *calltrace, struct task *task, pid
     process->program = of->process->program ? strdup(of->process->program) : NULL;
     process->entry = of->process->entry;
     process->traps_borrowed = shares_memory;
+    process->is_attached = of->process->is_attached;
     if (shares_memory) {
         process->traps = of->process->traps;
         process->jumps = of->process->jumps;

@@ -2,6 +2,7 @@
 # What tracing costs: medians of RUNS (default 5) runs, those of one row interleaved. Three tables:
 #   time to the first probe of a program with LARGE_MB (default 100) MB of debug information, beside gdb;
 #   cost of an event whose probe traps, by level;
+#   cost of a call in the program's own eyes, whose probes are jumps (HOT calls, default 5000000);
 #   writing and summing up a trace of EVENTS (default 10000000) events: rate and memory.
 set -u
 export LC_ALL=C.UTF-8
@@ -9,7 +10,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 absolute() { case $1 in /*) printf '%s\n' "$1" ;; *) printf '%s\n' "$ROOT/$1" ;; esac; }
 BUILD=$(absolute "${BUILD:-build}")
 REEL=$(absolute "${REEL:-$BUILD/reel}")
-RUNS=${RUNS:-5} LARGE_MB=${LARGE_MB:-100} EVENTS=${EVENTS:-10000000} CALLS=${CALLS:-5000}
+RUNS=${RUNS:-5} LARGE_MB=${LARGE_MB:-100} EVENTS=${EVENTS:-10000000} CALLS=${CALLS:-5000} HOT=${HOT:-5000000}
 
 [ -x "$REEL" ] || { printf 'trace.sh: %s is not there (build it: make)\n' "$REEL" >&2 && exit 1; }
 T=$(mktemp -d "${TMPDIR:-/tmp}/reel-bench.XXXXXX")
@@ -96,10 +97,37 @@ level() {
 events() {
     gcc -g -O0 -o calls "$ROOT/tests/bench/calls.c" || return
     printf '\n%-32s %9s %9s %9s %9s\n' 'events of trapping probes' events events/s 'µs/event' 'µs/call'
-    level minimal --level minimal
-    level standard --level standard
-    level full --level full
+    level minimal --probes trap --level minimal
+    level standard --probes trap --level standard
+    level full --probes trap --level full
     printf '(%d calls take %s s without reel, the start of the process included)\n' "$CALLS" "$(seconds calls.native)"
+}
+
+# ---- cost of a jump probe ----
+
+# hot NAME CALLS COMMAND...: the median of what ./hot says, ns a call
+hot() {
+    local name=$1 calls=$2 i
+    shift 2
+    for ((i = 0; i < RUNS; i++)); do
+        "$@" ./hot "$calls" 2>/dev/null </dev/null | cut -d' ' -f1
+    done >"$T/hot.times"
+    printf '%-32s %9.1f\n' "$name" "$(median "$T/hot.times")"
+}
+
+jumps() {
+    gcc -g -O2 -o hot "$ROOT/tests/bench/hot.c" || return
+    local trace=("$REEL" trace --quiet --no-exceptions -o hot.json)
+    printf '\n%-32s %9s\n' 'a call (entry, exit), by jumps' 'ns'
+    hot 'without reel' "$HOT" env
+    hot 'no timestamps' "$HOT" "${trace[@]}" --probes jump --level minimal --timestamps none --
+    hot 'coarse timestamps' "$HOT" "${trace[@]}" --probes jump --level minimal --timestamps coarse --
+    hot 'full timestamps' "$HOT" "${trace[@]}" --probes jump --level minimal --
+    hot 'with variables' "$HOT" "${trace[@]}" --probes jump --level standard --
+    hot 'with variables and branches' "$HOT" "${trace[@]}" --probes jump --level full --
+    hot 'full timestamps, --lossless' "$((HOT / 50))" "${trace[@]}" --probes jump --level minimal --lossless --
+    hot 'by traps' "$((CALLS / 10))" "${trace[@]}" --probes trap --level minimal --
+    printf '(without --lossless what reel cannot keep up with is dropped: the cost is that of the probe)\n'
 }
 
 # ---- writer and summary ----
@@ -141,6 +169,7 @@ writing() {
 GDB=$(command -v gdb)
 first_probe
 events
+jumps
 writing
 printf '(medians of %d)\n' "$RUNS"
 exit 0
