@@ -237,7 +237,7 @@ await() {
 }
 traced() { grep -q '^TracerPid:[[:space:]]*[1-9]' "/proc/$1/status" 2>/dev/null; }
 untraced() { grep -q '^TracerPid:[[:space:]]*0' "/proc/$1/status" 2>/dev/null; }
-gone() { [ ! -d "/proc/$1" ] || grep -q '^State:[[:space:]]*[ZX]' "/proc/$1/status"; }
+gone() { [ ! -d "/proc/${1:?}" ] || grep -q '^State:[[:space:]]*[ZX]' "/proc/$1/status"; }
 
 test_attached() {
     build waiter
@@ -304,9 +304,10 @@ test_reel_killed_capturing() {
     build crashes
     local i reel pid
     for i in $(seq "$(soak_or 100 12)"); do
+        rm -f out
         "$REEL" watch --quiet -o all -- ./crashes sixteen >out 2>err &
         reel=$!
-        await grep -q 'fact tid' out
+        await grep -qs 'fact tid' out || fail "it does not begin"
         pid=$(awk '/fact pid/ { print $3 }' out)
         sleep "0.0$((RANDOM % 90 + 10))"
         kill -9 $reel
@@ -323,9 +324,10 @@ test_victim_killed() {
     build crashes
     local i pid
     for i in $(seq "$(soak_or 100 12)"); do
+        rm -f out
         "$REEL" watch -o all -- ./crashes sixteen >out 2>err &
         local reel=$!
-        await grep -q 'fact tid' out
+        await grep -qs 'fact tid' out || fail "it does not begin"
         pid=$(awk '/fact pid/ { print $3 }' out)
         sleep "0.0$((RANDOM % 90 + 10))"
         kill -9 "$pid" 2>/dev/null
@@ -510,6 +512,7 @@ test_sqlite() {
     [ $? = 139 ] || fail "it ends otherwise: $(cat err)"
     reports 1
     is "['process']['pid']" "$pid"
+    is "['reason']['sender_pid']" "$BASHPID"
     core_shows "$(command -v sqlite3)" sqlite3_step
 }
 
