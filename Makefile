@@ -36,7 +36,8 @@ LIBRARIES := $(foreach room,$(LIBRARY_ROOMS),$(BUILD)/lib$(room).a)
 ALL_C := $(wildcard $(addsuffix /*.c,$(ROOMS)))
 ALL_H := $(wildcard $(addsuffix /*.h,$(ROOMS)))
 TEST_C := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c tests/victims/*.c tests/victims/*.cc tests/tracing/*.c \
-          tests/tracing/*.cc tests/crash/*.c tests/crash/*.cc tests/crash/*.h)
+          tests/tracing/*.cc tests/crash/*.c tests/crash/*.cc tests/crash/*.h \
+          tests/debug/*.c)
 
 .PHONY: all setup setup-tests demo check bench soak layers lint format help install uninstall clean unit-tests fuzzers
 

@@ -40,9 +40,12 @@ struct matcher {
     uint64_t rip;
     enum probe probe;
     uint64_t skip;
-    uint64_t inside; /* jumps into the middle of the window */
-    bool counting;   /* passages */
-    bool tried;      /* the puppet stands at the point's rip, and that has been compared */
+    uint64_t inside;   /* jumps into the middle of the window */
+    bool counting;     /* passages */
+    bool count;        /* them in every search */
+    uint64_t sequence; /* address of the common number, or 0 */
+    bool comparing;    /* the last search ended in the midst of its code */
+    bool tried;        /* the puppet stands at the point's rip, and that has been compared */
     struct condition conditions[CONDITIONS_MOST];
     size_t condition_count;
     struct window window;
@@ -146,6 +149,8 @@ static struct error *find_entry(struct matcher *matcher, struct puppet *puppet, 
 static struct error *write_code(struct matcher *matcher) {
     static struct matcher_code code;
     matcher_code_begin(&code, matcher->entry, matcher->area + DATA, matcher->counting);
+    if (matcher->sequence)
+        matcher_code_sequence(&code, matcher->sequence);
     for (size_t i = 0; i < matcher->condition_count; i++)
         matcher_code_add(&code, &matcher->conditions[i]);
     matcher->matched = matcher_code_end(&code);
@@ -250,11 +255,14 @@ static struct error *set_rip(struct matcher *matcher, uint64_t rip) {
 
 static struct error *plant_jump(struct matcher *matcher) {
     uint8_t code[WINDOW_BYTES + DISPLACED_INSTRUCTION_MAX];
+    const uint64_t passages = 0;
     size_t size = task_read(matcher->task, matcher->rip, code, sizeof(code));
     TRY(window_decode(code, size, matcher->rip, &matcher->window));
     if (matcher->host->is_probed(matcher->host->context, matcher->rip, matcher->window.length))
         return error_new(ERROR_UNSUPPORTED, "puppet: a breakpoint is in the way");
     TRY(find_entry(matcher, matcher->host->puppet, &matcher->entry));
+    if (matcher->counting)
+        TRY(task_write(matcher->task, matcher->area + DATA + MATCHER_PASSAGES, &passages, sizeof(passages)));
     TRY(write_code(matcher));
     window_patch(&matcher->window, matcher->entry, matcher->patch);
     TRY(task_write(matcher->task, matcher->rip, matcher->patch, matcher->window.length));
@@ -380,6 +388,8 @@ static struct error *go_past(struct matcher *matcher, uint64_t rip, struct stop 
 static struct error *note_inside(struct matcher *matcher) {
     uint64_t passages = 0;
     matcher->counts.inside++;
+    if (matcher->count)
+        return NULL;
     if (++matcher->inside == INSIDE_MANY) {
         TRY(task_write(matcher->task, matcher->area + DATA + MATCHER_PASSAGES, &passages, sizeof(passages)));
         matcher->counting = true;
@@ -467,14 +477,59 @@ static struct error *search(struct matcher *matcher, bool *ret_found, struct sto
     return NULL;
 }
 
+uint64_t matcher_left(const struct matcher *matcher) {
+    return matcher->skip;
+}
+
+bool matcher_was_comparing(const struct matcher *matcher) {
+    return matcher->comparing;
+}
+
+static bool is_in_code(const struct matcher *matcher, uint64_t rip) {
+    return matcher->area && rip >= matcher->area && rip < matcher->copy;
+}
+
+/* In the copy, but at the beginning of none of its instructions: some are made of several. */
+static bool is_in_between(const struct matcher *matcher, uint64_t rip) {
+    if (!matcher->area || rip < matcher->copy || rip >= matcher->copy + matcher->copy_size)
+        return false;
+    for (size_t i = 0; i < matcher->window.count; i++)
+        if (rip == matcher->copy + matcher->offsets[i])
+            return false;
+    return true;
+}
+
+/* A stop that comes from outside, or behind an instruction that did something, may come in the midst of the
+ * comparison, which has registers of its own, or between the parts of an instruction: run it to its end. The
+ * comparison's may be a match. */
+static struct error *step_out(struct matcher *matcher, struct user_regs_struct *regs, bool *ret_found) {
+    matcher->comparing = is_in_code(matcher, regs->rip);
+    while (is_in_code(matcher, regs->rip) || is_in_between(matcher, regs->rip)) {
+        struct stop stop;
+        if (regs->rip == matcher->matched - 1) { /* all holds, and the registers are the program's */
+            TRY(set_rip(matcher, matcher->rip));
+            regs->rip = matcher->rip;
+            return try_candidate(matcher, ret_found);
+        }
+        TRY(matcher->host->run(matcher->host->context, RESUME_SYSEMU_STEP, &stop));
+        if (stop.kind != STOP_SIGNAL || (stop.signo != SIGTRAP && stop.signo != SIGSTOP))
+            return error_new(ERROR_OTHER, "puppet: the matcher was interrupted twice");
+        TRY(trace_get_registers(matcher->task->tid, regs));
+    }
+    return NULL;
+}
+
 /* Other stops than a match may come in the copy. */
-static struct error *put_rip_right(struct matcher *matcher) {
+static struct error *put_rip_right(struct matcher *matcher, const struct stop *stop, bool *ret_found) {
     struct user_regs_struct regs;
     TRY(trace_get_registers(matcher->task->tid, &regs));
+    if (stop->kind == STOP_SIGNAL && (stop->signo == SIGSTOP || stop->signo == SIGTRAP))
+        TRY(step_out(matcher, &regs, ret_found));
     if (matcher->area && regs.rip >= matcher->area && regs.rip < matcher->area + AREA) {
-        regs.rip = regs.rip < matcher->copy ? matcher->rip
-                                            : window_original(&matcher->window, matcher->copy,
-                                                              matcher->offsets, matcher->copy_size, regs.rip);
+        regs.rip = is_in_code(matcher, regs.rip)
+                       ? matcher->rip
+                       : window_original(&matcher->window, matcher->copy, matcher->offsets,
+                                         matcher->copy_size, regs.rip);
         TRY(trace_set_registers(matcher->task->tid, &regs));
     }
     return NULL;
@@ -494,8 +549,100 @@ struct error *matcher_find(struct matcher *matcher, const struct matcher_host *h
     matcher->probe = PROBE_NONE;
     matcher->condition_count = 0;
     matcher->inside = 0;
-    matcher->counting = false;
+    matcher->counting = matcher->count;
+    matcher->comparing = false;
+    matcher->sequence = 0;
+    matcher->copy = matcher->matched = 0;
     TRY(search(matcher, ret_found, ret_stop));
     TRY(uproot(matcher));
-    return *ret_found ? NULL : put_rip_right(matcher);
+    return *ret_found ? NULL : put_rip_right(matcher, ret_stop, ret_found);
+}
+
+/* ---- counting ---- */
+
+void matcher_count_passages(struct matcher *matcher, bool on) {
+    matcher->count = on;
+}
+
+struct error *matcher_passages(struct matcher *matcher, uint64_t *ret) {
+    *ret = 0;
+    if (!matcher->area || !matcher->matched)
+        return NULL;
+    return task_read_exact(matcher->task, matcher->area + DATA + MATCHER_PASSAGES, ret, sizeof(*ret));
+}
+
+bool matcher_covers(const struct matcher *matcher, uint64_t address, size_t size) {
+    return matcher->probe == PROBE_JUMP && address < matcher->rip + matcher->window.length &&
+           address + size > matcher->rip;
+}
+
+static struct error *plant_counter(struct matcher *matcher, uint64_t stop_at,
+                                   const struct matcher *sequence) {
+    uint8_t code[WINDOW_BYTES + DISPLACED_INSTRUCTION_MAX];
+    const uint64_t nothing[3] = {0};
+    size_t size = task_read(matcher->task, matcher->rip, code, sizeof(code));
+    TRY(window_decode(code, size, matcher->rip, &matcher->window));
+    if (matcher->host->is_probed(matcher->host->context, matcher->rip, matcher->window.length))
+        return error_new(ERROR_UNSUPPORTED, "puppet: another probe is in the way");
+    TRY(find_entry(matcher, matcher->host->puppet, &matcher->entry));
+    uint64_t data = matcher->area + DATA;
+    TRY(task_write(matcher->task, data + MATCHER_PASSAGES, nothing, sizeof(nothing)));
+    matcher->sequence = sequence ? sequence->area + DATA + MATCHER_SEQUENCE : 0;
+    matcher->conditions[matcher->condition_count++] = (struct condition){
+        .kind = CONDITION_WORD, .address = data + MATCHER_PASSAGES, .value = stop_at ? stop_at : UINT64_MAX};
+    TRY(write_code(matcher));
+    window_patch(&matcher->window, matcher->entry, matcher->patch);
+    TRY(task_write(matcher->task, matcher->rip, matcher->patch, matcher->window.length));
+    matcher->probe = PROBE_JUMP;
+    return NULL;
+}
+
+struct error *matcher_count(struct matcher *matcher, const struct matcher_host *host, uint64_t address,
+                            uint64_t stop_at, const struct matcher *sequence) {
+    struct user_regs_struct regs;
+    struct stop stop;
+    bool over;
+    matcher->host = host;
+    matcher->task = host->puppet->task;
+    matcher->rip = address;
+    matcher->probe = PROBE_NONE;
+    matcher->condition_count = 0;
+    matcher->counting = true;
+    TRY(plant_counter(matcher, stop_at, sequence));
+    TRY(trace_get_registers(matcher->task->tid, &regs));
+    return go_past(matcher, regs.rip, &stop, &over); /* where it stands is no passage */
+}
+
+struct error *matcher_count_offer(struct matcher *matcher, const struct stop *stop, bool *ret_taken,
+                                  bool *ret_reached) {
+    struct user_regs_struct regs;
+    struct stop none;
+    uint64_t rip = 0;
+    bool over;
+    *ret_taken = *ret_reached = false;
+    if (matcher->probe != PROBE_JUMP)
+        return NULL;
+    TRY(trace_get_registers(matcher->task->tid, &regs));
+    switch (interpret(matcher, stop, regs.rip, &rip)) {
+    case MEANS_CANDIDATE:
+        *ret_reached = true;
+        return set_rip(matcher, matcher->rip);
+    case MEANS_INSIDE:
+        *ret_taken = true;
+        TRY(set_rip(matcher, rip));
+        return go_past(matcher, rip, &none, &over);
+    case MEANS_OTHER:
+        break;
+    }
+    return NULL;
+}
+
+struct error *matcher_count_read(struct matcher *matcher, uint64_t *ret_passages, uint64_t *ret_last) {
+    uint64_t data = matcher->area + DATA;
+    TRY(task_read_exact(matcher->task, data + MATCHER_LAST, ret_last, sizeof(*ret_last)));
+    return task_read_exact(matcher->task, data + MATCHER_PASSAGES, ret_passages, sizeof(*ret_passages));
+}
+
+struct error *matcher_count_end(struct matcher *matcher) {
+    return uproot(matcher);
 }

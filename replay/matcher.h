@@ -50,6 +50,32 @@ struct matcher_counts matcher_counts(const struct matcher *matcher);
 struct error *matcher_find(struct matcher *matcher, const struct matcher_host *host,
                            const struct point *point, uint64_t skip, bool *ret_found, struct stop *ret_stop);
 
+/* After a search that came to another stop: so many matches of `skip` were not passed by. And was that stop
+ * in the midst of the comparison, so that what was read may have been the matcher's doing? */
+uint64_t matcher_left(const struct matcher *matcher);
+bool matcher_was_comparing(const struct matcher *matcher);
+
+/* Counting how often the puppet comes by a place, at nearly full speed, while it is run by somebody else (or
+ * searched by another matcher), who shows stops to matcher_count_offer() first.
+ *
+ * It stops at passage number stop_at (0: never). With `sequence`, passages of several places are put in
+ * order: the first of them is given itself. ERROR_UNSUPPORTED, ERROR_BAD_DATA: no jump can be put there. */
+struct error *matcher_count(struct matcher *matcher, const struct matcher_host *host, uint64_t address,
+                            uint64_t stop_at, const struct matcher *sequence);
+/* *ret_taken: the puppet can go on. *ret_reached: it stands at the passage where it was to stop. */
+struct error *matcher_count_offer(struct matcher *matcher, const struct stop *stop, bool *ret_taken,
+                                  bool *ret_reached);
+/* How often it came by, and when last (in the common order). */
+struct error *matcher_count_read(struct matcher *matcher, uint64_t *ret_passages, uint64_t *ret_last);
+/* Put the code back. */
+struct error *matcher_count_end(struct matcher *matcher);
+bool matcher_covers(const struct matcher *matcher, uint64_t address, size_t size);
+
+/* Passages of the point's rip in a search that has found it, the last included; counted when told to before.
+ */
+void matcher_count_passages(struct matcher *matcher, bool on);
+struct error *matcher_passages(struct matcher *matcher, uint64_t *ret);
+
 /* Take the pages away. Nothing happens when there are none; `puppet` is the one that was searched last. */
 struct error *matcher_leave(struct matcher *matcher, struct puppet *puppet);
 /* The puppet is gone, and the pages with it. */

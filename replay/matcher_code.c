@@ -180,6 +180,18 @@ void matcher_code_begin(struct matcher_code *code, uint64_t at, uint64_t data, b
         count_passage(code);
 }
 
+void matcher_code_sequence(struct matcher_code *code, uint64_t sequence) {
+    save_rax(code);
+    PUT(code, 0x48, 0xa1); /* movabs sequence,%rax */
+    put(code, &sequence, sizeof(sequence));
+    PUT(code, 0x48, 0x8d, 0x40, 0x01); /* lea 1(%rax),%rax */
+    PUT(code, 0x48, 0xa3);             /* movabs %rax,sequence */
+    put(code, &sequence, sizeof(sequence));
+    PUT(code, 0x48, 0x89, 0x05); /* mov %rax,last(%rip) */
+    put_data(code, MATCHER_LAST, 0);
+    restore_rax(code);
+}
+
 uint64_t matcher_code_end(struct matcher_code *code) {
     restore_rcx(code);
     PUT(code, INT3);

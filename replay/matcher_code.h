@@ -33,8 +33,9 @@ struct condition {
 #define MATCHER_DATA_SIZE 0x1000
 
 /* Offsets in the data page that others use: where the target of a call in the window's copy goes, and how
- * often the code was run, if that is counted. */
-enum { MATCHER_CALL_TARGET = 24, MATCHER_PASSAGES = 32 };
+ * often the code was run, if that is counted; a number that several such codes count up together, and what it
+ * was when this one was run last. */
+enum { MATCHER_CALL_TARGET = 24, MATCHER_PASSAGES = 32, MATCHER_SEQUENCE = 40, MATCHER_LAST = 48 };
 
 struct matcher_code {
     uint8_t bytes[MATCHER_CODE_MOST];
@@ -46,6 +47,8 @@ struct matcher_code {
 };
 
 void matcher_code_begin(struct matcher_code *code, uint64_t at, uint64_t data, bool counting);
+/* Count up the number at address `sequence`, too, and note it. */
+void matcher_code_sequence(struct matcher_code *code, uint64_t sequence);
 
 /* One more condition that must hold; CONDITIONS_MOST at the most. */
 void matcher_code_add(struct matcher_code *code, const struct condition *condition);

@@ -35,8 +35,7 @@
 /* ---- checkpoints ---- */
 
 static void drop_checkpoint(struct replayer *replayer, size_t index) {
-    puppet_end_twin(&replayer->checkpoints[index].twin);
-    replay_threads_forget(replayer->checkpoints[index].threads, replayer->checkpoints[index].thread_count);
+    replay_checkpoint_drop(&replayer->checkpoints[index]);
     replayer->checkpoint_count--;
     memmove(&replayer->checkpoints[index], &replayer->checkpoints[index + 1],
             (replayer->checkpoint_count - index) * sizeof(replayer->checkpoints[0]));
@@ -50,13 +49,11 @@ void replay_drop_checkpoints(struct replayer *replayer) {
 
 /* The state in front of event `number`. Where none can be made, there is none. */
 static struct error *take_checkpoint(struct replayer *replayer, uint64_t number) {
-    const struct puppet *puppet = replayer->puppet;
-    struct task twin;
+    struct checkpoint checkpoint;
     uint64_t before = clock_now();
     if (replayer->processes->next) /* they share memory */
         return NULL;
-    TRY(replay_leave_point(replayer));
-    struct error *err = puppet_fork(replayer->puppet, &twin);
+    struct error *err = replay_checkpoint_take(replayer, &checkpoint);
     uint64_t after = clock_now(), wait = (after - before) * CHECKPOINT_COST;
     replayer->checkpoint_after = after + (wait > CHECKPOINT_INTERVAL ? wait : CHECKPOINT_INTERVAL);
     if (error_is(err, ERROR_UNSUPPORTED) || error_is(err, ERROR_SYSTEM)) {
@@ -65,40 +62,15 @@ static struct error *take_checkpoint(struct replayer *replayer, uint64_t number)
     }
     if (err)
         return err;
+    checkpoint.number = number - 1;
     if (replayer->checkpoint_count == CHECKPOINTS)
         drop_checkpoint(replayer, 0);
-    struct checkpoint *checkpoint = &replayer->checkpoints[replayer->checkpoint_count++];
-    *checkpoint = (struct checkpoint){
-        .number = number - 1,
-        .pid = replayer->process->pid,
-        .twin = twin,
-        .brk_start = puppet->brk_start,
-        .brk_end = puppet->brk_end,
-        .stack_start = puppet->stack_start,
-        .stack_end = puppet->stack_end,
-        .attachment_count = replayer->process->attachment_count,
-    };
-    memcpy(checkpoint->attachments, replayer->process->attachments, sizeof(checkpoint->attachments));
-    err = replay_threads_save(replayer, &checkpoint->threads, &checkpoint->thread_count);
-    if (err)
-        drop_checkpoint(replayer, replayer->checkpoint_count - 1);
-    return err;
+    replayer->checkpoints[replayer->checkpoint_count++] = checkpoint;
+    return NULL;
 }
 
 static struct error *return_to(struct replayer *replayer, struct checkpoint *checkpoint) {
-    replay_process_alone(replayer);
-    struct puppet *puppet = replayer->puppet;
-    replayer->process->pid = checkpoint->pid;
-    replayer->process->number = 0;
-    TRY(puppet_return_to(puppet, &checkpoint->twin));
-    matcher_forget(replayer->matcher);
-    puppet->brk_start = checkpoint->brk_start;
-    puppet->brk_end = checkpoint->brk_end;
-    puppet->stack_start = checkpoint->stack_start;
-    puppet->stack_end = checkpoint->stack_end;
-    TRY(replay_threads_restore(replayer, checkpoint->threads, checkpoint->thread_count));
-    replayer->process->attachment_count = checkpoint->attachment_count;
-    memcpy(replayer->process->attachments, checkpoint->attachments, sizeof(replayer->process->attachments));
+    TRY(replay_checkpoint_return(replayer, checkpoint));
     return tape_seek(&replayer->tape, checkpoint->number);
 }
 
@@ -108,6 +80,13 @@ static struct error *return_to_segment(struct replayer *replayer) {
 }
 
 /* ---- choices ---- */
+
+uint64_t replay_point_skip(const struct replayer *replayer, uint64_t number) {
+    for (size_t i = replayer->passed_count; i-- > 0;)
+        if (replayer->passed[i].number == number)
+            return replayer->passed[i].skip;
+    return 0;
+}
 
 static struct passed_point *find_passed(const struct replayer *replayer, uint64_t number) {
     for (size_t i = replayer->passed_count; i-- > 0;)
@@ -170,6 +149,10 @@ struct error *replay_to_point(struct replayer *replayer, const struct event *eve
                               size_t size) {
     static struct point point;
     struct cursor cursor;
+    if (replayer->arrived) {
+        replayer->arrived = false;
+        return NULL;
+    }
     cursor_init(&cursor, bytes, size, "point");
     TRY(point_decode(&cursor, &point));
     if (!replayer->fixed && clock_now() > replayer->checkpoint_after)

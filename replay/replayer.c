@@ -70,9 +70,14 @@ struct error *replay_diverged(struct replayer *replayer, const struct event *eve
 /* ---- running ---- */
 
 /* A search that has taken too long is ended by a stop. */
-static void check_deadline(const struct replayer *replayer) {
-    if (replayer->deadline && clock_now() > replayer->deadline)
-        syscall(SYS_tgkill, replayer->puppet->tasks[0]->tid, replayer->puppet->task->tid, SIGSTOP);
+static void check_deadline(struct replayer *replayer) {
+    const struct replayer_options *options = replayer->options;
+    if (replayer->stop_sent)
+        return;
+    if ((replayer->deadline && clock_now() > replayer->deadline) ||
+        (options->interrupted && options->interrupted(options->context)))
+        replayer->stop_sent =
+            syscall(SYS_tgkill, replayer->puppet->tasks[0]->tid, replayer->puppet->task->tid, SIGSTOP) == 0;
 }
 
 static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
@@ -84,6 +89,8 @@ static struct error *wait_stop(struct replayer *replayer, struct stop *ret) {
         check_deadline(replayer);
     }
     *ret = stop_classify(replayer->puppet->task, status);
+    if (ret->kind == STOP_SIGNAL && ret->signo == SIGSTOP)
+        replayer->stop_sent = false;
     if (ret->kind == STOP_EXITED || ret->kind == STOP_KILLED) {
         replayer->puppet->alive = false;
         return error_new(ERROR_OTHER, "puppet: was killed (signal %d) by somebody else", ret->status);
@@ -95,6 +102,18 @@ struct error *replay_run(void *context, enum resume how, struct stop *ret) {
     struct replayer *replayer = context;
     TRY(task_resume(replayer->puppet->task, how, 0));
     return wait_stop(replayer, ret);
+}
+
+struct error *replay_drain(struct replayer *replayer) {
+    const struct user_regs_struct regs = replayer->regs;
+    struct stop stop;
+    if (!replayer->stop_sent)
+        return NULL;
+    TRY(replay_run(replayer, RESUME_SYSEMU, &stop));
+    if (replayer->stop_sent || registers_compare(&regs, &replayer->regs) != REGISTER_COUNT)
+        return error_new(ERROR_OTHER, "puppet: does not stop");
+    replayer->regs = regs;
+    return NULL;
 }
 
 struct error *replay_offer(void *context, struct stop *stop, bool *ret_taken) {
@@ -122,11 +141,12 @@ struct error *replay_unexpected(struct replayer *replayer, const struct event *e
 
 struct error *replay_run_to(struct replayer *replayer, const struct event *event, enum stop_kind kind,
                             int signo) {
-    struct stop stop = {0};
-    for (bool taken = true; taken;) {
+    struct stop stop = replayer->arrival;
+    for (bool taken = !replayer->arrived; taken;) {
         TRY(replay_run(replayer, RESUME_SYSEMU, &stop));
         TRY(replay_offer(replayer, &stop, &taken));
     }
+    replayer->arrived = false;
     return stop.kind == kind && stop.signo == signo ? NULL : replay_unexpected(replayer, event, &stop);
 }
 
@@ -217,7 +237,7 @@ static struct error *begin(struct replayer *replayer) {
         return error_new(ERROR_USAGE, "--to %llu: the recording has %llu events",
                          (unsigned long long)replayer->options->to,
                          (unsigned long long)replayer->tape.events);
-    if (replayer->options->hooks && replayer->tape.points)
+    if ((replayer->options->hooks || replayer->options->choices_first) && replayer->tape.points)
         TRY(find_choices(replayer));
     return replay_begin_segment(replayer);
 }

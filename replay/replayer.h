@@ -49,6 +49,9 @@ struct replayer_options {
      * error ends the replay. */
     struct error *(*observe)(void *context, const struct event *event, const struct memory_reader *memory);
     void *context;
+    bool choices_first; /* find out before what each point's match is: travel.c cannot undo one */
+    /* Asked while the puppet runs, at each tick of engine_set_tick(): stop it with a SIGSTOP? Or NULL. */
+    bool (*interrupted)(void *context);
     const struct replay_hooks *hooks; /* or NULL */
 };
 

@@ -1,4 +1,5 @@
-/* replayer_state: what the files of the replayer share. Private to replay/replay*.c. */
+/* replayer_state: what the files of the replayer share. Private to replay/replay*.c and
+ * replay/travel*.c. */
 #ifndef REEL_REPLAY_REPLAYER_STATE_H
 #define REEL_REPLAY_REPLAYER_STATE_H
 
@@ -93,6 +94,12 @@ struct replayer {
     bool fixed;                /* the choices of `passed` are final: nothing can be undone */
     bool hidden;               /* nobody is told how it ends */
     uint64_t deadline;         /* of a search, as above; 0: none */
+    bool stop_sent;            /* a SIGSTOP, which has not been seen yet */
+
+    /* travel.c has brought the puppet to where the next event happens, by this stop; at a point there is none
+     */
+    bool arrived;
+    struct stop arrival;
 
     bool over;         /* nothing more to replay */
     int status;        /* then: what reel exits with */
@@ -102,6 +109,8 @@ struct replayer {
 
 /* Resume the puppet and wait for its next stop; its registers are read. */
 struct error *replay_run(void *context, enum resume how, struct stop *ret);
+/* The SIGSTOP that was sent to the puppet while another stop came: take it. Nothing is executed. */
+struct error *replay_drain(struct replayer *replayer);
 /* A stop: is it one of the hooks, which have dealt with it? */
 struct error *replay_offer(void *context, struct stop *stop, bool *ret_taken);
 
@@ -162,7 +171,15 @@ struct error *replay_threads_restore(struct replayer *replayer, const struct sav
                                      size_t count);
 void replay_threads_forget(struct saved_thread *threads, size_t count);
 void replay_threads_deinit(struct replayer *replayer);
+/* replay_checkpoint.c: the state as it is now; `number` is left to the caller. ERROR_UNSUPPORTED: memory is
+ * shared. The tape is not moved when going back. */
+struct error *replay_checkpoint_take(struct replayer *replayer, struct checkpoint *ret);
+struct error *replay_checkpoint_return(struct replayer *replayer, struct checkpoint *checkpoint);
+void replay_checkpoint_drop(struct checkpoint *checkpoint);
+
 /* replay_point.c */
+/* Which match of the point of event `number` was the right one. */
+uint64_t replay_point_skip(const struct replayer *replayer, uint64_t number);
 /* Run to the point of this event. */
 struct error *replay_to_point(struct replayer *replayer, const struct event *event, const void *bytes,
                               size_t size);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests: tests/run.sh [unit|victims|programs|faults|cli|trace|tracing|crash|fuzz|all] [FILTER-GLOB]
+# Runs the tests: tests/run.sh [unit|victims|programs|faults|cli|trace|tracing|crash|debug|fuzz|all] [FILTER-GLOB]
 #
 # Each test says `ok NAME`, `FAIL NAME: reason` or `skip NAME: reason`; the last line is `N passed, M failed, K skipped`
 # and the exit status is 1 when M is not 0. See tests/lib.sh for the environment variables that are read.
@@ -211,14 +211,14 @@ suite() {
 {
     case $WHAT in
     --one) victim "$2" ;;
-    unit | victims | programs | faults | cli | trace | tracing | crash | fuzz) suite "$WHAT" ;;
+    unit | victims | programs | faults | cli | trace | tracing | crash | debug | fuzz) suite "$WHAT" ;;
     all)
-        for each in unit cli trace tracing crash victims programs faults fuzz; do
+        for each in unit cli trace tracing crash debug victims programs faults fuzz; do
             suite "$each"
         done
         ;;
     *)
-        printf 'usage: tests/run.sh [unit|victims|programs|faults|cli|trace|tracing|crash|fuzz|all] [FILTER-GLOB]\n' >&2
+        printf 'usage: tests/run.sh [unit|victims|programs|faults|cli|trace|tracing|crash|debug|fuzz|all] [FILTER-GLOB]\n' >&2
         exit 2
         ;;
     esac

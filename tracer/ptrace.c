@@ -73,6 +73,15 @@ struct error *trace_set_user_word(pid_t tid, size_t offset, uint64_t value) {
     return call("POKEUSER", PTRACE_POKEUSER, tid, (void *)offset, (void *)value);
 }
 
+struct error *trace_get_user_word(pid_t tid, size_t offset, uint64_t *ret) {
+    errno = 0;
+    long value = ptrace(PTRACE_PEEKUSER, tid, (void *)offset, NULL);
+    if (value == -1 && errno)
+        return error_system(errno, "ptrace PEEKUSER of task %d", tid);
+    *ret = (uint64_t)value;
+    return NULL;
+}
+
 struct error *trace_get_xstate(pid_t tid, void *ret, size_t *ret_size) {
     struct iovec iov = {.iov_base = ret, .iov_len = XSTATE_MAX};
     TRY(call("GETREGSET", PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &iov));

@@ -45,6 +45,7 @@ struct error *trace_get_registers(pid_t tid, struct user_regs_struct *ret);
 struct error *trace_set_registers(pid_t tid, const struct user_regs_struct *regs);
 /* Write one word of struct user at offset (offsetof(struct user, regs.rax)). */
 struct error *trace_set_user_word(pid_t tid, size_t offset, uint64_t value);
+struct error *trace_get_user_word(pid_t tid, size_t offset, uint64_t *ret);
 
 /* The XSAVE area (NT_X86_XSTATE), at most XSTATE_MAX bytes: FPU, SSE, AVX, ... */
 #define XSTATE_MAX 16384
