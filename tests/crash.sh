@@ -372,6 +372,35 @@ test_group_stop() {
     wait $reel || fail "status $?: $(cat err)"
 }
 
+# Ctrl-Z stops the program and reel with it, once the program has dealt with it; fg lets both go on.
+test_terminal_stop() {
+    cat >job.py <<'PYTHON'
+import os, pty, signal, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+def until(word):
+    text = b""
+    while word not in text:
+        text += os.read(fd, 1000)
+until(b"ready")
+os.write(fd, b"\x1a") # Ctrl-Z
+until(b"tidied up")
+_, status = os.waitpid(pid, os.WUNTRACED)
+assert os.WIFSTOPPED(status), status
+os.killpg(os.tcgetpgrp(fd), signal.SIGCONT)
+until(b"goes on")
+os.write(fd, b"\x03") # Ctrl-C
+_, status = os.waitpid(pid, 0)
+sys.exit(os.WEXITSTATUS(status))
+PYTHON
+    # shellcheck disable=SC2016 # for perl
+    step "$T/out" /usr/bin/python3 job.py "$REEL" watch --quiet -- perl -e '$| = 1; $SIG{INT} = sub { exit 3 };
+        $SIG{TSTP} = sub { print "tidied up\n"; kill "STOP", $$; print "goes on\n" }; print "ready\n"; sleep 1 while 1'
+    [ -z "$TIMED_OUT" ] || fail "hangs"
+    [ "$STATUS" = 3 ] || fail "status $STATUS: $(tail -n 1 "$T/out.err")"
+}
+
 # ---- what cannot be ----
 
 test_usage() {
