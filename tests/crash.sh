@@ -237,7 +237,7 @@ await() {
 }
 traced() { grep -q '^TracerPid:[[:space:]]*[1-9]' "/proc/$1/status" 2>/dev/null; }
 untraced() { grep -q '^TracerPid:[[:space:]]*0' "/proc/$1/status" 2>/dev/null; }
-gone() { [ ! -d "/proc/$1" ] || grep -q '^State:[[:space:]]*[ZX]' "/proc/$1/status"; }
+gone() { [ ! -d "/proc/${1:?}" ] || grep -q '^State:[[:space:]]*[ZX]' "/proc/$1/status"; }
 
 test_attached() {
     build waiter
@@ -304,9 +304,10 @@ test_reel_killed_capturing() {
     build crashes
     local i reel pid
     for i in $(seq "$(soak_or 100 12)"); do
+        rm -f out
         "$REEL" watch --quiet -o all -- ./crashes sixteen >out 2>err &
         reel=$!
-        await grep -q 'fact tid' out
+        await grep -qs 'fact tid' out || fail "it does not begin"
         pid=$(awk '/fact pid/ { print $3 }' out)
         sleep "0.0$((RANDOM % 90 + 10))"
         kill -9 $reel
@@ -323,9 +324,10 @@ test_victim_killed() {
     build crashes
     local i pid
     for i in $(seq "$(soak_or 100 12)"); do
+        rm -f out
         "$REEL" watch -o all -- ./crashes sixteen >out 2>err &
         local reel=$!
-        await grep -q 'fact tid' out
+        await grep -qs 'fact tid' out || fail "it does not begin"
         pid=$(awk '/fact pid/ { print $3 }' out)
         sleep "0.0$((RANDOM % 90 + 10))"
         kill -9 "$pid" 2>/dev/null
@@ -368,6 +370,35 @@ test_group_stop() {
     await grep -q 'usr2 now' out || fail "it does not go on"
     kill -TERM "$pid"
     wait $reel || fail "status $?: $(cat err)"
+}
+
+# Ctrl-Z stops the program and reel with it, once the program has dealt with it; fg lets both go on.
+test_terminal_stop() {
+    cat >job.py <<'PYTHON'
+import os, pty, signal, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+def until(word):
+    text = b""
+    while word not in text:
+        text += os.read(fd, 1000)
+until(b"ready")
+os.write(fd, b"\x1a") # Ctrl-Z
+until(b"tidied up")
+_, status = os.waitpid(pid, os.WUNTRACED)
+assert os.WIFSTOPPED(status), status
+os.killpg(os.tcgetpgrp(fd), signal.SIGCONT)
+until(b"goes on")
+os.write(fd, b"\x03") # Ctrl-C
+_, status = os.waitpid(pid, 0)
+sys.exit(os.WEXITSTATUS(status))
+PYTHON
+    # shellcheck disable=SC2016 # for perl
+    step "$T/out" /usr/bin/python3 job.py "$REEL" watch --quiet -- perl -e '$| = 1; $SIG{INT} = sub { exit 3 };
+        $SIG{TSTP} = sub { print "tidied up\n"; kill "STOP", $$; print "goes on\n" }; print "ready\n"; sleep 1 while 1'
+    [ -z "$TIMED_OUT" ] || fail "hangs"
+    [ "$STATUS" = 3 ] || fail "status $STATUS: $(tail -n 1 "$T/out.err")"
 }
 
 # ---- what cannot be ----
@@ -510,6 +541,7 @@ test_sqlite() {
     [ $? = 139 ] || fail "it ends otherwise: $(cat err)"
     reports 1
     is "['process']['pid']" "$pid"
+    is "['reason']['sender_pid']" "$BASHPID"
     core_shows "$(command -v sqlite3)" sqlite3_step
 }
 

@@ -35,22 +35,33 @@ struct watch {
 
 /* ---- signals to reel ---- */
 
-static volatile sig_atomic_t stop_asked;
+static volatile sig_atomic_t stop_asked, asked_by_kernel, stopped_by_terminal;
 
-static void on_stop_asked(int signo) {
+static void on_stop_asked(int signo, siginfo_t *info, void *context) {
+    (void)context;
+    asked_by_kernel = info->si_code > 0;
     stop_asked = signo;
 }
 
-/* A launched program gets Ctrl-C itself; what is sent to reel alone, reel passes on. An attached one is left.
- */
+static void on_terminal_stop(int signo) {
+    (void)signo;
+    stopped_by_terminal = 1;
+}
+
+/* A launched program gets what comes from the terminal itself; what is sent to reel alone, reel passes on.
+ * The terminal stops whole jobs: reel waits until the program has stopped, and then stops itself, so that it
+ * is there for as long as the program needs it. An attached process is left when reel is asked to end, and
+ * reel does not stop, which would hold that process up at its next signal. */
 static void prepare_signals(const struct watch *watch) {
-    static const int asked[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-    struct sigaction action = {.sa_handler = on_stop_asked};
+    static const int asked[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT}, stops[] = {SIGTSTP, SIGTTIN, SIGTTOU};
+    struct sigaction action = {.sa_sigaction = on_stop_asked, .sa_flags = SA_SIGINFO};
     for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
         if (!watch->launched || (asked[i] != SIGINT && asked[i] != SIGQUIT))
             sigaction(asked[i], &action, NULL);
         else
             signal(asked[i], SIG_IGN);
+    for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+        signal(stops[i], watch->launched ? on_terminal_stop : SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
 }
@@ -314,6 +325,15 @@ static struct error *on_exec(struct watch *watch, const struct stop *stop) {
     return engine_pass(stop);
 }
 
+static struct error *on_group_stop(const struct stop *stop) {
+    TRY(engine_pass(stop));
+    if (stopped_by_terminal) {
+        stopped_by_terminal = 0;
+        raise(SIGSTOP);
+    }
+    return NULL;
+}
+
 static struct error *on_stop(struct watch *watch, const struct stop *stop) {
     switch (stop->kind) {
     case STOP_SIGNAL:
@@ -328,6 +348,8 @@ static struct error *on_stop(struct watch *watch, const struct stop *stop) {
         return on_exec(watch, stop);
     case STOP_BORN:
         return on_born(watch, stop);
+    case STOP_GROUP:
+        return on_group_stop(stop);
     default:
         return engine_pass(stop);
     }
@@ -340,7 +362,8 @@ static bool is_to_leave(struct watch *watch) {
         return false;
     if (!watch->launched || watch->ended)
         return true;
-    kill(watch->pid, signo);
+    if (!asked_by_kernel)
+        kill(watch->pid, signo);
     return false;
 }
 
