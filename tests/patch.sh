@@ -152,7 +152,11 @@ test_killed() {
     ./busy 8 0 $((rounds * 3 + 20)) >"$T/busy.out" &
     pid=$!
     sleep 0.3
+    # shellcheck disable=SC2064 # this very process
+    trap "kill $pid; end_of_test" EXIT
     for ((i = 1; i <= rounds; i++)); do
+        rm -f "$T/tracer.err" # what the last one said
+        : >"$T/tracer.err"
         "$PATCH_ALL" --recover --attach "$pid" >/dev/null 2>"$T/tracer.err" &
         tracer=$!
         until grep -q attached "$T/tracer.err"; do
@@ -168,6 +172,7 @@ test_killed() {
     [ "$STATUS" = 0 ] || fail "leaving: status $STATUS: $(tail -n 1 "$T/out.err")"
     restored=$(sed -n 's/.* \([0-9]*\) places restored.*/\1/p' "$T/out.err")
     [ "${restored:-0}" -gt 1000 ] || fail "only ${restored:-0} places were restored"
+    trap end_of_test EXIT
     kill "$pid"
     wait "$pid" 2>/dev/null
     true

@@ -148,6 +148,10 @@ struct error *patch_add_code(struct patch_set *set, uint64_t start, uint64_t end
  * afterwards, as with patch_handle(). */
 struct error *patch_vacate(struct patch_set *set, struct stop *stop);
 
+/* Unmap the trampolines, after patch_disarm() and patch_vacate() of all tasks: a stop where calls can be
+ * injected. The set can only be destroyed then. */
+struct error *patch_set_unmap(struct patch_set *set, struct task *task);
+
 /* The task's memory as it would be without the patches. *context must outlive the reader. */
 struct patch_memory {
     const struct patch_set *set;
@@ -156,7 +160,8 @@ struct patch_memory {
 struct memory_reader patch_memory_reader(struct patch_memory *context);
 
 /* Take back what a tracer that has died left in the memory of a process: all threads are stopped. *ret (may
- * be NULL): how many places were restored. */
+ * be NULL): how many places were restored. Trampolines are unmapped when no thread can be in them, and a task
+ * stands at a stop where calls can be injected. */
 struct error *patch_recover(const struct halt *halt, size_t *ret);
 
 #endif

@@ -6,7 +6,7 @@
 #define ARENA_LEAST (64ull << 10)
 #define ARENA_MOST  (64ull << 20)
 
-static bool is_ours(const void *context, uint64_t start) {
+bool patch_is_arena(const void *context, uint64_t start) {
     const struct patch_set *set = context;
     for (size_t i = 0; i < set->arena_count; i++)
         if (set->arenas[i].start == start)
@@ -18,7 +18,7 @@ struct error *patch_find_instruction(struct patch_set *set, struct task *task) {
     if (room_is_syscall(task, set->instruction))
         return NULL;
     TRY(patch_read_maps(set, task));
-    set->instruction = room_syscall(task, &set->maps, is_ours, set);
+    set->instruction = room_syscall(task, &set->maps, patch_is_arena, set);
     if (!set->instruction)
         return error_new(ERROR_UNSUPPORTED, "process %d: no syscall instruction to map memory with",
                          task->tid);
@@ -94,5 +94,16 @@ const struct patch_trampoline *patch_trampoline_at(const struct patch_set *set, 
         const struct patch_trampoline *found = &set->trampolines[low - 1];
         return rip < found->at + found->size ? found : NULL;
     }
+    return NULL;
+}
+
+struct error *patch_set_unmap(struct patch_set *set, struct task *task) {
+    TRY(patch_find_instruction(set, task));
+    while (set->arena_count) {
+        const struct patch_arena *arena = &set->arenas[set->arena_count - 1];
+        TRY(room_unmap(task, set->instruction, arena->start, arena->size));
+        set->arena_count--;
+    }
+    set->trampoline_count = set->write_count = 0;
     return NULL;
 }

@@ -107,9 +107,6 @@ static struct error *move_task(struct patch_set *set, const struct stop *stop) {
 
 /* ---- suspended handlers ---- */
 
-#define STACK_SCAN 65536
-#define STACK_MOST (64ull << 20)
-
 /* In the frame of a signal handler, from its return address on: rip, and the word with cs. Source: struct
  * rt_sigframe, arch/x86/include/asm/sigframe.h. */
 #define FRAME_RIP_AT (8 + 40 + 16 * 8)
@@ -117,7 +114,8 @@ static struct error *move_task(struct patch_set *set, const struct stop *stop) {
 #define FRAME_CS_64  0x33
 
 /* Whatever looks like a frame that returns into the middle of a window keeps that from being armed. */
-static void scan_bytes(struct patch_set *set, const uint8_t *bytes, size_t size) {
+static bool block_frames(void *context, const uint8_t *bytes, size_t size) {
+    struct patch_set *set = context;
     for (size_t i = 0; i + FRAME_CS_AT + 8 <= size; i += 8) {
         uint64_t rip;
         uint16_t cs;
@@ -129,23 +127,7 @@ static void scan_bytes(struct patch_set *set, const uint8_t *bytes, size_t size)
         if (write)
             block(set, write);
     }
-}
-
-static struct error *scan_stack(struct patch_set *set, struct task *task, uint8_t *bytes) {
-    struct user_regs_struct regs;
-    TRY(trace_get_registers(task->tid, &regs));
-    const struct mapping *stack = maps_find(&set->maps, regs.rsp);
-    uint64_t at = (regs.rsp - 8) & ~7ull; /* rt_sigreturn finds the frame 8 below */
-    uint64_t end = stack ? stack->end : at;
-    end = end - at > STACK_MOST ? at + STACK_MOST : end;
-    while (at < end) {
-        size_t size = task_read(task, at, bytes, end - at < STACK_SCAN ? end - at : STACK_SCAN);
-        scan_bytes(set, bytes, size);
-        if (size < STACK_SCAN)
-            break;
-        at += STACK_SCAN - FRAME_CS_AT - 8; /* a frame may lie across */
-    }
-    return NULL;
+    return true;
 }
 
 /* Tasks at signals first: no task must be moved into what is left out on account of them. */
@@ -159,16 +141,6 @@ static struct error *move_tasks(struct patch_set *set, const struct halt *halt) 
             TRY(move_task(set, &halt->stops[i]));
     block_guests(set);
     return NULL;
-}
-
-static struct error *scan_stacks(struct patch_set *set, const struct halt *halt) {
-    uint8_t *bytes = malloc(STACK_SCAN);
-    struct error *err = bytes ? NULL : &error_no_memory;
-    for (size_t i = 0; !err && i < halt->count; i++)
-        if (halt->stops[i].task->stopped)
-            err = scan_stack(set, halt->stops[i].task, bytes);
-    free(bytes);
-    return err;
 }
 
 /* ---- writing ---- */
@@ -248,7 +220,7 @@ struct error *patch_arm(struct patch_set *set, const struct halt *halt, size_t *
         set->trampolines[i].is_blocked = false;
     TRY(patch_read_maps(set, task));
     TRY(change_all(set, task, &look));
-    TRY(scan_stacks(set, halt));
+    TRY(patch_scan_stacks(&set->maps, halt, block_frames, set));
     TRY(move_tasks(set, halt));
     TRY(change_all(set, task, &how));
     for (size_t i = 0; i < set->trampoline_count; i++)

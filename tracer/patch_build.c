@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #define ALIGNMENT     16
-#define SITE_ESTIMATE 512 /* bytes of a trampoline, about */
+#define SITE_ESTIMATE 192 /* bytes of a trampoline and what belongs to it, about */
 #define INT3          0xcc
 
 /* A window while it is built; of the same index in the plan. */

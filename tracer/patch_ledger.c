@@ -1,18 +1,21 @@
 /* What the memory of a process says about its patches, so that whoever comes later can take them back.
  *
- * A ledger lies in an arena, at the beginning of a page: a header, and an entry for each place that may be
- * overwritten, in order of address. It is there before the first byte is overwritten. Numbers are little
- * endian. All of it is untrusted: the program may have written there, or may have made it up. Nothing is
- * restored but where the bytes are the ledger's patched ones. */
+ * A ledger lies in an arena, at the beginning of a page: a header, the arenas that there were by then, and an
+ * entry for each place that may be overwritten, in order of address. It is there before the first byte is
+ * overwritten. Numbers are little endian. All of it is untrusted: the program may have written there, or may
+ * have made it up. Nothing is restored but where the bytes are the ledger's patched ones. */
 #include "base/cursor.h"
+#include "tracer/inject.h"
 #include "tracer/patch_state.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#define MAGIC       "reel patches\0\0\0\1" /* the last byte is the version of the format */
+#define MAGIC       "reel patches\0\0\0\2" /* the last byte is the version of the format */
 #define MAGIC_SIZE  16
-#define HEADER_SIZE (MAGIC_SIZE + 8) /* the magic, and the number of entries (u64) */
+#define HEADER_SIZE (MAGIC_SIZE + 16) /* the magic, the numbers of arenas and of entries (u64) */
+#define ARENA_SIZE  16                /* start, size (u64) */
 #define ENTRY_SIZE                                                                                           \
     24 /* address (u64), length (u8), original and patched bytes (7 each, `length` are used), kind (u8): 1   \
           for a hole */
@@ -47,7 +50,12 @@ struct error *patch_ledger_write(struct patch_set *set, struct task *task, const
     struct buffer ledger = {0};
     uint64_t at = 0;
     buffer_put(&ledger, MAGIC, MAGIC_SIZE);
+    buffer_put_u64(&ledger, set->arena_count);
     buffer_put_u64(&ledger, count);
+    for (size_t i = 0; i < set->arena_count; i++) {
+        buffer_put_u64(&ledger, set->arenas[i].start);
+        buffer_put_u64(&ledger, set->arenas[i].size);
+    }
     for (size_t i = 0; i < count; i++)
         put_entry(&ledger, &writes[i],
                   writes[i].length == PATCH_JUMP &&
@@ -128,58 +136,150 @@ static struct error *restore_all(struct page *page, struct cursor *cursor, uint6
     return leave_page(page);
 }
 
-/* The ledger at `at`, which has `room` bytes at most. */
-static struct error *read_ledger(struct task *task, const struct halt *halt, uint64_t at, uint64_t room,
-                                 size_t *restored) {
-    struct buffer ledger = {0};
-    struct cursor cursor;
-    uint64_t count = 0;
-    TRY(task_read_exact(task, at + MAGIC_SIZE, &count, sizeof(count)));
-    if (count > (room - HEADER_SIZE) / ENTRY_SIZE)
-        return error_new(ERROR_BAD_DATA,
-                         "jump probes: what an earlier reel has left in process %d is damaged", task->tid);
-    size_t size = count * ENTRY_SIZE;
-    uint8_t *bytes = buffer_reserve(&ledger, size ? size : 1);
-    struct error *err = bytes ? task_read_exact(task, at + HEADER_SIZE, bytes, size) : &error_no_memory;
-    cursor_init(&cursor, bytes, size, "the memory that says what was patched");
-    struct page page = {.task = task, .halt = halt, .start = UINT64_MAX};
-    if (!err)
-        err = restore_all(&page, &cursor, count, restored);
-    buffer_deinit(&ledger);
-    return err;
-}
+/* What is taken back in one process. */
+struct recovery {
+    struct task *task;
+    const struct halt *halt;
+    struct maps maps;
+    size_t restored;
+    struct patch_extent *arenas; /* of all ledgers */
+    size_t arena_count, arena_room;
+};
 
-static bool may_hold_ledgers(const struct mapping *mapping) {
-    return !mapping->shared && !mapping->inode && mapping->protection == (PROT_READ | PROT_EXEC) &&
-           !mapping->name[0];
-}
-
-static struct error *read_mapping(struct task *task, const struct halt *halt, const struct mapping *mapping,
-                                  size_t *restored) {
-    for (uint64_t at = mapping->start; at < mapping->end; at += PATCH_PAGE) {
-        uint8_t magic[MAGIC_SIZE];
-        if (task_read(task, at, magic, sizeof(magic)) == sizeof(magic) &&
-            !memcmp(magic, MAGIC, sizeof(magic)))
-            TRY(read_ledger(task, halt, at, mapping->end - at, restored));
+static struct error *note_arenas(struct recovery *recovery, struct cursor *cursor, uint64_t count) {
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t start = cursor_u64(cursor), size = cursor_u64(cursor);
+        TRY(cursor_check(cursor));
+        TRY(patch_grow(&recovery->arenas, recovery->arena_count, &recovery->arena_room,
+                       sizeof(*recovery->arenas)));
+        recovery->arenas[recovery->arena_count++] = (struct patch_extent){start, start + size};
     }
     return NULL;
 }
 
+/* The ledger at `at`, which has `room` bytes at most. */
+static struct error *read_ledger(struct recovery *recovery, uint64_t at, uint64_t room) {
+    struct buffer ledger = {0};
+    struct cursor cursor;
+    uint64_t counts[2];
+    struct task *task = recovery->task;
+    TRY(task_read_exact(task, at + MAGIC_SIZE, counts, sizeof(counts)));
+    if (counts[0] > (room - HEADER_SIZE) / ARENA_SIZE ||
+        counts[1] > (room - HEADER_SIZE - counts[0] * ARENA_SIZE) / ENTRY_SIZE)
+        return error_new(ERROR_BAD_DATA,
+                         "jump probes: what an earlier reel has left in process %d is damaged", task->tid);
+    size_t size = counts[0] * ARENA_SIZE + counts[1] * ENTRY_SIZE;
+    uint8_t *bytes = buffer_reserve(&ledger, size ? size : 1);
+    struct error *err = bytes ? task_read_exact(task, at + HEADER_SIZE, bytes, size) : &error_no_memory;
+    cursor_init(&cursor, bytes, size, "the memory that says what was patched");
+    struct page page = {.task = task, .halt = recovery->halt, .start = UINT64_MAX};
+    if (!err)
+        err = note_arenas(recovery, &cursor, counts[0]);
+    if (!err)
+        err = restore_all(&page, &cursor, counts[1], &recovery->restored);
+    buffer_deinit(&ledger);
+    return err;
+}
+
+static bool is_anonymous_code(const struct mapping *mapping) {
+    return !mapping->shared && !mapping->inode && mapping->protection & PROT_EXEC && !mapping->name[0];
+}
+
+static struct error *read_mapping(struct recovery *recovery, const struct mapping *mapping) {
+    for (uint64_t at = mapping->start; at < mapping->end; at += PATCH_PAGE) {
+        uint8_t magic[MAGIC_SIZE];
+        if (task_read(recovery->task, at, magic, sizeof(magic)) == sizeof(magic) &&
+            !memcmp(magic, MAGIC, sizeof(magic)))
+            TRY(read_ledger(recovery, at, mapping->end - at));
+    }
+    return NULL;
+}
+
+/* ---- arenas that nobody is in ---- */
+
+/* Does a task run, or return, into code of nobody's file? That may be an arena, or what an arena has called.
+ */
+struct search {
+    const struct maps *maps;
+    bool found;
+};
+
+static bool is_nobodys(const struct maps *maps, uint64_t address) {
+    const struct mapping *mapping = maps_find(maps, address);
+    return mapping && is_anonymous_code(mapping);
+}
+
+static bool find_words(void *context, const uint8_t *bytes, size_t size) {
+    struct search *search = context;
+    for (size_t i = 0; i + 8 <= size && !search->found; i += 8) {
+        uint64_t word;
+        memcpy(&word, bytes + i, sizeof(word));
+        search->found = is_nobodys(search->maps, word);
+    }
+    return !search->found;
+}
+
+static struct error *is_in_use(const struct recovery *recovery, bool *ret) {
+    struct search search = {.maps = &recovery->maps};
+    for (size_t i = 0; i < recovery->halt->count && !search.found; i++) {
+        const struct task *task = recovery->halt->stops[i].task;
+        struct user_regs_struct regs;
+        if (!task->stopped)
+            continue;
+        TRY(trace_get_registers(task->tid, &regs));
+        search.found = is_nobodys(&recovery->maps, regs.rip);
+    }
+    if (!search.found)
+        TRY(patch_scan_stacks(&recovery->maps, recovery->halt, find_words, &search));
+    *ret = search.found;
+    return NULL;
+}
+
+static struct error *unmap_arenas(const struct recovery *recovery, struct task *task) {
+    struct patch_set set = {.maps = recovery->maps};
+    uint64_t instruction = room_syscall(task, &recovery->maps, patch_is_arena, &set);
+    for (size_t i = 0; instruction && i < recovery->arena_count; i++) {
+        const struct patch_extent *arena = &recovery->arenas[i];
+        const struct mapping *mapping = maps_find(&recovery->maps, arena->start);
+        if (!mapping || !is_anonymous_code(mapping) || mapping->start != arena->start ||
+            mapping->end != arena->end || (instruction >= arena->start && instruction < arena->end))
+            continue;
+        TRY(room_unmap(task, instruction, arena->start, arena->end - arena->start));
+    }
+    return NULL;
+}
+
+/* Each attachment that ended by a kill would leave some megabytes otherwise, and the room near the code is
+ * not endless. */
+static struct error *give_room_back(const struct recovery *recovery) {
+    bool is_used = false;
+    TRY(is_in_use(recovery, &is_used));
+    for (size_t i = 0; !is_used && i < recovery->halt->count; i++) {
+        const struct stop *stop = &recovery->halt->stops[i];
+        if (stop->task->stopped && inject_is_possible(stop->kind))
+            return unmap_arenas(recovery, stop->task);
+    }
+    return NULL;
+}
+
+static struct error *recover(struct recovery *recovery) {
+    TRY(maps_read(recovery->task->tid, &recovery->maps));
+    for (size_t i = 0; i < recovery->maps.count; i++)
+        if (is_anonymous_code(&recovery->maps.mappings[i]))
+            TRY(read_mapping(recovery, &recovery->maps.mappings[i]));
+    return recovery->arena_count ? give_room_back(recovery) : NULL;
+}
+
 struct error *patch_recover(const struct halt *halt, size_t *ret) {
-    struct maps maps;
-    struct task *task = NULL;
-    size_t restored = 0;
-    for (size_t i = 0; i < halt->count && !task; i++)
-        task = halt->stops[i].task->stopped ? halt->stops[i].task : NULL;
-    if (!task)
+    struct recovery recovery = {.halt = halt};
+    for (size_t i = 0; i < halt->count && !recovery.task; i++)
+        recovery.task = halt->stops[i].task->stopped ? halt->stops[i].task : NULL;
+    if (!recovery.task)
         return NULL;
-    TRY(maps_read(task->tid, &maps));
-    struct error *err = NULL;
-    for (size_t i = 0; !err && i < maps.count; i++)
-        if (may_hold_ledgers(&maps.mappings[i]))
-            err = read_mapping(task, halt, &maps.mappings[i], &restored);
-    maps_deinit(&maps);
+    struct error *err = recover(&recovery);
+    maps_deinit(&recovery.maps);
+    free(recovery.arenas);
     if (!err && ret)
-        *ret = restored;
+        *ret = recovery.restored;
     return err;
 }

@@ -4,6 +4,7 @@
  *   patch_build.c   from sites to windows and trampolines
  *   patch_arena.c   memory in the task that holds trampolines
  *   patch_arm.c     writing and restoring the program's code; threads that stand in the way
+ *   patch_scan.c    what lies on stacks
  *   patch_stop.c    threads in trampolines, signals
  *   patch_retire.c  windows that are given up while the program runs
  *   patch_ledger.c  what a later tracer needs to take patches back */
@@ -115,6 +116,9 @@ struct error *patch_find_instruction(struct patch_set *set, struct task *task);
 
 /* patch_arena.c */
 
+/* For room_syscall(): does an arena of the patch_set begin there? */
+bool patch_is_arena(const void *set, uint64_t start);
+
 /* An arena near `address` with room for `size` bytes; made when there is none, of `estimate` bytes at least.
  */
 struct error *patch_arena_get(struct patch_set *set, struct task *task, uint64_t address, uint64_t size,
@@ -131,6 +135,16 @@ const struct patch_trampoline *patch_hole_at(const struct patch_set *set, uint64
 /* A write (one that is armed, or one that is not) that keeps a thread at rip from executing the original
  * code: rip is behind its first byte, or in a window with a hole that it would run into. NULL: none does. */
 struct patch_write *patch_in_the_way(const struct patch_set *set, uint64_t rip, bool is_armed);
+
+/* patch_scan.c */
+
+/* Bytes of a stack, beginning at a multiple of 8; false: that is enough. Pieces overlap, so that a signal
+ * frame's registers are whole in one of them. */
+typedef bool patch_scan(void *context, const uint8_t *bytes, size_t size);
+#define PATCH_SCAN_OVERLAP 512
+/* The stacks that the stopped tasks are on, from rsp up. */
+struct error *patch_scan_stacks(const struct maps *maps, const struct halt *halt, patch_scan *visit,
+                                void *context);
 
 /* patch_retire.c */
 

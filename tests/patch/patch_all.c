@@ -300,6 +300,8 @@ static void leave(void) {
     must(patch_disarm(set, &halt, &away));
     for (size_t i = 0; i < halt.count; i++)
         ignore_gone(patch_vacate(set, &halt.stops[i]));
+    must(inject_prepare(&halt.stops[0]));
+    must(patch_set_unmap(set, task));
     size_t changed = count_changed(task);
     must(detach(&engine, main_pid, NULL, &halt, NULL));
     fprintf(stderr, "patch_all: left in %.1f ms; %zu places patched away, %zu bytes changed\n",
