@@ -366,7 +366,7 @@ test_attach_and_leave() {
 }
 # kill -9 of reel at any moment: with jump probes alone the program does not notice, and the next reel takes out what was
 # left.
-test_reel_is_killed() {
+test_killed_while_attached() {
     local i times before cured=''
     times=$(soak_or 200 15)
     build threads

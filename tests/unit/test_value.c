@@ -9,7 +9,7 @@
 
 static struct typed victim;
 static const char *failing; /* the compiler's command line, for messages */
-static unsigned said;
+static unsigned said, plain_seen;
 
 static const struct value_options options = {.max_string = 200, .max_depth = 8, .max_elements = 64};
 
@@ -35,6 +35,29 @@ static char *render_variable(const char *name, const struct value_options *how) 
     return render_bytes(type, address, (size_t)whole->size, how);
 }
 
+static size_t count_read(void *context, uint64_t address, void *ret, size_t size) {
+    ++*(unsigned *)context;
+    return memory_read(&self, address, ret, size);
+}
+
+/* What is said to be plain reads no memory but strings. */
+static void check_plain(const char *name) {
+    const struct type *type = typed_variable(&victim, name), *whole;
+    const void *address = dlsym(victim.library, name);
+    unsigned reads = 0;
+    const struct memory_reader memory = {.read = count_read, .context = &reads};
+    struct buffer text = {0};
+    if (!address || !value_is_plain(type))
+        return;
+    CHECK_OK(type_resolve(type, &whole));
+    value_render(type, address, (size_t)whole->size, &memory, &options, &text);
+    buffer_put_u8(&text, 0);
+    ck_assert_msg(!reads || strchr((char *)text.data, '"'), "%s: %s: not plain: %s", failing, name,
+                  type->name);
+    plain_seen++;
+    buffer_deinit(&text);
+}
+
 static void compare(const char *name, const char *expected) {
     char *found = render_variable(name, &options);
     cJSON *json = cJSON_Parse(found);
@@ -43,6 +66,7 @@ static void compare(const char *name, const char *expected) {
     ck_assert_msg(!strcmp(found, expected), "%s: %s (%s):\n found    %s\n expected %s", failing, name,
                   typed_variable(&victim, name)->name, found, expected);
     free(found);
+    check_plain(name);
     said++;
 }
 
@@ -73,6 +97,7 @@ START_TEST(c_values) {
     const char *command = c_commands[_i];
     if (typed_has(strncmp(command, "clang", 5) ? "gcc" : "clang"))
         run_victim(command, "plain.c", 60);
+    ck_assert_uint_ge(plain_seen, said / 2);
 }
 END_TEST
 
