@@ -15,20 +15,27 @@
 
 /* ---- who is meant ---- */
 
+static struct thread *find_inner(const struct lane *lane, pid_t own, pid_t tid) {
+    for (size_t i = 0; i < lane->threads.room; i++) { /* it has other numbers than reel knows */
+        struct thread *thread = lane->threads.slots[i].value;
+        if (thread && thread->task && process_inner_tid(thread->task->tid) == tid &&
+            process_same_namespace(own, thread->task->tid, "pid"))
+            return thread;
+    }
+    return NULL;
+}
+
 struct thread *record_find_named(struct recorder *recorder, pid_t tid) {
     const struct session *session = recorder->session;
     pid_t own = recorder->thread->task->tid;
     if (!tid)
         return recorder->thread;
     if (process_same_namespace(own, getpid(), "pid"))
-        return table_find(&session->threads, (uint32_t)tid);
-    for (size_t i = 0; i < session->threads.room; i++) { /* it has other numbers than reel knows */
-        struct thread *thread = session->threads.slots[i].value;
-        if (thread && thread->task && process_inner_tid(thread->task->tid) == tid &&
-            process_same_namespace(own, thread->task->tid, "pid"))
-            return thread;
-    }
-    return NULL;
+        return record_lane_find(session, tid);
+    struct thread *thread = find_inner(&session->first, own, tid);
+    for (const struct lane *lane = session->lanes; lane && !thread; lane = lane->next)
+        thread = find_inner(lane, own, tid);
+    return thread;
 }
 
 /* ---- what was asked for ---- */

@@ -306,7 +306,7 @@ struct error *record_guard_vdso(struct task *task, const struct insn_sites *site
 
 /* Turn the vdso's functions into system calls. */
 struct error *record_patch_vdso(struct recorder *recorder, const struct maps *maps) {
-    recorder->thread->process->vdso_syscall = 0;
+    recorder->thread->process->vdso_syscall = recorder->thread->process->loop = 0;
     for (size_t i = 0; i < maps->count; i++) {
         const struct mapping *mapping = &maps->mappings[i];
         if (strcmp(mapping->name, "[vdso]") != 0)
@@ -323,6 +323,8 @@ struct error *record_patch_vdso(struct recorder *recorder, const struct maps *ma
                            patches[k].size));
             if (patches[k].calls)
                 TRY(add_vdso_call(recorder, mapping->start + patches[k].offset));
+            if (patches[k].loops)
+                recorder->thread->process->loop = mapping->start + patches[k].offset;
         }
     }
     return recorder->thread->task->filtered || recorder->thread->task->strict

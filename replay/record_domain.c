@@ -41,7 +41,7 @@ void recorder_stop(struct recorder *recorder, const char *format, ...) {
     record_sysbuf_stop(recorder);
     struct thread *current = recorder->thread;
     for (struct thread *thread = recorder->threads; thread; thread = thread->next) {
-        error_free(record_add_sharer(recorder->session, thread->tid,
+        error_free(record_add_sharer(recorder->lane, thread->tid,
                                      &thread->process->sites)); /* its code is still patched */
         if (thread->task)
             thread->task->watched = false;
@@ -202,7 +202,7 @@ struct error *record_domain_gone(struct recorder *recorder, const struct stop *s
     record_close(recorder);
     TRY(record_joined_over(recorder, recorder->thread->process));
     recorder->mode = RECORDER_OVER;
-    table_remove(&recorder->session->threads, (uint32_t)recorder->thread->task->tid);
+    table_remove(&recorder->lane->threads, (uint32_t)recorder->thread->task->tid);
     recorder->thread->task = NULL;
     return NULL;
 }
@@ -214,7 +214,7 @@ static struct error *on_new_task(struct recorder *recorder, const struct stop *s
         TRY(record_joined_made(recorder, (pid_t)stop->message));
     else
         TRY(record_tree_child(recorder, (pid_t)stop->message));
-    return task_resume(stop->task, RESUME_SYSCALL, 0);
+    return task_resume_later(stop->task, RESUME_SYSCALL, 0);
 }
 
 /* The new segment can be recorded: the old log ends with EVENT_EXEC. */
@@ -267,7 +267,7 @@ static struct error *on_exec_done(struct recorder *recorder) {
     recorder->thread->tid =
         recorder->thread->task->tid; /* a thread that becomes another program is its leader */
     recorder->thread->clear_tid = 0;
-    return task_resume(recorder->thread->task, RESUME_CONT, 0);
+    return task_resume_later(recorder->thread->task, RESUME_CONT, 0);
 }
 
 static struct error *on_seccomp(struct recorder *recorder, const struct stop *stop) {
@@ -320,11 +320,11 @@ static struct error *on_stop(struct recorder *recorder, const struct stop *stop)
         task_memory_reset(stop->task);
         record_sysbuf_drop(recorder->thread->process);
         recorder->thread->phase = PHASE_EXEC;
-        return task_resume(stop->task, RESUME_SYSCALL, 0);
+        return task_resume_later(stop->task, RESUME_SYSCALL, 0);
     case STOP_NEW_TASK:
         return on_new_task(recorder, stop);
     case STOP_VFORK_DONE:
-        return task_resume(stop->task, RESUME_SYSCALL, 0);
+        return task_resume_later(stop->task, RESUME_SYSCALL, 0);
     case STOP_SIGNAL:
         return on_signal_stop(recorder, stop);
     case STOP_GROUP:
@@ -436,7 +436,8 @@ struct error *record_domain_new(struct session *session, struct task *task, stru
         return &error_no_memory;
     }
     const struct recording_process info = {.domain = ++session->domain_count, .pid = task->tid};
-    *recorder = (struct recorder){.session = session, .info = info, .domainfd = -1};
+    *recorder =
+        (struct recorder){.session = session, .info = info, .domainfd = -1, .lane = session->lane};
     struct error *err = record_process_new(recorder, task->tid, &process);
     if (!err)
         err = record_thread_new(recorder, process, task, &process->leader);

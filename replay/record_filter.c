@@ -99,10 +99,10 @@ struct error *record_filter_entry(struct recorder *recorder) {
     thread->phase = PHASE_RUNNING;
     TRY(record_note_entry(recorder, &foreign));
     if (foreign)
-        return task_resume(thread->task, RESUME_CONT, 0);
+        return task_resume_later(thread->task, RESUME_CONT, 0);
     thread->judging = true;
     thread->robust_list = recorder->thread_count > 1 ? robust_list(thread->task->tid) : 0;
-    return task_resume(thread->task, RESUME_SYSCALL, 0);
+    return task_resume_later(thread->task, RESUME_SYSCALL, 0);
 }
 
 static struct error *skip(struct task *task, struct user_regs_struct *regs, int64_t result) {
@@ -130,7 +130,7 @@ struct error *record_filter_passed(struct recorder *recorder, const struct stop 
     if (*ret_made)
         return NULL;
     TRY(skip(stop->task, &regs, -ENOSYS));
-    return task_resume(stop->task, RESUME_SYSCALL, 0);
+    return task_resume_later(stop->task, RESUME_SYSCALL, 0);
 }
 
 struct error *record_filter_answered(struct recorder *recorder) {
@@ -177,7 +177,7 @@ struct error *record_filter_tick(struct recorder *recorder) {
 
 /* Its memory is its own, and not that of a recorded parent. */
 static void guard(struct session *session, struct task *task) {
-    const struct sharer *sharer = record_find_sharer(session, task->tid);
+    const struct sharer *sharer = record_find_sharer(session->lane, task->tid);
     if (sharer && !sharer->origin_domain)
         error_free(record_guard_vdso(task, &sharer->sites, NULL));
 }

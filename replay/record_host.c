@@ -53,7 +53,7 @@ void record_forward_signals(struct session *session) {
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     for (int i = 0; i < received_count; i++)
-        if (!session->over && !engine_traces(&session->engine, received[i].sender))
+        if (!session->over && !record_lane_traces(session, received[i].sender))
             kill(session->info.pid, received[i].signo);
     received_count = 0;
     sigprocmask(SIG_SETMASK, &before, NULL);

@@ -62,7 +62,7 @@ static struct error *add_process(struct recorder *recorder, struct task *task, s
 }
 
 struct error *record_joined_made(struct recorder *recorder, pid_t tid) {
-    struct engine *engine = &recorder->session->engine;
+    struct engine *engine = &recorder->lane->engine;
     struct thread *thread;
     bool alive;
     if (!engine_traces(engine, tid)) /* killed, and reported, before its parent told of it */
@@ -275,7 +275,7 @@ struct error *record_joined_gone(struct recorder *recorder, const struct stop *s
         process->lost = true;
     TRY(record_end(recorder, stop));
     process->leader->task = NULL;
-    table_remove(&recorder->session->threads, (uint32_t)stop->task->tid);
+    table_remove(&recorder->lane->threads, (uint32_t)stop->task->tid);
     TRY(tell_others(recorder, process));
     return part(recorder, process);
 }
@@ -284,7 +284,7 @@ struct error *record_joined_part(struct recorder *recorder, struct process *proc
     if (recorder->process_count > 1)
         return part(recorder, process);
     TRY(record_joined_over(recorder, process));
-    table_remove(&recorder->session->threads, (uint32_t)process->leader->task->tid);
+    table_remove(&recorder->lane->threads, (uint32_t)process->leader->task->tid);
     process->leader->task = NULL;
     recorder->mode = RECORDER_OVER;
     return NULL;

@@ -46,7 +46,7 @@ static bool is_meant(const struct recorder *recorder, const struct process *proc
     if (call->number == 424)
         return pid_of_pidfd(recorder, (int)target) == process->pid;
     const struct thread *thread =
-        target > 0 ? table_find(&recorder->session->threads, (uint32_t)target) : NULL;
+        target > 0 ? table_find(&recorder->lane->threads, (uint32_t)target) : NULL;
     if (target > 0)
         return thread && thread->process == process;
     if (call->number != SYS_kill)
@@ -73,7 +73,7 @@ static struct error *deal_with_one(struct recorder *recorder, const struct proce
         struct stop stop;
         if (thread->process != process || !thread->task)
             continue;
-        TRY(engine_next_of(&recorder->session->engine, thread->task, false, &stop));
+        TRY(engine_next_of(&recorder->lane->engine, thread->task, false, &stop));
         if (stop.kind == STOP_NONE)
             continue;
         *ret_any = true;
@@ -88,7 +88,7 @@ static struct error *await_end(struct recorder *recorder, const struct process *
     enum { PAUSES_MOST = 20000, PAUSE_NS = 50000 };
     const uint32_t pid = (uint32_t)process->pid;
     for (int pauses = 0; pauses < PAUSES_MOST;) {
-        const struct thread *leader = table_find(&recorder->session->threads, pid);
+        const struct thread *leader = table_find(&recorder->lane->threads, pid);
         bool any;
         if (!leader || leader->recorder != recorder)
             return NULL;

@@ -94,16 +94,29 @@ static void change_domain(struct recorder *from, struct recorder *to) {
     to->threads = thread;
 }
 
+/* First it goes to who may talk to the others of the domain, where this goes on. */
+static struct error *change_lane(struct recorder *recorder, struct recorder *domain) {
+    bool moved;
+    TRY(record_lane_move(recorder, domain, &moved));
+    if (moved)
+        return NULL;
+    recorder_stop(recorder, "process %d shares memory with process %d, and may not be seized anew to be joined with it",
+                  record_tid(recorder), domain->info.pid);
+    return task_resume_later(recorder->thread->task, RESUME_CONT, 0);
+}
+
 struct error *record_late_join(struct recorder *recorder, struct recorder *domain) {
     struct thread *thread = recorder->thread;
     struct event event = {.kind = EVENT_JOINED};
     event.left.number = domain->info.domain;
     record_sysbuf_stop(recorder); /* a snapshot of it follows */
+    if (domain->lane != recorder->lane)
+        return change_lane(recorder, domain);
     effects_clear(&recorder->effects);
     TRY(recorder_append(recorder, &event));
     record_close(recorder);
     if (recorder->mode != RECORDER_RECORDING)
-        return task_resume(thread->task, RESUME_CONT, 0);
+        return task_resume_later(thread->task, RESUME_CONT, 0);
     record_forget_changing(recorder);
     TRY(merge_mapped(recorder, domain));
     change_domain(recorder, domain);

@@ -15,7 +15,6 @@
 struct places {
     int processors[PROCESSORS_MOST]; /* that reel may use */
     size_t count;
-    size_t own; /* which one reel is bound to; count: to all of them */
 };
 
 /* The processor that a process is bound to, as an index; places->count when it is not bound to one of ours.
@@ -39,25 +38,39 @@ void record_place_init(struct session *session) {
             if (CPU_ISSET(i, &allowed))
                 places->processors[places->count++] = i;
     engine_pin();
-    if (places)
-        places->own = place_of(places, 0);
+}
+
+bool record_place_spreads(const struct session *session) {
+    return session->places && session->places->count > 1;
 }
 
 void record_place_deinit(struct session *session) {
     free(session->places);
 }
 
-/* reel itself goes where the stops are: one place, or wherever the kernel finds best. */
-static void follow(const struct places *places, size_t place) {
+/* A lane goes where its domains are: to one place, or wherever the kernel finds best. */
+static void follow(const struct lane *lane) {
+    const struct session *session = lane->session;
+    const struct places *places = session->places;
     cpu_set_t set;
     CPU_ZERO(&set);
-    for (size_t i = 0; i < places->count; i++)
-        if (place == places->count || place == i)
-            CPU_SET(places->processors[i], &set);
-    (void)sched_setaffinity(0, sizeof(set), &set);
+    for (size_t i = 0; i < session->recorder_count; i++) {
+        const struct recorder *recorder = session->recorders[i];
+        if (recorder->lane == lane && recorder->place < places->count)
+            CPU_SET(places->processors[recorder->place], &set);
+    }
+    for (size_t i = 0; CPU_COUNT(&set) > 1 && i < places->count; i++)
+        CPU_SET(places->processors[i], &set);
+    if (lane->tid && CPU_COUNT(&set))
+        (void)sched_setaffinity(lane->tid, sizeof(set), &set);
 }
 
-static void move(struct places *places, struct recorder *recorder, size_t place) {
+void record_place_lane(const struct lane *lane) {
+    if (lane->session->places)
+        follow(lane);
+}
+
+static void move(const struct places *places, struct recorder *recorder, size_t place) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(places->processors[place], &set);
@@ -65,14 +78,14 @@ static void move(struct places *places, struct recorder *recorder, size_t place)
         if (!thread->ended && thread->task && sched_setaffinity(thread->tid, sizeof(set), &set) < 0)
             return;
     recorder->place = place;
-    if (places->own < places->count)
-        follow(places, places->own = places->count);
+    follow(recorder->lane);
 }
 
-/* Is it computing, as far as reel knows? */
+/* Is it computing, or in a call that needs the processor, as far as reel knows? */
 static bool is_busy(const struct recorder *recorder) {
-    return recorder->mode == RECORDER_RECORDING && recorder->turn && recorder->turn->task &&
-           !recorder->turn->in_call;
+    const struct thread *thread = recorder->turn;
+    return recorder->mode == RECORDER_RECORDING && thread &&
+           (!thread->in_call || syscall_blocking(&thread->call) == BLOCKING_NEVER);
 }
 
 static void count_busy(const struct session *session, const struct recorder *but,
@@ -95,7 +108,7 @@ static size_t least_busy(const struct places *places, const size_t busy[PROCESSO
 
 /* A program that has chosen its processors itself (taskset) keeps them, and so do its children. */
 void record_place_new(struct recorder *recorder) {
-    struct places *places = recorder->session->places;
+    const struct places *places = recorder->session->places;
     size_t busy[PROCESSORS_MOST];
     if (!places || places->count < 2)
         return;
@@ -108,20 +121,8 @@ void record_place_new(struct recorder *recorder) {
         move(places, recorder, best);
 }
 
-/* When all that compute do so at one place, reel had better be there, too. */
-static void gather(struct places *places, const size_t busy[PROCESSORS_MOST]) {
-    size_t used = 0, place = 0;
-    for (size_t i = 0; i < places->count; i++)
-        if (busy[i]) {
-            used++;
-            place = i;
-        }
-    if (used == 1 && places->own == places->count)
-        follow(places, places->own = place);
-}
-
 void record_place_balance(struct session *session) {
-    struct places *places = session->places;
+    const struct places *places = session->places;
     size_t busy[PROCESSORS_MOST];
     if (!places || places->count < 2 || session->recorder_count < 2)
         return;
@@ -139,5 +140,4 @@ void record_place_balance(struct session *session) {
         busy[from]--;
         busy[to]++;
     }
-    gather(places, busy);
 }

@@ -8,35 +8,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct sharer *record_find_sharer(const struct session *session, pid_t tid) {
-    for (size_t i = 0; i < session->sharing_count; i++)
-        if (session->sharing[i].tid == tid)
-            return &session->sharing[i];
+struct sharer *record_find_sharer(const struct lane *lane, pid_t tid) {
+    for (size_t i = 0; i < lane->sharing_count; i++)
+        if (lane->sharing[i].tid == tid)
+            return &lane->sharing[i];
     return NULL;
 }
 
-struct error *record_add_sharer(struct session *session, pid_t tid, const struct insn_sites *sites) {
-    record_drop_sharer(session, tid); /* of an earlier task with that number */
-    struct sharer *sharing = realloc(session->sharing, (session->sharing_count + 1) * sizeof(*sharing));
+struct error *record_add_sharer(struct lane *lane, pid_t tid, const struct insn_sites *sites) {
+    record_drop_sharer(lane, tid); /* of an earlier task with that number */
+    struct sharer *sharing = realloc(lane->sharing, (lane->sharing_count + 1) * sizeof(*sharing));
     if (!sharing)
         return &error_no_memory;
-    session->sharing = sharing;
+    lane->sharing = sharing;
     struct insn_site *copy = malloc((sites->count + 1) * sizeof(*copy));
     if (!copy)
         return &error_no_memory;
     if (sites->count)
         memcpy(copy, sites->sites, sites->count * sizeof(*copy));
-    sharing[session->sharing_count++] = (struct sharer){
+    sharing[lane->sharing_count++] = (struct sharer){
         .tid = tid, .sites = {.sites = copy, .count = sites->count, .room = sites->count + 1}};
     return NULL;
 }
 
-void record_drop_sharer(struct session *session, pid_t tid) {
-    struct sharer *sharer = record_find_sharer(session, tid);
+void record_drop_sharer(struct lane *lane, pid_t tid) {
+    struct sharer *sharer = record_find_sharer(lane, tid);
     if (!sharer)
         return;
     insn_sites_deinit(&sharer->sites);
-    *sharer = session->sharing[--session->sharing_count];
+    *sharer = lane->sharing[--lane->sharing_count];
 }
 
 static struct error *pass_signal(const struct stop *stop, struct thread *thread,
@@ -45,7 +45,7 @@ static struct error *pass_signal(const struct stop *stop, struct thread *thread,
     if (sharer)
         TRY(record_instruction(thread ? thread->recorder : NULL, stop->task, &sharer->sites, &done));
     if (done)
-        return task_resume(stop->task, RESUME_CONT, 0);
+        return task_resume_later(stop->task, RESUME_CONT, 0);
     if (thread)
         TRY(record_late_signal(thread, stop->task));
     return engine_pass(stop);
@@ -57,8 +57,8 @@ static struct error *add_child(struct session *session, const struct sharer *sha
     const struct insn_sites none = {0};
     struct insn_sites sites =
         sharer ? sharer->sites : none; /* the array stays where it is when the table grows */
-    TRY(record_add_sharer(session, (pid_t)stop->message, &sites));
-    record_find_sharer(session, (pid_t)stop->message)->parent = stop->task->tid;
+    TRY(record_add_sharer(session->lane, (pid_t)stop->message, &sites));
+    record_find_sharer(session->lane, (pid_t)stop->message)->parent = stop->task->tid;
     return NULL;
 }
 
@@ -77,16 +77,16 @@ static struct error *pass_entry(struct session *session, const struct stop *stop
         regs.rax = (unsigned long long)-ENOSYS;
         TRY(trace_set_registers(stop->task->tid, &regs));
     }
-    return untraced == UNTRACED_CLEARED ? task_resume(stop->task, RESUME_SYSCALL, 0) : engine_pass(stop);
+    return untraced == UNTRACED_CLEARED ? task_resume_later(stop->task, RESUME_SYSCALL, 0) : engine_pass(stop);
 }
 
 struct error *record_pass(struct session *session, const struct stop *stop, struct thread *thread) {
-    const struct sharer *sharer = stop->task ? record_find_sharer(session, stop->task->tid) : NULL;
+    const struct sharer *sharer = stop->task ? record_find_sharer(session->lane, stop->task->tid) : NULL;
     switch (stop->kind) {
     case STOP_SIGNAL:
         return pass_signal(stop, thread, sharer);
     case STOP_NEW_TASK:
-        if (engine_traces(&session->engine, (pid_t)stop->message))
+        if (engine_traces(&session->lane->engine, (pid_t)stop->message))
             TRY(add_child(session, sharer, stop));
         break;
     case STOP_SECCOMP:
@@ -101,7 +101,7 @@ struct error *record_pass(struct session *session, const struct stop *stop, stru
         return record_tree_exec(session, stop, thread);
     case STOP_EXITED:
     case STOP_KILLED:
-        record_drop_sharer(session, stop->task->tid);
+        record_drop_sharer(session->lane, stop->task->tid);
         break;
     default:
         break;
@@ -109,8 +109,8 @@ struct error *record_pass(struct session *session, const struct stop *stop, stru
     return engine_pass(stop);
 }
 
-void record_sharing_deinit(struct session *session) {
-    for (size_t i = 0; i < session->sharing_count; i++)
-        insn_sites_deinit(&session->sharing[i].sites);
-    free(session->sharing);
+void record_sharing_deinit(struct lane *lane) {
+    for (size_t i = 0; i < lane->sharing_count; i++)
+        insn_sites_deinit(&lane->sharing[i].sites);
+    free(lane->sharing);
 }

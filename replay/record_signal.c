@@ -164,7 +164,7 @@ struct error *record_delivered(struct recorder *recorder, const struct stop *sto
     TRY(append_handled(recorder, &regs));
     TRY(record_signal_changed(recorder));
     note_last(recorder, &regs);
-    return task_resume(recorder->thread->task, RESUME_CONT, 0);
+    return task_resume_later(recorder->thread->task, RESUME_CONT, 0);
 }
 
 /* The kernel spares the first process of a PID namespace also what its own instruction raises, when it is
@@ -206,7 +206,7 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
         recorder->thread->delivering_place = place;
         recorder->thread->delivering_at = *at;
         recorder->thread->phase = PHASE_DELIVERING;
-        return task_resume(recorder->thread->task, RESUME_STEP, info->si_signo);
+        return task_resume_later(recorder->thread->task, RESUME_STEP, info->si_signo);
     case DISPOSITION_FATAL:
         recorder->thread->process->dying = true;
         recorder->ending = recorder->thread_count > 1 ? recorder->thread->process : NULL;
@@ -227,7 +227,7 @@ static struct error *deliver(struct recorder *recorder, const siginfo_t *info, e
             TRY(append_signal(recorder, info, place, SIGNAL_IGNORED, at));
         break;
     }
-    return task_resume(recorder->thread->task, RESUME_CONT, info->si_signo);
+    return task_resume_later(recorder->thread->task, RESUME_CONT, info->si_signo);
 }
 
 /* ---- asynchronous signals ---- */
@@ -262,10 +262,10 @@ static struct error *defer(struct recorder *recorder, const siginfo_t *info) {
     keep(recorder->thread, info, &full);
     if (full) {
         recorder_stop(recorder, "more than %d signals came between two system calls", DEFERRED_MAX);
-        return task_resume(recorder->thread->task, RESUME_CONT, info->si_signo);
+        return task_resume_later(recorder->thread->task, RESUME_CONT, info->si_signo);
     }
     TRY(record_hurry(recorder->session));
-    return task_resume(recorder->thread->task, RESUME_CONT, 0);
+    return task_resume_later(recorder->thread->task, RESUME_CONT, 0);
 }
 
 /* The first deferred signal that the program does not block now (a handler's mask may), or deferred_count. */
@@ -286,10 +286,10 @@ static struct error *deliver_at_point(struct recorder *recorder, bool moving) {
     size_t index;
     TRY(first_deliverable(recorder, &index));
     if (index == thread->deferred_count)
-        return task_resume(thread->task, RESUME_CONT, 0);
+        return task_resume_later(thread->task, RESUME_CONT, 0);
     TRY(record_settle(recorder, moving, &settled));
     if (!settled)
-        return thread->task->stopped ? task_resume(thread->task, RESUME_CONT, 0) : NULL;
+        return thread->task->stopped ? task_resume_later(thread->task, RESUME_CONT, 0) : NULL;
     struct user_regs_struct regs;
     siginfo_t info = thread->deferred[index].info;
     TRY(trace_get_registers(thread->task->tid, &regs));
@@ -307,7 +307,7 @@ static struct error *deliver_here(struct recorder *recorder, const siginfo_t *in
     if (step_classify(code, size, &length) == STEP_REPEATS) {
         if (!fatal)
             recorder_stop(recorder, "more than %d signals came between two system calls", DEFERRED_MAX);
-        return task_resume(recorder->thread->task, RESUME_CONT, info->si_signo);
+        return task_resume_later(recorder->thread->task, RESUME_CONT, info->si_signo);
     }
     TRY(record_take_point(recorder));
     return deliver(recorder, info, SIGNAL_AT_POINT, regs);
@@ -330,7 +330,7 @@ static struct error *record_asynchronous(struct recorder *recorder, const siginf
         return deliver_here(recorder, info, regs, true);
     bool stops = disposition == DISPOSITION_STOPS && recorder->thread_count > 1;
     if (disposition != DISPOSITION_HANDLED && !stops) /* nothing that replay would see */
-        return task_resume(thread->task, RESUME_CONT, info->si_signo);
+        return task_resume_later(thread->task, RESUME_CONT, info->si_signo);
     if (stand != SYSBUF_STANDS_OUTSIDE || (!still && clock_now() - thread->call_time < PATIENCE))
         return defer(recorder, info);
     keep(thread, info, &full);
@@ -345,10 +345,10 @@ struct error *record_interrupted(struct recorder *recorder) {
     TRY(trace_get_registers(recorder->thread->task->tid, &regs));
     TRY(record_sysbuf_stand(recorder, &regs, &stand));
     if (stand == SYSBUF_STANDS_INSIDE) /* its next call stops */
-        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+        return task_resume_later(recorder->thread->task, RESUME_CONT, 0);
     TRY(first_deliverable(recorder, &index));
     if (stand == SYSBUF_STANDS_BEHIND && index < recorder->thread->deferred_count)
-        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+        return task_resume_later(recorder->thread->task, RESUME_CONT, 0);
     return index < recorder->thread->deferred_count ? deliver_at_point(recorder, true)
                                                     : record_turn_preempt(recorder);
 }
@@ -395,7 +395,7 @@ struct error *record_signal(struct recorder *recorder, const struct stop *stop) 
         TRY(record_sysbuf_trapped(recorder, &regs, &imitated));
         if (imitated) {
             TRY(undo_forced_signal(recorder, regs.rsp));
-            return task_resume(recorder->thread->task, RESUME_CONT, 0);
+            return task_resume_later(recorder->thread->task, RESUME_CONT, 0);
         }
     }
     if (info.si_signo == SIGILL)
@@ -432,11 +432,11 @@ struct error *record_inject(struct recorder *recorder, bool *ret_done) {
     forget_deferred(recorder->thread, index);
     recorder->thread->phase = PHASE_INJECTING;
     *ret_done = true;
-    return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
+    return task_resume_later(recorder->thread->task, RESUME_SYSCALL, 0);
 }
 
 struct error *record_injected(struct recorder *recorder) {
-    return task_resume(recorder->thread->task, RESUME_CONT, recorder->thread->delivering.si_signo);
+    return task_resume_later(recorder->thread->task, RESUME_CONT, recorder->thread->delivering.si_signo);
 }
 
 /* Make the signals that wait come once more; record_late_signal() gives them their siginfo back. */

@@ -190,7 +190,7 @@ struct error *record_entry(struct recorder *recorder) {
     bool filtered;
     TRY(record_sysbuf_filtered(recorder, &filtered));
     if (filtered)
-        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+        return task_resume_later(recorder->thread->task, RESUME_CONT, 0);
     if (recorder->thread->deferred_count) {
         bool injected;
         TRY(record_inject(recorder, &injected));
@@ -198,9 +198,9 @@ struct error *record_entry(struct recorder *recorder) {
             return NULL;
     }
     if (foreign)
-        return task_resume(recorder->thread->task, RESUME_CONT, 0);
+        return task_resume_later(recorder->thread->task, RESUME_CONT, 0);
     if (!recorder->thread->row) { /* not in the table: it may still answer ENOSYS, which is no harm */
-        return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
+        return task_resume_later(recorder->thread->task, RESUME_SYSCALL, 0);
     }
     TRY(record_sysbuf_shape(recorder));
     bool joins;
@@ -214,7 +214,7 @@ struct error *record_entry(struct recorder *recorder) {
         TRY(row_hooks->entry(recorder));
     TRY(record_kill_entry(recorder));
     if (recorder->mode != RECORDER_RECORDING) /* its exit: what was changed for the call is put back */
-        return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
+        return task_resume_later(recorder->thread->task, RESUME_SYSCALL, 0);
     if (recorder->thread->refused) {
         if (!recorder->thread->granted)
             warn_refused(recorder);
@@ -222,7 +222,7 @@ struct error *record_entry(struct recorder *recorder) {
     }
     recorder->thread->in_call = true;
     record_turn_entered(recorder);
-    return task_resume(recorder->thread->task, RESUME_SYSCALL, 0);
+    return task_resume_later(recorder->thread->task, RESUME_SYSCALL, 0);
 }
 
 /* ---- exit ---- */

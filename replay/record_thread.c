@@ -30,7 +30,7 @@ struct error *record_thread_new(struct recorder *recorder, struct process *proce
     struct thread *thread = calloc(1, sizeof(*thread));
     if (!thread)
         return &error_no_memory;
-    struct error *err = table_put(&recorder->session->threads, (uint32_t)task->tid, thread);
+    struct error *err = table_put(&recorder->lane->threads, (uint32_t)task->tid, thread);
     if (err) {
         free(thread);
         return err;
@@ -58,7 +58,7 @@ static void remove_thread(struct thread *thread) {
     recorder->thread_count -= !thread->ended;
     thread->process->thread_count -= !thread->ended;
     if (thread->task)
-        table_remove(&recorder->session->threads, (uint32_t)thread->task->tid);
+        table_remove(&recorder->lane->threads, (uint32_t)thread->task->tid);
 }
 
 void record_thread_free(struct thread *thread) {
@@ -83,7 +83,7 @@ struct error *record_thread_await(struct session *session, struct task *task, bo
     struct stop stop;
     record_tree_release(session, task->tid, &stop);
     if (stop.kind == STOP_NONE)
-        TRY(engine_next_of(&session->engine, task, true, &stop));
+        TRY(engine_next_of(&session->lane->engine, task, true, &stop));
     *ret_alive = stop.kind == STOP_BORN;
     return NULL;
 }
@@ -103,9 +103,9 @@ uint64_t record_clear_tid(struct recorder *recorder) {
 struct error *record_thread_made(struct recorder *recorder, pid_t tid) {
     struct session *session = recorder->session;
     struct thread *thread;
-    if (!engine_traces(&session->engine, tid)) /* killed, and reported, before its parent told of it */
+    if (!engine_traces(&session->lane->engine, tid)) /* killed, and reported, before its parent told of it */
         return error_system(ESRCH, "new thread %d", tid);
-    struct task *task = engine_task(&session->engine, tid);
+    struct task *task = engine_task(&session->lane->engine, tid);
     bool alive;
     TRY(record_thread_await(session, task, &alive));
     if (!alive)
@@ -245,7 +245,7 @@ struct error *record_thread_await_end(struct recorder *recorder) {
     struct stop stop;
     bool leader = thread == thread->process->leader;
     for (int i = 0;; i++) {
-        TRY(engine_next_of(&recorder->session->engine, thread->task, !leader, &stop));
+        TRY(engine_next_of(&recorder->lane->engine, thread->task, !leader, &stop));
         if (stop.kind != STOP_NONE)
             return record_domain_deal(recorder, &stop);
         if (process_is_ended(thread->tid))
@@ -276,8 +276,8 @@ struct error *record_thread_gone(struct recorder *recorder, const struct stop *s
 /* ---- exec ---- */
 
 struct error *record_thread_exec(struct session *session, struct task *task, pid_t former) {
-    struct thread *leader = table_find(&session->threads, (uint32_t)task->tid);
-    struct thread *thread = former ? table_find(&session->threads, (uint32_t)former) : leader;
+    struct thread *leader = table_find(&session->lane->threads, (uint32_t)task->tid);
+    struct thread *thread = former ? table_find(&session->lane->threads, (uint32_t)former) : leader;
     if (!leader || !thread)
         return NULL;
     struct recorder *recorder = thread->recorder;
@@ -292,8 +292,8 @@ struct error *record_thread_exec(struct session *session, struct task *task, pid
     recorder->thread = recorder->turn = thread;
     if (gone == task)
         return NULL;
-    table_remove(&session->threads, (uint32_t)former);
+    table_remove(&session->lane->threads, (uint32_t)former);
     thread->task = task;
-    engine_forget(&session->engine, gone);
-    return table_put(&session->threads, (uint32_t)task->tid, thread);
+    engine_forget(&session->lane->engine, gone);
+    return table_put(&session->lane->threads, (uint32_t)task->tid, thread);
 }

@@ -95,6 +95,7 @@ struct error *record_tree_copy(const struct process *from, struct process *to) {
     memcpy(to->sigill_action, from->sigill_action, sizeof(to->sigill_action));
     memcpy(to->known_calls, from->known_calls, sizeof(to->known_calls));
     to->vdso_syscall = from->vdso_syscall;
+    to->loop = from->loop;
     to->brk_end = from->brk_end;
     return NULL;
 }
@@ -102,20 +103,20 @@ struct error *record_tree_copy(const struct process *from, struct process *to) {
 struct error *record_tree_child(struct recorder *recorder, pid_t tid) {
     struct session *session = recorder->session;
     uint64_t flags;
-    if (!engine_traces(&session->engine, tid)) /* it is gone already */
+    if (!engine_traces(&session->lane->engine, tid)) /* it is gone already */
         return NULL;
     TRY(record_clone_flags(recorder, &flags));
     if (!(flags & CLONE_VM) && session->full)
         TRY(record_sysbuf_fork(recorder, tid, NULL));
     if (flags & CLONE_VM || session->full) {
-        TRY(record_add_sharer(session, tid, &recorder->thread->process->sites));
-        struct sharer *sharer = record_find_sharer(session, tid);
+        TRY(record_add_sharer(session->lane, tid, &recorder->thread->process->sites));
+        struct sharer *sharer = record_find_sharer(session->lane, tid);
         sharer->parent = recorder->thread->process->pid;
         sharer->origin_domain = recorder->info.domain;
         sharer->origin_event = recorder->events;
         return NULL;
     }
-    struct task *task = engine_task(&session->engine, tid);
+    struct task *task = engine_task(&session->lane->engine, tid);
     struct recorder *child;
     if (!task)
         return &error_no_memory;
@@ -140,7 +141,7 @@ static struct error *refuse(struct recorder *recorder, struct error *err) {
     error_free(err);
     snprintf(name, sizeof(name), "d%u", recorder->info.domain);
     unlinkat(recorder->session->recording.dirfd, name, AT_REMOVEDIR);
-    return record_add_sharer(recorder->session, recorder->thread->process->pid,
+    return record_add_sharer(recorder->lane, recorder->thread->process->pid,
                              &recorder->thread->process->sites);
 }
 
@@ -157,25 +158,29 @@ static struct error *begin(struct recorder *recorder) {
     }
     recorder->segment = 1;
     recorder->mode = RECORDER_RECORDING;
-    record_place_new(recorder);
     return NULL;
 }
 
 struct error *record_tree_start(struct recorder *recorder, const struct stop *stop) {
     if (stop->kind != (recorder->forked ? STOP_BORN : STOP_SYSCALL_EXIT))
         return engine_pass(stop);
+    bool moved;
     TRY(begin(recorder));
-    return task_resume(stop->task, RESUME_CONT, 0);
+    TRY(record_lane_part(recorder, &moved));
+    if (moved)
+        return NULL;
+    record_place_new(recorder);
+    return task_resume_later(stop->task, RESUME_CONT, 0);
 }
 
 struct error *record_tree_left(struct session *session, struct task *task, pid_t parent, uint32_t domain,
                                uint64_t event) {
     const struct stop stop = {.kind = STOP_SYSCALL_EXIT, .task = task};
     struct recorder *recorder;
-    record_drop_sharer(session, task->tid);
+    record_drop_sharer(session->lane, task->tid);
     if (session->full) {
         const struct insn_sites none = {0};
-        TRY(record_add_sharer(session, task->tid, &none));
+        TRY(record_add_sharer(session->lane, task->tid, &none));
         return engine_pass(&stop);
     }
     TRY(add(session, task, START_EXEC, parent, domain, event, &recorder));
@@ -187,13 +192,13 @@ struct error *record_tree_left(struct session *session, struct task *task, pid_t
 }
 
 struct error *record_tree_exec(struct session *session, const struct stop *stop, struct thread *thread) {
-    const struct sharer *sharer = record_find_sharer(session, stop->task->tid);
+    const struct sharer *sharer = record_find_sharer(session->lane, stop->task->tid);
     struct sharer origin = sharer ? *sharer : (struct sharer){0};
     struct recorder *recorder;
-    record_drop_sharer(session, stop->task->tid);
+    record_drop_sharer(session->lane, stop->task->tid);
     if (session->full) {
         const struct insn_sites none = {0};
-        TRY(record_add_sharer(session, stop->task->tid, &none));
+        TRY(record_add_sharer(session->lane, stop->task->tid, &none));
         return engine_pass(stop);
     }
     if (thread) { /* what was recorded of it before is one thing, this is another */
@@ -204,7 +209,7 @@ struct error *record_tree_exec(struct session *session, const struct stop *stop,
     }
     TRY(add(session, stop->task, START_EXEC, origin.parent, origin.origin_domain, origin.origin_event,
             &recorder));
-    return task_resume(stop->task, RESUME_SYSCALL, 0);
+    return task_resume_later(stop->task, RESUME_SYSCALL, 0);
 }
 
 /* ---- children whose first stop comes first ---- */
@@ -230,24 +235,24 @@ static pid_t parent_of(pid_t pid) {
 }
 
 static void drop_newborn(struct session *session, size_t index) {
-    session->newborns[index] = session->newborns[--session->newborn_count];
+    session->lane->newborns[index] = session->lane->newborns[--session->lane->newborn_count];
 }
 
 struct error *record_tree_hold(struct session *session, const struct stop *stop, bool *ret_held) {
     *ret_held = false;
-    for (size_t i = 0; i < session->newborn_count; i++)
-        if (session->newborns[i].task == stop->task) { /* its end, while it waited */
+    for (size_t i = 0; i < session->lane->newborn_count; i++)
+        if (session->lane->newborns[i].task == stop->task) { /* its end, while it waited */
             drop_newborn(session, i);
             return NULL;
         }
-    if (stop->kind != STOP_BORN || record_find_sharer(session, stop->task->tid))
+    if (stop->kind != STOP_BORN || record_find_sharer(session->lane, stop->task->tid))
         return NULL;
     struct newborn *newborns =
-        reallocarray(session->newborns, session->newborn_count + 1, sizeof(*session->newborns));
+        reallocarray(session->lane->newborns, session->lane->newborn_count + 1, sizeof(*session->lane->newborns));
     if (!newborns)
         return &error_no_memory;
-    session->newborns = newborns;
-    newborns[session->newborn_count++] =
+    session->lane->newborns = newborns;
+    newborns[session->lane->newborn_count++] =
         (struct newborn){.task = stop->task, .parent = parent_of(stop->task->tid)};
     *ret_held = true;
     return NULL;
@@ -255,10 +260,10 @@ struct error *record_tree_hold(struct session *session, const struct stop *stop,
 
 void record_tree_release(struct session *session, pid_t tid, struct stop *ret) {
     *ret = (struct stop){.kind = STOP_NONE};
-    for (size_t i = 0; i < session->newborn_count; i++) {
-        if (session->newborns[i].task->tid != tid)
+    for (size_t i = 0; i < session->lane->newborn_count; i++) {
+        if (session->lane->newborns[i].task->tid != tid)
             continue;
-        *ret = (struct stop){.kind = STOP_BORN, .task = session->newborns[i].task};
+        *ret = (struct stop){.kind = STOP_BORN, .task = session->lane->newborns[i].task};
         drop_newborn(session, i);
         return;
     }
@@ -269,12 +274,12 @@ struct error *record_tree_orphan(struct session *session, const struct stop *sto
                                  struct stop *ret) {
     pid_t tid = 0;
     *ret = (struct stop){.kind = STOP_NONE};
-    for (size_t i = 0; i < session->newborn_count; i++)
-        if (session->newborns[i].parent == stop->task->tid)
-            tid = session->newborns[i].task->tid;
+    for (size_t i = 0; i < session->lane->newborn_count; i++)
+        if (session->lane->newborns[i].parent == stop->task->tid)
+            tid = session->lane->newborns[i].task->tid;
     if (!tid)
         return NULL;
-    const struct sharer *sharer = record_find_sharer(session, stop->task->tid);
+    const struct sharer *sharer = record_find_sharer(session->lane, stop->task->tid);
     const struct insn_sites none = {0};
     struct insn_sites sites = sharer ? sharer->sites : none;
     if (thread && thread->recorder->mode == RECORDER_RECORDING && thread->joins) {
@@ -286,7 +291,7 @@ struct error *record_tree_orphan(struct session *session, const struct stop *sto
         thread->recorder->thread = thread;
         TRY(record_tree_child(thread->recorder, tid));
     } else {
-        TRY(record_add_sharer(session, tid, &sites));
+        TRY(record_add_sharer(session->lane, tid, &sites));
     }
     record_tree_release(session, tid, ret);
     return NULL;
@@ -295,13 +300,13 @@ struct error *record_tree_orphan(struct session *session, const struct stop *sto
 /* One that has ended before its child's first stop was seen. */
 struct error *record_tree_tick(struct session *session) {
     enum { TICKS_MOST = 4 };
-    for (size_t i = session->newborn_count; i-- > 0;) {
-        if (++session->newborns[i].ticks < TICKS_MOST)
+    for (size_t i = session->lane->newborn_count; i-- > 0;) {
+        if (++session->lane->newborns[i].ticks < TICKS_MOST)
             continue;
-        const struct stop born = {.kind = STOP_BORN, .task = session->newborns[i].task};
+        const struct stop born = {.kind = STOP_BORN, .task = session->lane->newborns[i].task};
         const struct insn_sites none = {0};
         drop_newborn(session, i);
-        TRY(record_add_sharer(session, born.task->tid, &none));
+        TRY(record_add_sharer(session->lane, born.task->tid, &none));
         say_always("process %d is not recorded: its parent was killed before it told of it", born.task->tid);
         TRY(engine_pass(&born));
     }
@@ -331,6 +336,6 @@ struct error *record_tree_sweep(struct session *session) {
     return err;
 }
 
-void record_tree_deinit(struct session *session) {
-    free(session->newborns);
+void record_tree_deinit(struct lane *lane) {
+    free(lane->newborns);
 }

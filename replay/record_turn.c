@@ -95,7 +95,7 @@ static struct error *end_turn_here(struct recorder *recorder, unsigned steps) {
     TRY(steps ? record_wander(recorder, steps, &recorder->session->chaos, &settled)
               : record_settle(recorder, false, &settled));
     if (!settled) /* the next tick tries again */
-        return thread->task->stopped ? task_resume(thread->task, RESUME_CONT, 0) : NULL;
+        return thread->task->stopped ? task_resume_later(thread->task, RESUME_CONT, 0) : NULL;
     TRY(trace_get_registers(thread->task->tid, &regs));
     TRY(record_take_point(recorder));
     struct event event = {.kind = EVENT_SWITCH};
@@ -107,7 +107,7 @@ static struct error *end_turn_here(struct recorder *recorder, unsigned steps) {
     thread->last_is_call = false;
     thread->last_time = clock_now();
     if (recorder->mode != RECORDER_RECORDING)
-        return task_resume(thread->task, RESUME_CONT, 0);
+        return task_resume_later(thread->task, RESUME_CONT, 0);
     record_chaos_stepped(recorder);
     recorder->turn = NULL;
     record_turn_wait(thread);
@@ -126,7 +126,7 @@ static struct error *go_on(struct recorder *recorder) {
                    !is_restarting(thread) && !thread->trapped;
     unsigned steps = may_end ? record_chaos_steps(recorder) : 0;
     TRY(record_sysbuf_go(recorder));
-    return steps ? end_turn_here(recorder, steps) : task_resume(thread->task, RESUME_CONT, 0);
+    return steps ? end_turn_here(recorder, steps) : task_resume_later(thread->task, RESUME_CONT, 0);
 }
 
 struct error *record_turn_resume(struct recorder *recorder) {
@@ -185,7 +185,7 @@ static struct error *look(struct recorder *recorder, struct thread *thread, stru
                           bool *ret_blocked) {
     *ret_blocked = false;
     for (int i = 0; i < LOOKS_MOST; i++) {
-        TRY(engine_next_of(&recorder->session->engine, thread->task, false, ret_stop));
+        TRY(engine_next_of(&recorder->lane->engine, thread->task, false, ret_stop));
         if (ret_stop->kind != STOP_NONE)
             return NULL;
         if (i > 0 && process_state(thread->tid) == 'S') {
@@ -278,7 +278,7 @@ struct error *record_turn_preempt(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
     struct user_regs_struct regs;
     if (!recorder->ready || !time_is_over(recorder))
-        return task_resume(thread->task, RESUME_CONT, 0);
+        return task_resume_later(thread->task, RESUME_CONT, 0);
     TRY(trace_get_registers(thread->task->tid, &regs));
     if (thread->last_is_call && registers_compare(&regs, &thread->last) == REGISTER_COUNT) {
         /* still at its last event, maybe with a call to be restarted, whose registers are yet to be set */

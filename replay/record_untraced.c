@@ -20,20 +20,20 @@ static struct error *put(struct task *task, const struct untraced *untraced, uin
 
 static struct error *note(struct session *session, const struct untraced *untraced) {
     struct untraced *list =
-        reallocarray(session->untraced, session->untraced_count + 1, sizeof(*session->untraced));
+        reallocarray(session->lane->untraced, session->lane->untraced_count + 1, sizeof(*session->lane->untraced));
     if (!list)
         return &error_no_memory;
-    session->untraced = list;
-    list[session->untraced_count++] = *untraced;
+    session->lane->untraced = list;
+    list[session->lane->untraced_count++] = *untraced;
     return NULL;
 }
 
 /* What was noted of the task's call, which is then forgotten. */
 static bool take(struct session *session, pid_t tid, struct untraced *ret) {
-    for (size_t i = 0; i < session->untraced_count; i++)
-        if (session->untraced[i].tid == tid) {
-            *ret = session->untraced[i];
-            session->untraced[i] = session->untraced[--session->untraced_count];
+    for (size_t i = 0; i < session->lane->untraced_count; i++)
+        if (session->lane->untraced[i].tid == tid) {
+            *ret = session->lane->untraced[i];
+            session->lane->untraced[i] = session->lane->untraced[--session->lane->untraced_count];
             return true;
         }
     return false;
@@ -68,13 +68,13 @@ struct error *record_untraced_entry(struct session *session, struct task *task,
 static struct error *await_child(struct session *session, struct task *child) {
     struct stop stop;
     bool held;
-    for (size_t i = 0; i < session->newborn_count; i++)
-        if (session->newborns[i].task == child)
+    for (size_t i = 0; i < session->lane->newborn_count; i++)
+        if (session->lane->newborns[i].task == child)
             return NULL;
-    TRY(engine_next_of(&session->engine, child, true, &stop));
+    TRY(engine_next_of(&session->lane->engine, child, true, &stop));
     if (stop.kind != STOP_BORN)
         return error_system(ESRCH, "new task %d", child->tid);
-    record_drop_sharer(session, child->tid); /* of an earlier task with that number */
+    record_drop_sharer(session->lane, child->tid); /* of an earlier task with that number */
     return record_tree_hold(session, &stop, &held);
 }
 
@@ -83,7 +83,7 @@ struct error *record_untraced_born(struct session *session, const struct stop *s
     pid_t tid = (pid_t)stop->message;
     if (!take(session, stop->task->tid, &untraced))
         return NULL;
-    struct task *child = engine_traces(&session->engine, tid) ? engine_task(&session->engine, tid) : NULL;
+    struct task *child = engine_traces(&session->lane->engine, tid) ? engine_task(&session->lane->engine, tid) : NULL;
     struct error *err = child ? await_child(session, child) : NULL;
     if (child && !err)
         err = put(child, &untraced, untraced.flags);
@@ -100,6 +100,6 @@ struct error *record_untraced_exit(struct session *session, struct task *task) {
     return take(session, task->tid, &untraced) ? put(task, &untraced, untraced.flags) : NULL;
 }
 
-void record_untraced_deinit(struct session *session) {
-    free(session->untraced);
+void record_untraced_deinit(struct lane *lane) {
+    free(lane->untraced);
 }

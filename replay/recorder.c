@@ -23,20 +23,20 @@
 
 /* Ticks are as short as the most impatient needs them. */
 static struct error *set_tick(struct session *session) {
-    return engine_set_tick(session->hurried ? TICK_HURRIED : session->short_ticks ? TICK_SHORT : TICK);
+    return engine_set_tick(session->lane->hurried ? TICK_HURRIED : session->lane->short_ticks ? TICK_SHORT : TICK);
 }
 
 struct error *record_hurry(struct session *session) {
-    if (session->hurried)
+    if (session->lane->hurried)
         return NULL;
-    session->hurried = true;
+    session->lane->hurried = true;
     return set_tick(session);
 }
 
 struct error *record_short_ticks(struct session *session) {
-    if (session->short_ticks)
+    if (session->lane->short_ticks)
         return NULL;
-    session->short_ticks = true;
+    session->lane->short_ticks = true;
     return set_tick(session);
 }
 
@@ -49,22 +49,30 @@ static bool has_deferred(const struct recorder *recorder) {
     return false;
 }
 
+/* Is it the lane's that has the lock? */
+static bool is_here(const struct recorder *recorder) {
+    return recorder->lane == recorder->session->lane && !recorder->moving;
+}
+
 static struct error *on_tick(struct session *session) {
     bool waiting = false;
-    record_forward_signals(session);
+    if (session->lane == &session->first)
+        record_forward_signals(session);
     for (size_t i = 0; i < session->recorder_count; i++) {
+        if (!is_here(session->recorders[i]))
+            continue;
         TRY(record_filter_tick(session->recorders[i]));
         TRY(record_turn_tick(session->recorders[i]));
         TRY(record_domain_tick(session->recorders[i]));
         waiting = waiting || has_deferred(session->recorders[i]);
     }
-    if (session->hurried && !waiting) {
-        session->hurried = false;
+    if (session->lane->hurried && !waiting) {
+        session->lane->hurried = false;
         TRY(set_tick(session));
     }
-    if (clock_now() - session->long_tick < TICK * 900000ull)
+    if (clock_now() - session->lane->long_tick < TICK * 900000ull)
         return NULL;
-    session->long_tick = clock_now();
+    session->lane->long_tick = clock_now();
     record_place_balance(session);
     return record_tree_tick(session);
 }
@@ -89,7 +97,7 @@ static struct error *on_unrecorded(struct session *session, const struct stop *s
 }
 
 static struct thread *find_thread(const struct session *session, const struct task *task) {
-    return task ? table_find(&session->threads, (uint32_t)task->tid) : NULL;
+    return task ? table_find(&session->lane->threads, (uint32_t)task->tid) : NULL;
 }
 
 static struct error *dispatch(struct session *session, const struct stop *stop) {
@@ -114,7 +122,8 @@ static struct error *deal_with(struct session *session, const struct stop *stop)
         err = NULL;
     }
     for (size_t i = 0; i < session->recorder_count && !err; i++)
-        err = record_turn_release(session->recorders[i]);
+        if (is_here(session->recorders[i]))
+            err = record_turn_release(session->recorders[i]);
     return err;
 }
 
@@ -135,7 +144,7 @@ void record_note_end(struct session *session, const struct stop *stop) {
     session->over = true;
 }
 
-static bool handle(void *context, const struct stop *stop, struct error **ret_error) {
+bool record_handle(void *context, const struct stop *stop, struct error **ret_error) {
     struct session *session = context;
     bool gone = stop->kind == STOP_EXITED || stop->kind == STOP_KILLED;
     if (gone)
@@ -151,6 +160,8 @@ static bool handle(void *context, const struct stop *stop, struct error **ret_er
     }
     if (!*ret_error)
         *ret_error = record_tree_sweep(session);
+    if (!*ret_error)
+        *ret_error = record_lane_arrivals(session);
     return true;
 }
 
@@ -222,16 +233,12 @@ static void session_deinit(struct session *session) {
         record_domain_free(session->recorders[i]);
     free(session->recorders);
     chunk_queue_destroy(session->log_queue);
-    table_deinit(&session->threads);
     file_store_deinit(&session->store);
-    record_sharing_deinit(session);
-    record_tree_deinit(session);
-    record_untraced_deinit(session);
     record_place_deinit(session);
     record_code_deinit(session);
     recording_info_deinit(&session->info);
     recording_deinit(&session->recording);
-    engine_deinit(&session->engine);
+    record_lane_deinit(session);
 }
 
 /* The program stands at the exit of its execve: the recording begins, or it does not run. */
@@ -262,12 +269,13 @@ static struct error *start(struct session *session) {
         session->has_output[fd - 1] = fstat(fd, &session->own_output[fd - 1]) == 0;
     TRY(create_queue(session)); /* before reel is bound to one processor */
     record_place_init(session);
+    session->may_part = record_place_spreads(session) && !session->options->chaos;
     launch_raise_files(); /* each process needs a few */
     launch_save_signals();
     record_prepare_signals();
     if (session->options->buffer)
         launch_let_pass(SYSBUF_PASSED);
-    TRY(launch(&session->engine, session->options->argv, true, &task));
+    TRY(launch(&session->lane->engine, session->options->argv, true, &task));
     struct error *err = begin(session, task);
     if (err) {
         kill(task->tid, SIGKILL); /* it has not run an instruction */
@@ -328,13 +336,11 @@ struct error *recorder_run(const struct recorder_options *options, int *ret_stat
     struct session session = {.options = options,
                               .chaos = {options->chaos, options->chaos_seed},
                               .recording = {.dirfd = -1, .domainfd = -1, .filesfd = -1}};
-    engine_init(&session.engine);
+    TRY(record_lane_init(&session));
     record_chaos_init(&session);
     struct error *err = start(&session);
-    bool never = false;
-    const struct consumer consumer = {.handle = handle, .context = &session};
     if (!err)
-        err = engine_run(&session.engine, &consumer, 1, &never);
+        err = record_lane_run(&session);
     if (!err && !session.over)
         err = error_new(ERROR_OTHER, "%s: vanished without a trace of its end", options->argv[0]);
     if (!err) {

@@ -17,6 +17,7 @@
 #include "tracer/maps.h"
 #include "tracer/syscall.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -88,31 +89,52 @@ enum untraced_outcome {
     UNTRACED_UNWRITABLE, /* the call must not be made */
 };
 
+/* A task that another lane has given away. */
+struct arrival;
+
+/* A thread of reel, with the tracees that it alone may talk to: see record_lane.c. */
+struct lane {
+    struct session *session;
+    struct engine engine;
+    pthread_t thread;
+    pid_t tid;       /* the thread's; 0: not known yet */
+    bool ended;      /* the thread is about to return: join it */
+    struct lane *next; /* all but the first, which is the thread that reel began with */
+    struct arrival *arrivals; /* the oldest first; owned */
+    struct table threads;     /* recorded tasks, by tid */
+    bool hurried;             /* ticks come faster: a signal waits */
+    bool short_ticks;         /* a domain has several threads: see record_turn.c */
+    uint64_t long_tick;       /* clock_now() at the last one that was not too short */
+    struct sharer *sharing;   /* unrecorded tasks, and what of the code that they run is patched */
+    size_t sharing_count;
+    struct newborn *newborns;
+    size_t newborn_count;
+    struct untraced *untraced; /* calls that are being made; owned */
+    size_t untraced_count;
+};
+
 /* One `reel record`: what all its domains share. */
 struct session {
     const struct recorder_options *options;
-    struct engine engine;
+    pthread_mutex_t lock;  /* who deals with a stop has it: all of the recorder's state is behind it */
+    struct lane *lane;     /* who that is */
+    struct lane first;     /* of the thread that reel began with, */
+    struct lane *lanes;    /* and the others; owned */
+    size_t lane_count;     /* of them */
+    bool may_part;         /* there can be others */
+    bool failed;           /* one has failed: all give up */
+    struct error *failure; /* how; owned */
     struct recording recording;
     struct chunk_queue *log_queue; /* writes the logs of all domains */
     struct recording_info info;
     struct file_store store;
-    bool hurried; /* ticks come faster: a signal waits */
     struct chaos chaos;
     uint64_t chaos_odds;         /* a turn ends behind one event in so many */
     int exit_status;             /* what reel exits with, once the first process has ended */
     bool over;                   /* it has */
     struct recorder **recorders; /* of all domains; owned */
     size_t recorder_count;
-    struct table threads;   /* recorded tasks, by tid */
-    bool short_ticks;       /* a domain has several threads: see record_turn.c */
-    uint64_t long_tick;     /* clock_now() at the last one that was not too short */
-    uint32_t domain_count;  /* numbers given to domains so far */
-    struct sharer *sharing; /* unrecorded tasks, and what of the code that they run is patched */
-    size_t sharing_count;
-    struct newborn *newborns;
-    size_t newborn_count;
-    struct untraced *untraced; /* calls that are being made; owned */
-    size_t untraced_count;
+    uint32_t domain_count;       /* numbers given to domains so far */
     bool filtered;           /* a filter of some program judges its calls: see record_sysbuf.c */
     uint64_t shown;          /* outputs of all processes so far, see EFFECT_ORDER */
     bool full;               /* nothing more can be written: no further process is recorded */
@@ -152,6 +174,7 @@ struct process {
     struct insn_sites sites;
     uint64_t brk_end;      /* where the heap ends, 0: it has not been asked for */
     uint64_t vdso_syscall; /* address of a syscall instruction in the program, for injected calls */
+    uint64_t loop;         /* of the loop of tracer/handover.h, 0: there is none */
 #define KNOWN_CALLS 64
     uint64_t
         known_calls[KNOWN_CALLS];  /* rip behind syscall instructions that were seen to be such, by hash */
@@ -231,6 +254,8 @@ struct recorder {
     struct recording_process info; /* whose recording it is; info.domain is its number */
     int domainfd;                  /* its folder */
     size_t place;                  /* record_place.c: which processor it runs on */
+    struct lane *lane;             /* who may talk to its tasks */
+    bool moving;                   /* it is on its way to that one */
     bool forked;                   /* its first segment begins in the middle of a program */
     struct mapped_file *mapped;    /* of all its processes: a replay keeps one copy of a file that changes */
     size_t mapped_count;
@@ -395,11 +420,35 @@ void record_note_end(struct session *session, const struct stop *stop);
 struct error *record_hurry(struct session *session);
 /* There are threads: ticks are short from now on. */
 struct error *record_short_ticks(struct session *session);
+/* record_lane.c: threads of the recorder. */
+struct error *record_lane_init(struct session *session);
+void record_lane_deinit(struct session *session);
+/* Let all lanes deal with stops until there are no tracees. The lock is the caller's before and after. */
+struct error *record_lane_run(struct session *session);
+/* The domain, whose only task stands behind its last event (at its first stop, or at the exit of a call), is to be
+ * dealt with by a thread of its own, which resumes it: *ret_moved; it is out of reach until then. Else nothing has
+ * happened. */
+struct error *record_lane_part(struct recorder *recorder, bool *ret_moved);
+/* The same, to the lane of `domain`, where the process joins that. */
+struct error *record_lane_move(struct recorder *recorder, struct recorder *domain, bool *ret_moved);
+/* The recorded task with this tid, whoever traces it. */
+struct thread *record_lane_find(const struct session *session, pid_t tid);
+/* Does any lane trace it? */
+bool record_lane_traces(const struct session *session, pid_t tid);
+/* Take the tasks that others have given to the lane that has the lock. */
+struct error *record_lane_arrivals(struct session *session);
+/* recorder.c: deal with a stop of the lane that has the lock: a consumer of its engine. */
+bool record_handle(void *context, const struct stop *stop, struct error **ret_error);
+
 /* record_place.c: spread processes over processors. Failure is no harm and is ignored. */
 void record_place_init(struct session *session);
 void record_place_deinit(struct session *session);
 /* A process begins to be recorded. */
 void record_place_new(struct recorder *recorder);
+/* May processes run on several processors? */
+bool record_place_spreads(const struct session *session);
+/* The calling thread is one of a lane: it goes where its domains are. */
+void record_place_lane(const struct lane *lane);
 /* One has ended, or time has passed. */
 void record_place_balance(struct session *session);
 
@@ -429,10 +478,10 @@ void record_stop_like_program(void);
  * NULL. */
 struct error *record_pass(struct session *session, const struct stop *stop, struct thread *thread);
 /* Task `tid` runs code with these patches and is not recorded. */
-struct error *record_add_sharer(struct session *session, pid_t tid, const struct insn_sites *sites);
-struct sharer *record_find_sharer(const struct session *session, pid_t tid);
-void record_drop_sharer(struct session *session, pid_t tid);
-void record_sharing_deinit(struct session *session);
+struct error *record_add_sharer(struct lane *lane, pid_t tid, const struct insn_sites *sites);
+struct sharer *record_find_sharer(const struct lane *lane, pid_t tid);
+void record_drop_sharer(struct lane *lane, pid_t tid);
+void record_sharing_deinit(struct lane *lane);
 
 /* record_filter.c: seccomp filters of the program's own. */
 /* recorder->thread, whose task is watched, is about to make a call that its filters see first. */
@@ -471,7 +520,7 @@ struct error *record_untraced_entry(struct session *session, struct task *task,
 struct error *record_untraced_born(struct session *session, const struct stop *stop);
 /* The call of the task has returned. */
 struct error *record_untraced_exit(struct session *session, struct task *task);
-void record_untraced_deinit(struct session *session);
+void record_untraced_deinit(struct lane *lane);
 
 /* record_tree.c: processes that begin and end. */
 /* Program and arguments of the process as they are now. */
@@ -504,7 +553,7 @@ struct error *record_tree_orphan(struct session *session, const struct stop *sto
 struct error *record_tree_tick(struct session *session);
 /* Forget the domains whose processes have ended; note them for recording.json. */
 struct error *record_tree_sweep(struct session *session);
-void record_tree_deinit(struct session *session);
+void record_tree_deinit(struct lane *lane);
 
 /* Append one event with the gathered effects, which are then cleared. A failure to write ends
  * the recording (recorder_stop()) and is no error. */

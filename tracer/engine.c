@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 void engine_init(struct engine *engine) {
@@ -50,12 +50,58 @@ struct task *engine_task(struct engine *engine, pid_t tid) {
         return NULL;
     }
     task_init(task, tid);
+    task->engine = engine;
     task->index = engine->count;
     engine->tasks[engine->count++] = task;
     return task;
 }
 
+static void drop_pending(struct engine *engine, struct task *task) {
+    struct task **at = &engine->pending;
+    if (!task->pending)
+        return;
+    while (*at != task)
+        at = &(*at)->next_pending;
+    *at = task->next_pending;
+    task->pending = false;
+}
+
+static struct error *resume_pending(struct task *task) {
+    struct error *err = trace_resume(task->tid, task->pending_how, task->pending_signo);
+    if (!error_is(err, ERROR_TASK_GONE))
+        return err;
+    error_free(err);
+    return NULL;
+}
+
+static struct error *resume_all(struct engine *engine) {
+    struct error *err = NULL;
+    while (engine->pending && !err) {
+        struct task *task = engine->pending;
+        drop_pending(engine, task);
+        err = resume_pending(task);
+    }
+    return err;
+}
+
+struct error *task_resume_later(struct task *task, enum resume how, int signo) {
+    struct engine *engine = task->engine;
+    if (!engine || !engine->wait_begins)
+        return task_resume(task, how, signo);
+    if (how == RESUME_CONT && task->watched)
+        how = RESUME_SYSCALL;
+    drop_pending(engine, task);
+    task->stopped = false;
+    task->resumed_by = task->pending_how = how;
+    task->pending_signo = signo;
+    task->pending = true;
+    task->next_pending = engine->pending;
+    engine->pending = task;
+    return NULL;
+}
+
 static void forget(struct engine *engine, struct task *task) {
+    drop_pending(engine, task);
     engine->tasks[task->index] = engine->tasks[--engine->count];
     engine->tasks[task->index]->index = task->index;
     table_remove(&engine->by_tid, (uint32_t)task->tid);
@@ -71,7 +117,7 @@ void engine_forget(struct engine *engine, struct task *task) {
 
 /* The timer fired: seen at once when engine_next() waits (waitpid() is interrupted), else when it is called
  * next. */
-static volatile sig_atomic_t ticked;
+static _Thread_local volatile sig_atomic_t ticked;
 
 static void on_tick(int signo) {
     (void)signo;
@@ -126,6 +172,24 @@ static struct error *take_status(struct engine *engine, pid_t tid, int status, s
     return NULL;
 }
 
+/* Other threads of reel trace other tasks: not theirs. */
+static struct error *wait_for_any(struct engine *engine, pid_t *ret, int *ret_status) {
+    if (engine->wait_begins)
+        engine->wait_begins(engine->wait_context);
+    struct error *err = resume_all(engine);
+    *ret = err ? 0 : waitpid(-1, ret_status, __WALL | __WNOTHREAD);
+    int number = errno;
+    if (engine->wait_ends)
+        engine->wait_ends(engine->wait_context);
+    errno = number;
+    return err;
+}
+
+void engine_lost(struct engine *engine, struct task *task, struct stop *ret) {
+    *ret = (struct stop){.kind = STOP_KILLED, .task = task, .status = SIGKILL};
+    forget(engine, task);
+}
+
 struct error *engine_next(struct engine *engine, struct stop *ret) {
     task_destroy(engine->gone);
     engine->gone = NULL;
@@ -138,7 +202,7 @@ struct error *engine_next(struct engine *engine, struct stop *ret) {
         errno = EINTR;
         if (!ticked) /* a tick after this is for the next call: a stop that has been consumed must be returned
                       */
-            tid = waitpid(-1, &status, __WALL);
+            TRY(wait_for_any(engine, &tid, &status));
         if (tid < 0 && errno == EINTR) {
             ticked = 0;
             *ret = (struct stop){.kind = STOP_TICK};
@@ -157,6 +221,7 @@ struct error *engine_next_of(struct engine *engine, struct task *task, bool wait
     int status;
     bool mine;
     pid_t tid;
+    TRY(resume_all(engine));
     while ((tid = waitpid(task->tid, &status, __WALL | (wait ? 0 : WNOHANG))) < 0 && errno == EINTR)
         ;
     *ret = (struct stop){.kind = STOP_NONE};
@@ -187,7 +252,7 @@ struct error *engine_peek(struct engine *engine, struct stop *ret) {
         *ret = (struct stop){.kind = STOP_NONE};
         if (!engine->count)
             return NULL;
-        if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOWAIT | __WALL) < 0) {
+        if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOWAIT | __WALL | __WNOTHREAD) < 0) {
             if (errno != EINTR && errno != ECHILD)
                 return error_system(errno, "waiting for the program");
             ret->kind = errno == EINTR ? STOP_TICK : STOP_NONE;
@@ -217,11 +282,38 @@ void engine_bury(struct engine *engine, const struct stop *stop) {
     forget(engine, stop->task);
 }
 
+/* The thread's own: a child that was forked has none of it, whatever this says. */
+static _Thread_local struct {
+    pid_t owner; /* 0: there is none */
+    timer_t timer;
+} ticker;
+
+static struct error *own_timer(void) {
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM};
+    pid_t tid = gettid();
+    if (ticker.owner == tid)
+        return NULL;
+    event._sigev_un._tid = tid; /* timer_create(2); glibc has no name for it */
+    if (timer_create(CLOCK_MONOTONIC, &event, &ticker.timer) < 0)
+        return error_system(errno, "timer");
+    ticker.owner = tid;
+    return NULL;
+}
+
 struct error *engine_set_tick(unsigned milliseconds) {
     struct sigaction action = {.sa_handler = on_tick}; /* no SA_RESTART: waitpid() must return EINTR */
-    struct timeval interval = {.tv_sec = milliseconds / 1000, .tv_usec = (milliseconds % 1000) * 1000};
-    struct itimerval timer = {.it_interval = interval, .it_value = interval};
-    if (sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &timer, NULL) < 0)
+    struct timespec interval = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000l};
+    struct itimerspec timer = {.it_interval = interval, .it_value = interval};
+    if (!milliseconds) {
+        if (ticker.owner == gettid())
+            timer_delete(ticker.timer);
+        ticker.owner = 0;
+        return NULL;
+    }
+    if (sigaction(SIGALRM, &action, NULL) < 0)
+        return error_system(errno, "timer");
+    TRY(own_timer());
+    if (timer_settime(ticker.timer, 0, &timer, NULL) < 0)
         return error_system(errno, "timer");
     return NULL;
 }

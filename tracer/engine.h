@@ -1,7 +1,8 @@
 /* engine: the loop `next stop, classify, dispatch`. It owns the tasks and knows nothing of what consumers do
  * with stops.
  *
- * One engine a process, since it waits for all children. */
+ * One engine a thread, since it waits for all tracees and children of its thread: only the thread that traces a
+ * task may talk to it. */
 #ifndef REEL_TRACER_ENGINE_H
 #define REEL_TRACER_ENGINE_H
 
@@ -16,10 +17,16 @@ struct engine {
     struct task **tasks;
     size_t count, room;
     struct table by_tid;
+    struct task *pending; /* to be resumed: task_resume_later() */
     struct task *gone; /* reported as gone, freed at the next call */
     /* ends that came before the parent's stop told of the task */
     pid_t ended[ENGINE_ENDED];
     size_t ended_next;
+    /* Called around each wait of engine_next(), or NULL: several threads whose engines share a lock let go of it
+     * there. */
+    void (*wait_begins)(void *context);
+    void (*wait_ends)(void *context);
+    void *wait_context;
 };
 
 void engine_init(struct engine *engine);
@@ -31,6 +38,11 @@ struct task *engine_task(struct engine *engine, pid_t tid);
 
 /* Is this a tracee? */
 bool engine_traces(const struct engine *engine, pid_t tid);
+
+/* As task_resume(), when this engine waits next, for whichever task, and has let go of the lock (wait_begins). A task
+ * on the tracer's processor may take it over at once, and would keep all others waiting. That the task is gone is not
+ * told: its end is the next stop. Without a lock it is resumed at once. */
+struct error *task_resume_later(struct task *task, enum resume how, int signo);
 
 /* Forget a task that is no longer traced (detached), and free it. */
 void engine_forget(struct engine *engine, struct task *task);
@@ -51,9 +63,13 @@ struct error *engine_peek(struct engine *engine, struct stop *ret);
 /* Take the end of a task that engine_peek() has told of, and forget it. */
 void engine_bury(struct engine *engine, const struct stop *stop);
 
-/* Make engine_next() return STOP_TICK about every `milliseconds` while nothing else happens; 0 switches it
- * off. Uses ITIMER_REAL and SIGALRM of the tracer process. */
+/* Make engine_next() of this thread return STOP_TICK about every `milliseconds` while nothing else happens; 0
+ * switches it off, and frees the timer. Uses a timer of the thread, and SIGALRM; whoever sends it SIGALRM
+ * (pthread_kill) wakes it, too. */
 struct error *engine_set_tick(unsigned milliseconds);
+
+/* The task has ended where nobody could see it: as if it had been reported. */
+void engine_lost(struct engine *engine, struct task *task, struct stop *ret);
 
 /* ERROR_UNSUPPORTED when /proc shows the processes of another PID namespace, under other numbers. */
 struct error *engine_check_proc(void);

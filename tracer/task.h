@@ -19,7 +19,12 @@ struct task {
     bool filtered;          /* it has a seccomp filter of its own: stops of reel's bear LAUNCH_FILTER_DATA */
     bool strict;            /* it asked for seccomp's strict mode, which reel imitates */
     bool watched;           /* RESUME_CONT is RESUME_SYSCALL for it */
-    size_t index;           /* the engine's own */
+    size_t index;           /* the engine's own, */
+    struct engine *engine;  /* and these: see task_resume_later() */
+    bool pending;
+    enum resume pending_how;
+    int pending_signo;
+    struct task *next_pending;
     int memfd;              /* /proc/TID/mem, or -1; task_memory_reset() after an exec */
 };
 

@@ -1,6 +1,7 @@
 #include "tracer/vdso.h"
 
 #include "dwarf/elf.h"
+#include "tracer/handover.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -91,10 +92,21 @@ static struct error *make_patch(const struct elf_image *image, const struct vdso
     return NULL;
 }
 
+/* The loop goes into what is left of a long function: where nobody comes by, as its beginning returns. */
+#define LOOP_OFFSET 32
+static void put_loop(const struct elf_symbol *symbol, const struct vdso_patch *patch, struct vdso_patch *ret) {
+    if (symbol->size < LOOP_OFFSET + HANDOVER_LOOP_SIZE)
+        return;
+    *ret = (struct vdso_patch){
+        .offset = patch->offset + LOOP_OFFSET, .size = HANDOVER_LOOP_SIZE, .loops = true};
+    memcpy(ret->code, handover_loop, HANDOVER_LOOP_SIZE);
+}
+
 /* Make the patches for all symbols; patches holds VDSO_PATCHES_MAX. */
 static struct error *patch_symbols(const struct elf_image *image, const struct elf_symbol *symbols,
                                    size_t symbol_count, struct vdso_patch *patches, size_t *ret_count) {
     size_t count = 0;
+    struct vdso_patch loop = {0};
     for (size_t i = 0; i < symbol_count; i++) {
         const struct elf_symbol *symbol = &symbols[i];
         if (strncmp(symbol->name, KNOWN_PREFIX, strlen(KNOWN_PREFIX)) || is_harmless(symbol->name))
@@ -111,7 +123,11 @@ static struct error *patch_symbols(const struct elf_image *image, const struct e
         if (count == VDSO_PATCHES_MAX)
             return error_new(ERROR_BAD_DATA, "vdso: more functions than names");
         patches[count++] = patch;
+        if (!loop.loops)
+            put_loop(symbol, &patch, &loop);
     }
+    if (loop.loops && count < VDSO_PATCHES_MAX && loop.offset + loop.size <= image->size)
+        patches[count++] = loop;
     *ret_count = count;
     return NULL;
 }

@@ -20,6 +20,7 @@ struct vdso_patch {
     uint8_t code[16];
     size_t size;
     bool calls; /* it makes a system call, at VDSO_CALL, and another one at VDSO_SECOND_CALL of its code */
+    bool loops; /* it is the loop of handover.h, behind the code that has been written over a function */
 };
 #define VDSO_CALL        5
 #define VDSO_SECOND_CALL 8
@@ -29,7 +30,8 @@ struct vdso_patch {
 /* The patches for a vdso image (the bytes of the [vdso] mapping). *ret_count of them are filled. A function
  * of the table that this vdso does not have is skipped; a symbol named __vdso_* that reel does not know and
  * that reads the clock cannot be seen, so unknown __vdso_* names are an ERROR_UNSUPPORTED (except
- * __vdso_sgx_enter_enclave and __vdso_rt_sigreturn-like trampolines, which are left alone). */
+ * __vdso_sgx_enter_enclave and __vdso_rt_sigreturn-like trampolines, which are left alone). The last one is
+ * the loop, if there is room. */
 struct error *vdso_patches(const uint8_t *image, size_t size, struct vdso_patch ret[VDSO_PATCHES_MAX],
                            size_t *ret_count);
 
