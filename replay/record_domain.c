@@ -436,8 +436,7 @@ struct error *record_domain_new(struct session *session, struct task *task, stru
         return &error_no_memory;
     }
     const struct recording_process info = {.domain = ++session->domain_count, .pid = task->tid};
-    *recorder =
-        (struct recorder){.session = session, .info = info, .domainfd = -1, .lane = session->lane};
+    *recorder = (struct recorder){.session = session, .info = info, .domainfd = -1, .lane = session->lane};
     struct error *err = record_process_new(recorder, task->tid, &process);
     if (!err)
         err = record_thread_new(recorder, process, task, &process->leader);

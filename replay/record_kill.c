@@ -45,8 +45,7 @@ static bool is_meant(const struct recorder *recorder, const struct process *proc
     pid_t target = (pid_t)call->args[0];
     if (call->number == 424)
         return pid_of_pidfd(recorder, (int)target) == process->pid;
-    const struct thread *thread =
-        target > 0 ? table_find(&recorder->lane->threads, (uint32_t)target) : NULL;
+    const struct thread *thread = target > 0 ? table_find(&recorder->lane->threads, (uint32_t)target) : NULL;
     if (target > 0)
         return thread && thread->process == process;
     if (call->number != SYS_kill)

@@ -1,12 +1,16 @@
 /* record_lane: the threads of the recorder.
  *
- * Only the thread that traces a task may talk to it, and a stop costs a third when that thread runs on the task's
- * own processor. So a process that is recorded by itself gets a thread of the recorder with it, a lane, as long as
- * there are several processors: tracer/handover.h. All lanes deal with their stops under one lock, which they let
- * go only while they wait for the next one: whatever is not a tracee is everybody's, and nothing else need know
- * that there are several.
+ * Only the thread that traces a task may talk to it, and a stop costs a third when that thread runs on the
+ * task's own processor. So a process that is recorded by itself gets a thread of the recorder with it, a
+ * lane, as long as there are several processors: tracer/handover.h. All lanes deal with their stops under one
+ * lock, which they let go only while they wait for the next one: whatever is not a tracee is everybody's, and
+ * nothing else need know that there are several.
  *
- * A domain's tasks are all of one lane. Children that are no domain of their own stay with their parent's. */
+ * A domain's tasks are all of one lane. Children that are no domain of their own stay with their parent's.
+ * The thread that reel began with launches the program and then gives it away, too, when there can be lanes:
+ * to the kernel its children's stops are as much for their parent as for the thread that traces them, when
+ * both are of one process (wait_consider_task() in kernel/exit.c). From then on it only takes the signals
+ * that are sent to reel. */
 #include "replay/recorder_state.h"
 
 #include "tracer/handover.h"
@@ -147,8 +151,7 @@ static struct error *send(struct recorder *recorder, struct lane *from, struct l
     if (!arrival)
         return &error_no_memory;
     *arrival = (struct arrival){.recorder = recorder, .thread = thread, .joins = joins};
-    struct error *err =
-        handover_give(&from->engine, thread->task, thread->process->loop, &arrival->handover);
+    struct error *err = handover_give(&from->engine, thread->task, thread->process->loop, &arrival->handover);
     if (err) {
         free(arrival);
         return err;
@@ -171,7 +174,8 @@ static bool may_part(const struct recorder *recorder) {
 
 struct error *record_lane_move(struct recorder *recorder, struct recorder *domain, bool *ret_moved) {
     *ret_moved = false;
-    return may_part(recorder) ? send(recorder, recorder->lane, domain->lane, domain->info.domain, ret_moved) : NULL;
+    return may_part(recorder) ? send(recorder, recorder->lane, domain->lane, domain->info.domain, ret_moved)
+                              : NULL;
 }
 
 /* ---- lanes ---- */
@@ -304,7 +308,8 @@ struct error *record_lane_init(struct session *session) {
     session->first.thread = pthread_self();
     if (pthread_mutexattr_init(&attributes) != 0)
         return &error_no_memory;
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP); /* it is mostly held for microseconds */
+    pthread_mutexattr_settype(&attributes,
+                              PTHREAD_MUTEX_ADAPTIVE_NP); /* it is mostly held for microseconds */
     int failed = pthread_mutex_init(&session->lock, &attributes);
     pthread_mutexattr_destroy(&attributes);
     if (failed)
@@ -320,23 +325,27 @@ void record_lane_deinit(struct session *session) {
     error_free(session->failure);
 }
 
-/* The first lane is there to the end: signals that are sent to reel come to its thread. */
+/* Signals that are sent to reel come to this thread. That of wake() is not missed. */
 static void wait_for_others(struct session *session) {
+    sigset_t ticks, before;
+    sigemptyset(&ticks);
+    sigaddset(&ticks, SIGALRM);
+    pthread_sigmask(SIG_BLOCK, &ticks, &before);
     lane_unlock(&session->first);
-    pause(); /* a tick at the latest */
+    sigsuspend(&before);
     lane_lock(&session->first);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     record_forward_signals(session);
 }
 
 struct error *record_lane_run(struct session *session) {
     struct lane *first = &session->first;
     struct error *err;
-    for (;;) {
+    do {
         err = run(first);
-        if (err || session->failed || (!session->lane_count && !first->arrivals))
-            break;
-        wait_for_others(session);
-    }
+        if (!err && !session->failed && session->lane_count)
+            wait_for_others(session);
+    } while (!err && !session->failed && session->lane_count);
     fail(session, err);
     lane_unlock(first);
     sweep(session, true);

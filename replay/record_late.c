@@ -100,7 +100,8 @@ static struct error *change_lane(struct recorder *recorder, struct recorder *dom
     TRY(record_lane_move(recorder, domain, &moved));
     if (moved)
         return NULL;
-    recorder_stop(recorder, "process %d shares memory with process %d, and may not be seized anew to be joined with it",
+    recorder_stop(recorder,
+                  "process %d shares memory with process %d, and may not be seized anew to be joined with it",
                   record_tid(recorder), domain->info.pid);
     return task_resume_later(recorder->thread->task, RESUME_CONT, 0);
 }

@@ -77,7 +77,8 @@ static struct error *pass_entry(struct session *session, const struct stop *stop
         regs.rax = (unsigned long long)-ENOSYS;
         TRY(trace_set_registers(stop->task->tid, &regs));
     }
-    return untraced == UNTRACED_CLEARED ? task_resume_later(stop->task, RESUME_SYSCALL, 0) : engine_pass(stop);
+    return untraced == UNTRACED_CLEARED ? task_resume_later(stop->task, RESUME_SYSCALL, 0)
+                                        : engine_pass(stop);
 }
 
 struct error *record_pass(struct session *session, const struct stop *stop, struct thread *thread) {

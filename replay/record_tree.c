@@ -247,8 +247,8 @@ struct error *record_tree_hold(struct session *session, const struct stop *stop,
         }
     if (stop->kind != STOP_BORN || record_find_sharer(session->lane, stop->task->tid))
         return NULL;
-    struct newborn *newborns =
-        reallocarray(session->lane->newborns, session->lane->newborn_count + 1, sizeof(*session->lane->newborns));
+    struct newborn *newborns = reallocarray(session->lane->newborns, session->lane->newborn_count + 1,
+                                            sizeof(*session->lane->newborns));
     if (!newborns)
         return &error_no_memory;
     session->lane->newborns = newborns;

@@ -19,8 +19,8 @@ static struct error *put(struct task *task, const struct untraced *untraced, uin
 }
 
 static struct error *note(struct session *session, const struct untraced *untraced) {
-    struct untraced *list =
-        reallocarray(session->lane->untraced, session->lane->untraced_count + 1, sizeof(*session->lane->untraced));
+    struct untraced *list = reallocarray(session->lane->untraced, session->lane->untraced_count + 1,
+                                         sizeof(*session->lane->untraced));
     if (!list)
         return &error_no_memory;
     session->lane->untraced = list;
@@ -83,7 +83,8 @@ struct error *record_untraced_born(struct session *session, const struct stop *s
     pid_t tid = (pid_t)stop->message;
     if (!take(session, stop->task->tid, &untraced))
         return NULL;
-    struct task *child = engine_traces(&session->lane->engine, tid) ? engine_task(&session->lane->engine, tid) : NULL;
+    struct task *child =
+        engine_traces(&session->lane->engine, tid) ? engine_task(&session->lane->engine, tid) : NULL;
     struct error *err = child ? await_child(session, child) : NULL;
     if (child && !err)
         err = put(child, &untraced, untraced.flags);

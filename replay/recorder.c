@@ -23,7 +23,9 @@
 
 /* Ticks are as short as the most impatient needs them. */
 static struct error *set_tick(struct session *session) {
-    return engine_set_tick(session->lane->hurried ? TICK_HURRIED : session->lane->short_ticks ? TICK_SHORT : TICK);
+    return engine_set_tick(session->lane->hurried       ? TICK_HURRIED
+                           : session->lane->short_ticks ? TICK_SHORT
+                                                        : TICK);
 }
 
 struct error *record_hurry(struct session *session) {
@@ -282,8 +284,13 @@ static struct error *start(struct session *session) {
         recording_discard(&session->recording);
         return err;
     }
-    record_place_new(session->recorders[0]);
+    bool parted;
     TRY(engine_set_tick(TICK));
+    TRY(record_lane_part(session->recorders[0], &parted));
+    if (parted)
+        return NULL;
+    session->may_part = false; /* its stops are for this thread, too */
+    record_place_new(session->recorders[0]);
     return task_resume(task, RESUME_CONT, 0);
 }
 

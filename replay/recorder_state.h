@@ -97,9 +97,9 @@ struct lane {
     struct session *session;
     struct engine engine;
     pthread_t thread;
-    pid_t tid;       /* the thread's; 0: not known yet */
-    bool ended;      /* the thread is about to return: join it */
-    struct lane *next; /* all but the first, which is the thread that reel began with */
+    pid_t tid;                /* the thread's; 0: not known yet */
+    bool ended;               /* the thread is about to return: join it */
+    struct lane *next;        /* all but the first, which is the thread that reel began with */
     struct arrival *arrivals; /* the oldest first; owned */
     struct table threads;     /* recorded tasks, by tid */
     bool hurried;             /* ticks come faster: a signal waits */
@@ -134,7 +134,7 @@ struct session {
     bool over;                   /* it has */
     struct recorder **recorders; /* of all domains; owned */
     size_t recorder_count;
-    uint32_t domain_count;       /* numbers given to domains so far */
+    uint32_t domain_count;   /* numbers given to domains so far */
     bool filtered;           /* a filter of some program judges its calls: see record_sysbuf.c */
     uint64_t shown;          /* outputs of all processes so far, see EFFECT_ORDER */
     bool full;               /* nothing more can be written: no further process is recorded */
@@ -425,9 +425,9 @@ struct error *record_lane_init(struct session *session);
 void record_lane_deinit(struct session *session);
 /* Let all lanes deal with stops until there are no tracees. The lock is the caller's before and after. */
 struct error *record_lane_run(struct session *session);
-/* The domain, whose only task stands behind its last event (at its first stop, or at the exit of a call), is to be
- * dealt with by a thread of its own, which resumes it: *ret_moved; it is out of reach until then. Else nothing has
- * happened. */
+/* The domain, whose only task stands behind its last event (at its first stop, or at the exit of a call), is
+ * to be dealt with by a thread of its own, which resumes it: *ret_moved; it is out of reach until then. Else
+ * nothing has happened. */
 struct error *record_lane_part(struct recorder *recorder, bool *ret_moved);
 /* The same, to the lane of `domain`, where the process joins that. */
 struct error *record_lane_move(struct recorder *recorder, struct recorder *domain, bool *ret_moved);

@@ -1,8 +1,8 @@
 /* engine: the loop `next stop, classify, dispatch`. It owns the tasks and knows nothing of what consumers do
  * with stops.
  *
- * One engine a thread, since it waits for all tracees and children of its thread: only the thread that traces a
- * task may talk to it. */
+ * One engine a thread, since it waits for all tracees and children of its thread: only the thread that traces
+ * a task may talk to it. */
 #ifndef REEL_TRACER_ENGINE_H
 #define REEL_TRACER_ENGINE_H
 
@@ -18,12 +18,12 @@ struct engine {
     size_t count, room;
     struct table by_tid;
     struct task *pending; /* to be resumed: task_resume_later() */
-    struct task *gone; /* reported as gone, freed at the next call */
+    struct task *gone;    /* reported as gone, freed at the next call */
     /* ends that came before the parent's stop told of the task */
     pid_t ended[ENGINE_ENDED];
     size_t ended_next;
-    /* Called around each wait of engine_next(), or NULL: several threads whose engines share a lock let go of it
-     * there. */
+    /* Called around each wait of engine_next(), or NULL: several threads whose engines share a lock let go of
+     * it there. */
     void (*wait_begins)(void *context);
     void (*wait_ends)(void *context);
     void *wait_context;
@@ -39,9 +39,10 @@ struct task *engine_task(struct engine *engine, pid_t tid);
 /* Is this a tracee? */
 bool engine_traces(const struct engine *engine, pid_t tid);
 
-/* As task_resume(), when this engine waits next, for whichever task, and has let go of the lock (wait_begins). A task
- * on the tracer's processor may take it over at once, and would keep all others waiting. That the task is gone is not
- * told: its end is the next stop. Without a lock it is resumed at once. */
+/* As task_resume(), when this engine waits next, for whichever task, and has let go of the lock
+ * (wait_begins). A task on the tracer's processor may take it over at once, and would keep all others
+ * waiting. That the task is gone is not told: its end is the next stop. Without a lock it is resumed at once.
+ */
 struct error *task_resume_later(struct task *task, enum resume how, int signo);
 
 /* Forget a task that is no longer traced (detached), and free it. */

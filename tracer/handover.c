@@ -51,10 +51,8 @@ bool handover_is_possible(struct task *task, uint64_t loop) {
 }
 
 struct error *handover_give(struct engine *engine, struct task *task, uint64_t loop, struct handover *ret) {
-    struct handover handover = {.tid = task->tid,
-                                .filtered = task->filtered,
-                                .strict = task->strict,
-                                .watched = task->watched};
+    struct handover handover = {
+        .tid = task->tid, .filtered = task->filtered, .strict = task->strict, .watched = task->watched};
     TRY(trace_get_registers(task->tid, &handover.regs));
     TRY(trace_get_sigmask(task->tid, &handover.sigmask));
     struct user_regs_struct regs = handover.regs;

@@ -30,11 +30,13 @@ struct handover {
 bool handover_is_possible(struct task *task, uint64_t loop);
 
 /* Give it away. It stands at its first stop, or at the exit of a system call, or of one that was cancelled.
- * The engine forgets it, and the task is freed. ERROR_TASK_GONE: it was not given away, its end is the next stop. */
+ * The engine forgets it, and the task is freed. ERROR_TASK_GONE: it was not given away, its end is the next
+ * stop. */
 struct error *handover_give(struct engine *engine, struct task *task, uint64_t loop, struct handover *ret);
 
-/* Take it, in another thread: it is the engine's then, with the registers and the mask it had. Waits. The stop is
- * STOP_BORN, or STOP_GROUP or STOP_SIGNAL (SIGSTOP) when it was stopped in between, or STOP_EXITED or STOP_KILLED. */
+/* Take it, in another thread: it is the engine's then, with the registers and the mask it had. Waits. The
+ * stop is STOP_BORN, or STOP_GROUP or STOP_SIGNAL (SIGSTOP) when it was stopped in between, or STOP_EXITED or
+ * STOP_KILLED. */
 struct error *handover_take(struct engine *engine, const struct handover *handover, struct stop *ret);
 
 #endif

@@ -25,7 +25,7 @@ struct task {
     enum resume pending_how;
     int pending_signo;
     struct task *next_pending;
-    int memfd;              /* /proc/TID/mem, or -1; task_memory_reset() after an exec */
+    int memfd; /* /proc/TID/mem, or -1; task_memory_reset() after an exec */
 };
 
 /* A task that is (about to be) traced. Not stopped, nothing open. */

@@ -94,11 +94,12 @@ static struct error *make_patch(const struct elf_image *image, const struct vdso
 
 /* The loop goes into what is left of a long function: where nobody comes by, as its beginning returns. */
 #define LOOP_OFFSET 32
-static void put_loop(const struct elf_symbol *symbol, const struct vdso_patch *patch, struct vdso_patch *ret) {
+static void put_loop(const struct elf_symbol *symbol, const struct vdso_patch *patch,
+                     struct vdso_patch *ret) {
     if (symbol->size < LOOP_OFFSET + HANDOVER_LOOP_SIZE)
         return;
-    *ret = (struct vdso_patch){
-        .offset = patch->offset + LOOP_OFFSET, .size = HANDOVER_LOOP_SIZE, .loops = true};
+    *ret =
+        (struct vdso_patch){.offset = patch->offset + LOOP_OFFSET, .size = HANDOVER_LOOP_SIZE, .loops = true};
     memcpy(ret->code, handover_loop, HANDOVER_LOOP_SIZE);
 }
 

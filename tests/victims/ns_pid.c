@@ -35,8 +35,9 @@ static void inside(void) {
     printf("child %d: 0x%x\n", pid, status);
     if ((pid = fork()) == 0) {
         if (fork() == 0) { /* re-parented to init */
-            usleep(2000);
-            _exit(getppid() == 1 ? 7 : 99);
+            while (getppid() != 1)
+                usleep(2000);
+            _exit(7);
         }
         _exit(6);
     }
