@@ -72,7 +72,6 @@ static bool belongs_to_reel(int signo) {
 void record_prepare_signals(void) {
     static const int stopping[] = {SIGTSTP, SIGTTIN, SIGTTOU};
     struct sigaction stop = {.sa_handler = on_terminal_stop};
-    struct sigaction quiet = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP}; /* no signal with each stop */
     struct sigaction foreign = {.sa_sigaction = on_foreign_signal, .sa_flags = SA_SIGINFO};
     sigfillset(&foreign.sa_mask);
     for (size_t i = 0; i < sizeof(stopping) / sizeof(stopping[0]); i++)
@@ -80,7 +79,7 @@ void record_prepare_signals(void) {
     for (int signo = 1; signo < NSIG; signo++)
         if (!belongs_to_reel(signo))
             sigaction(signo, &foreign, NULL); /* fails for the two that libc keeps to itself */
-    sigaction(SIGCHLD, &quiet, NULL);
+    trace_without_signals();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
 }

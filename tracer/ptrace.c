@@ -145,3 +145,8 @@ struct error *trace_set_options(pid_t tid) {
     return call("SETOPTIONS", PTRACE_SETOPTIONS, tid, NULL,
                 (void *)(long)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
 }
+
+void trace_without_signals(void) {
+    struct sigaction action = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP};
+    (void)sigaction(SIGCHLD, &action, NULL); /* with these arguments it cannot fail */
+}

@@ -66,6 +66,11 @@ struct error *trace_event_message(pid_t tid, unsigned long *ret);
  * entry only). */
 struct error *trace_get_syscall(pid_t tid, bool *ret_entry, uint64_t *ret_number);
 
+/* Stops of this process's tracees come without a SIGCHLD, which nobody here waits for, and which costs a
+ * tenth of a stop when there are several threads. SIGCHLD gets its default action. Source:
+ * do_notify_parent_cldstop() in kernel/signal.c. */
+void trace_without_signals(void);
+
 /* In a child that becomes a tracee of its parent at once: the puppet, the probes of probes.c. 0 or -1. */
 int trace_me(void);
 /* For such a child: syscall stops marked, killed with its tracer. */
