@@ -1,6 +1,7 @@
 #include "tracer/inject.h"
 
 #include "tracer/await.h"
+#include "tracer/gate.h"
 
 #include <sys/ptrace.h>
 
@@ -22,6 +23,11 @@ struct error *inject(struct task *task, uint64_t instruction, long number, const
     int status;
     struct error *none = trace_get_siginfo(task->tid, &info); /* not every stop has one */
     error_free(none);
+    bool done = false;
+    if (!none && info.si_code >> 8 == PTRACE_EVENT_STOP)
+        TRY(gate_syscall(task, number, args, &done, ret));
+    if (done)
+        return NULL;
     TRY(remote_syscall(task, instruction, number, args, ret));
     if (none)
         return NULL;

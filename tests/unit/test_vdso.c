@@ -82,7 +82,9 @@ START_TEST(all_functions_of_this_vdso_are_patched) {
         ck_assert_msg(has_patch, "%s has no patch", names[i]);
     }
     ck_assert_uint_ge(present, 4);
-    ck_assert_uint_eq(patch_count, present);
+    const bool loops = patches[patch_count - 1].loops;
+    ck_assert_uint_eq(patch_count - loops, present);
+    ck_assert(loops); /* every vdso so far has a long function */
 }
 END_TEST
 
