@@ -118,7 +118,7 @@ UNIT_config := test_config
 UNIT_trace := test_trace test_summary
 UNIT_dwarf := test_elf test_frame test_location test_cfi test_unwind test_module test_function test_variable test_line \
               test_type test_value test_abi test_calls test_expression
-UNIT_tracer := test_maps test_handover test_syscall test_outputs test_decode test_insn test_vdso test_capability test_displaced test_trap \
+UNIT_tracer := test_maps test_handover test_gate test_syscall test_outputs test_decode test_insn test_vdso test_capability test_displaced test_trap \
                test_attach test_code test_plan test_window test_crash test_process test_patch test_ring test_sysbuf
 # The room of a suite (replay, unless it is listed), and the rooms it may be linked with.
 unit_room = $(or $(strip $(foreach room,base config trace dwarf tracer,$(if $(filter $(1),$(UNIT_$(room))),$(room)))),replay)

@@ -58,9 +58,10 @@ static void put_registers(struct sigcontext_64 *to, const struct user_regs_struc
     to->ss = (uint16_t)from->ss;
 }
 
-#define XCR0_AT 464 /* in the regset: what the software may use, there the first are the kernel's features   \
-                     */
-#define BV_AT 512   /* XSTATE_BV: what is not in its initial state */
+/* In the regset: the kernel's features, where programs may keep what they like; and XSTATE_BV, what is not in
+ * its initial state. */
+#define XCR0_AT 464
+#define BV_AT   512
 /* Features that a task has only when it has asked for them (AMX). Others are in every task's xstate. */
 #define ON_REQUEST (3ull << 17)
 
