@@ -743,6 +743,11 @@ static unsigned count_met(struct process_sysbuf *state, uint64_t rip) {
     return ++met->count;
 }
 
+/* Results that the hook does not deal with. A file that is not there, or is no link, is as good as one that is. */
+static bool is_left_to_stops(int64_t result) {
+    return result == -EFAULT || syscall_restarts(result);
+}
+
 struct error *record_sysbuf_exit(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
     if (!recorder->session->options->buffer || recorder->mode != RECORDER_RECORDING || !thread->last_is_call)
@@ -756,7 +761,7 @@ struct error *record_sysbuf_exit(struct recorder *recorder) {
         (thread->call.number == SYS_prctl && (uint32_t)thread->call.args[0] == PR_SET_SECCOMP))
         note_filter(recorder->session);
     if (!sysbuf_knows(thread->call.number) || recorder->process_count > 1 || recorder->session->filtered ||
-        syscall_failed(thread->call.result) || state->off || thread->blocked || recorder->session->chaos.on)
+        is_left_to_stops(thread->call.result) || state->off || thread->blocked || recorder->session->chaos.on)
         return NULL;
     if (!state->data && ++state->calls >= CALLS_BEFORE)
         TRY(begin(recorder));
