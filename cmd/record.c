@@ -4,14 +4,16 @@
 #include "replay/recorder.h"
 
 static struct error *run(int argc, char **argv, int *ret_status) {
-    struct recorder_options options = {0};
+    struct recorder_options options = {.buffer = true};
+    bool no_buffer = false;
     const char *max_size = NULL, *seed = NULL;
     int first;
     bool help;
     const struct verb_option rows[] = {
         {"output", 'o', VERB_VALUE, &options.output},
         {"max-size", 0, VERB_VALUE, &max_size},
-        {"buffer", 0, VERB_FLAG, &options.buffer},
+        {"buffer", 0, VERB_FLAG, &options.buffer}, /* as it is without */
+        {"no-buffer", 0, VERB_FLAG, &no_buffer},
         {"chaos", 0, VERB_FLAG, &options.chaos},
         {"seed", 0, VERB_VALUE, &seed},
         {"check-memory", 0, VERB_FLAG, &options.check_memory},
@@ -35,6 +37,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
         TRY(verb_number(seed, "--seed", UINT64_MAX, &options.chaos_seed));
         options.chaos = true;
     }
+    options.buffer = !no_buffer;
     options.argv = argv + first;
     return recorder_run(&options, ret_status);
 }
@@ -42,14 +45,14 @@ static struct error *run(int argc, char **argv, int *ret_status) {
 const struct verb verb_record = {
     .name = "record",
     .arguments =
-        "[-o DIR] [--max-size MB] [--buffer] [--chaos] [--seed N] [--serial] [--check-memory] [--] PROGRAM "
+        "[-o DIR] [--max-size MB] [--no-buffer] [--chaos] [--seed N] [--serial] [--check-memory] [--] PROGRAM "
         "[ARGUMENT...]",
     .summary = "run a program and record it",
     .help = "Runs PROGRAM as it would run without reel, and records what it cannot compute for itself.\n"
             "\n"
             "  -o, --output DIR   the recording to make (default: PROGRAM-PID.reel)\n"
             "      --max-size MB  stop recording, not the program, when the recording has this size\n"
-            "      --buffer       let calls that are made often do without a stop of the program\n"
+            "      --no-buffer    every call stops the program, also those that could do without\n"
             "      --chaos        schedule threads and processes unkindly, from a random seed\n"
             "      --seed N       the same from this seed\n"
             "      --check-memory keep all writable memory at the end, for `reel replay --check-memory`\n"

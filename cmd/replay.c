@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 static struct error *run(int argc, char **argv, int *ret_status) {
-    struct replayer_options options = {0};
+    struct replayer_options options = {.buffer = true};
+    bool no_buffer = false;
     const char *to = NULL, *who = NULL;
     int first;
     bool help, all = false;
@@ -16,7 +17,8 @@ static struct error *run(int argc, char **argv, int *ret_status) {
         {"to", 0, VERB_VALUE, &to},
         {"pid", 'p', VERB_VALUE, &who},
         {"all", 'a', VERB_FLAG, &all},
-        {"buffer", 0, VERB_FLAG, &options.buffer},
+        {"buffer", 0, VERB_FLAG, &options.buffer}, /* as it is without */
+        {"no-buffer", 0, VERB_FLAG, &no_buffer},
         {"check-memory", 0, VERB_FLAG, &options.check_memory},
     };
     TRY(verb_options(&verb_replay, argc, argv, rows, sizeof(rows) / sizeof(rows[0]), false, &first, &help));
@@ -31,6 +33,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
         return error_new(ERROR_USAGE, "--all: goes without %s", to ? "--to" : "--pid");
     TRY(verb_recording(argc, argv, first, &path));
     options.path = path;
+    options.buffer = !no_buffer;
     options.quiet = say_level == SAY_QUIET;
     struct process_place place;
     struct error *err = processes_find(path, who, &place);
@@ -44,7 +47,7 @@ static struct error *run(int argc, char **argv, int *ret_status) {
 
 const struct verb verb_replay = {
     .name = "replay",
-    .arguments = "[--quiet] [--pid PID | --all] [--to EVENT] [--buffer] [--check-memory] [RECORDING]",
+    .arguments = "[--quiet] [--pid PID | --all] [--to EVENT] [--no-buffer] [--check-memory] [RECORDING]",
     .summary = "run a recording again, identically",
     .help =
         "Runs RECORDING (default: the newest in the current folder) again. Nothing outside the recording is\n"
@@ -54,7 +57,7 @@ const struct verb verb_replay = {
         "first)\n"
         "  -a, --all          every process, with all output in the order in which it came\n"
         "      --to EVENT     stop after this event (`reel dump` numbers them)\n"
-        "      --buffer       answer calls that are made often without a stop\n"
+        "      --no-buffer    stop at every call, also at those that could be answered without\n"
         "      --check-memory compare all writable memory at the end (needs `reel record --check-memory`)\n"
         "  -q, --quiet        do not show the program's output, say nothing but failures\n"
         "  -v, --verbose      say more\n"

@@ -14,6 +14,7 @@
 #include "replay/recorder_state.h"
 
 #include "tracer/handover.h"
+#include "tracer/will.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@
 struct arrival {
     struct arrival *next;
     struct handover handover;
+    size_t slot; /* of the will: until it is seized, nothing else kills it with reel */
     struct recorder *recorder;
     struct thread *thread;
     uint32_t joins; /* the domain that it is to join; 0: none */
@@ -104,6 +106,7 @@ static struct error *arrive(struct lane *lane, const struct arrival *arrival) {
     struct recorder *recorder = arrival->recorder;
     struct stop stop;
     TRY(handover_take(&lane->engine, &arrival->handover, &stop));
+    will_remove(lane->session->will, arrival->slot);
     TRY(table_put(&lane->threads, (uint32_t)stop.task->tid, arrival->thread));
     arrival->thread->task = stop.task;
     recorder->thread = arrival->thread;
@@ -151,8 +154,14 @@ static struct error *send(struct recorder *recorder, struct lane *from, struct l
     if (!arrival)
         return &error_no_memory;
     *arrival = (struct arrival){.recorder = recorder, .thread = thread, .joins = joins};
+    struct will *will = recorder->session->will;
+    if (!will_add(will, tid, &arrival->slot)) {
+        free(arrival);
+        return NULL;
+    }
     struct error *err = handover_give(&from->engine, thread->task, thread->process->loop, &arrival->handover);
     if (err) {
+        will_remove(will, arrival->slot);
         free(arrival);
         return err;
     }
@@ -165,9 +174,21 @@ static struct error *send(struct recorder *recorder, struct lane *from, struct l
     return NULL;
 }
 
+/* With the first that parts. */
+static bool has_will(struct session *session) {
+    if (session->will)
+        return true;
+    struct error *err = will_create(&session->will);
+    if (!err)
+        return true;
+    error_free(err); /* limits: then there is one lane */
+    session->may_part = false;
+    return false;
+}
+
 static bool may_part(const struct recorder *recorder) {
     const struct thread *thread = recorder->thread;
-    return recorder->session->may_part && recorder->mode == RECORDER_RECORDING &&
+    return recorder->session->may_part && has_will(recorder->session) && recorder->mode == RECORDER_RECORDING &&
            recorder->thread_count == 1 && recorder->process_count == 1 &&
            handover_is_possible(thread->task, thread->process->loop);
 }
@@ -323,6 +344,7 @@ void record_lane_deinit(struct session *session) {
     pthread_mutex_unlock(&session->lock);
     pthread_mutex_destroy(&session->lock);
     error_free(session->failure);
+    will_destroy(session->will);
 }
 
 /* Signals that are sent to reel come to this thread. That of wake() is not missed. */

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #define PROCESSORS_MOST 64
 
@@ -121,10 +122,20 @@ void record_place_new(struct recorder *recorder) {
         move(places, recorder, best);
 }
 
+/* Is a task being asked to run elsewhere? Where it was is put back at the exit, and where it is then is what the
+ * program is told: see record_affinity.c. */
+static bool is_binding(const struct session *session) {
+    for (size_t i = 0; i < session->recorder_count; i++)
+        for (const struct thread *thread = session->recorders[i]->threads; thread; thread = thread->next)
+            if (thread->in_call && thread->call.number == SYS_sched_setaffinity)
+                return true;
+    return false;
+}
+
 void record_place_balance(struct session *session) {
     const struct places *places = session->places;
     size_t busy[PROCESSORS_MOST];
-    if (!places || places->count < 2 || session->recorder_count < 2)
+    if (!places || places->count < 2 || session->recorder_count < 2 || is_binding(session))
         return;
     count_busy(session, NULL, busy);
     for (size_t i = 0; i < session->recorder_count; i++) {

@@ -421,14 +421,22 @@ static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
     return a < b + b_size && b < a + a_size;
 }
 
+/* The kernel refuses what is not a range of pages, and does nothing. */
+static bool is_range(uint64_t start, uint64_t size) {
+    const uint64_t end = 0x7ffffffff000; /* of the addresses that programs have */
+    return start % PAGE == 0 && size && start < end && size <= end - start;
+}
+
 /* The program is about to map something where the blob is, or the only instruction that the filter lets
  * through; or an area of ours. Nothing tells its memory from ours any more then. */
 static struct error *shape(struct recorder *recorder, uint64_t start, uint64_t size) {
     struct process_sysbuf *state = state_of(recorder);
+    if (!is_range(start, size))
+        return NULL;
     bool ours =
         overlaps(start, size, SYSBUF_CODE, PAGE) || (state && sysbuf_sites_touch(&state->sites, start, size));
     if (ours)
-        recorder_stop(recorder, "%s of memory at 0x%llx, which reel uses (record it without --buffer)",
+        recorder_stop(recorder, "%s of memory at 0x%llx, which reel uses (record it with --no-buffer)",
                       recorder->thread->row->name, (unsigned long long)start);
     else if (is_on(recorder))
         sysbuf_sites_restore(&state->sites, recorder->thread->task, start, start + size, true);

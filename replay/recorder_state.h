@@ -122,6 +122,7 @@ struct session {
     struct lane *lanes;    /* and the others; owned */
     size_t lane_count;     /* of them */
     bool may_part;         /* there can be others */
+    struct will *will;     /* who is on the way between two; owned */
     bool failed;           /* one has failed: all give up */
     struct error *failure; /* how; owned */
     struct recording recording;

@@ -214,7 +214,7 @@ replays_alike() {
     for ((i = 1; i <= count; i++)); do
         # every other replay answers calls without stops, which makes no difference
         local how=()
-        ((i % 2)) || how=(--buffer)
+        ((i % 2)) || how=(--no-buffer)
         step "$T/replay" "$@" "$REEL" replay --all --check-memory "${how[@]+"${how[@]}"}" "$recording"
         REASON=''
         # nobody knows at which instruction SIGKILL struck, and the replay says so
