@@ -44,9 +44,9 @@ static struct error *run(int argc, char **argv, int *ret_status) {
 
 const struct verb verb_record = {
     .name = "record",
-    .arguments =
-        "[-o DIR] [--max-size MB] [--no-buffer] [--chaos] [--seed N] [--serial] [--check-memory] [--] PROGRAM "
-        "[ARGUMENT...]",
+    .arguments = "[-o DIR] [--max-size MB] [--no-buffer] [--chaos] [--seed N] [--serial] [--check-memory] "
+                 "[--] PROGRAM "
+                 "[ARGUMENT...]",
     .summary = "run a program and record it",
     .help = "Runs PROGRAM as it would run without reel, and records what it cannot compute for itself.\n"
             "\n"

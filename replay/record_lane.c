@@ -188,9 +188,9 @@ static bool has_will(struct session *session) {
 
 static bool may_part(const struct recorder *recorder) {
     const struct thread *thread = recorder->thread;
-    return recorder->session->may_part && has_will(recorder->session) && recorder->mode == RECORDER_RECORDING &&
-           recorder->thread_count == 1 && recorder->process_count == 1 &&
-           handover_is_possible(thread->task, thread->process->loop);
+    return recorder->session->may_part && has_will(recorder->session) &&
+           recorder->mode == RECORDER_RECORDING && recorder->thread_count == 1 &&
+           recorder->process_count == 1 && handover_is_possible(thread->task, thread->process->loop);
 }
 
 struct error *record_lane_move(struct recorder *recorder, struct recorder *domain, bool *ret_moved) {

@@ -122,8 +122,8 @@ void record_place_new(struct recorder *recorder) {
         move(places, recorder, best);
 }
 
-/* Is a task being asked to run elsewhere? Where it was is put back at the exit, and where it is then is what the
- * program is told: see record_affinity.c. */
+/* Is a task being asked to run elsewhere? Where it was is put back at the exit, and where it is then is what
+ * the program is told: see record_affinity.c. */
 static bool is_binding(const struct session *session) {
     for (size_t i = 0; i < session->recorder_count; i++)
         for (const struct thread *thread = session->recorders[i]->threads; thread; thread = thread->next)

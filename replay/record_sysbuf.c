@@ -751,7 +751,8 @@ static unsigned count_met(struct process_sysbuf *state, uint64_t rip) {
     return ++met->count;
 }
 
-/* Results that the hook does not deal with. A file that is not there, or is no link, is as good as one that is. */
+/* Results that the hook does not deal with. A file that is not there, or is no link, is as good as one that
+ * is. */
 static bool is_left_to_stops(int64_t result) {
     return result == -EFAULT || syscall_restarts(result);
 }

@@ -212,7 +212,7 @@ replays_alike() {
     chmod 777 "$T/empty"
     cd "$T/empty" || return 1
     for ((i = 1; i <= count; i++)); do
-        # every other replay answers calls without stops, which makes no difference
+        # every other replay stops at all calls, which makes no difference
         local how=()
         ((i % 2)) || how=(--no-buffer)
         step "$T/replay" "$@" "$REEL" replay --all --check-memory "${how[@]+"${how[@]}"}" "$recording"

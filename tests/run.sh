@@ -95,32 +95,32 @@ read_expected() {
 }
 
 victim() {
-    local source binary need
+    # NAME+stops: the same, but every call stops
+    local source binary need name=${1%+stops}
     begin "$1"
-    source=$(victim_source "$1")
+    source=$(victim_source "$name")
     for need in $(header "$source" needs); do
         case $need in
         root) [ "$(id -u)" = 0 ] || skip "needs root" ;;
         *) command -v "$need" >/dev/null || skip "needs $need" ;;
         esac
     done
-    binary=$BUILD/victims/$1
+    binary=$BUILD/victims/$name
     build_victim "$source" "$binary" || fail "does not compile: $(first_line "$T/build.err")"
     read_expected "$source"
 
     mkdir "$T/native" "$T/work"
-    cp "$binary" "$T/native/$1"
-    cp "$binary" "$T/work/$1"
+    cp "$binary" "$T/native/$name"
+    cp "$binary" "$T/work/$name"
     cd "$T/native" || exit 1
-    step "$T/alone" "./$1"
+    step "$T/alone" "./$name"
     [ "$STATUS" = "$EXPECTED" ] || fail "without reel: status $STATUS, expected $EXPECTED: $(first_line "$T/alone.err")"
 
-    # those that are about calls without stops
     local how=()
-    [[ $1 != buffer_* ]] || how=(--buffer)
+    [ "$1" = "$name" ] || how=(--no-buffer)
     RECORDING=$T/$1.reel
     cd "$T/work" || exit 1
-    REEL_EXPECT_REFUSED=1 step "$T/live" "$REEL" record --quiet --check-memory "${how[@]+"${how[@]}"}" -o "$RECORDING" "./$1"
+    REEL_EXPECT_REFUSED=1 step "$T/live" "$REEL" record --quiet --check-memory "${how[@]+"${how[@]}"}" -o "$RECORDING" "./$name"
     RECORDED=$STATUS
     [ -z "$TIMED_OUT" ] || fail "the recording hung"
     [ "$RECORDED" = "$EXPECTED" ] || fail "recorded: status $RECORDED, expected $EXPECTED: $(first_line "$T/live.err")"
@@ -142,8 +142,10 @@ victim() {
 
 victims() {
     need_reel
-    find "$ROOT/tests/victims" -maxdepth 1 \( -name '*.c' -o -name '*.cc' \) -printf '%f\n' | sed 's/\.[a-z]*$//' | sort |
-        run_all
+    local names
+    names=$(find "$ROOT/tests/victims" -maxdepth 1 \( -name '*.c' -o -name '*.cc' \) -printf '%f\n' | sed 's/\.[a-z]*$//' | sort)
+    # all of them twice, but those that are about calls without stops
+    printf '%s\n%s\n' "$names" "$(sed '/^buffer_/d; s/$/+stops/' <<<"$names")" | run_all
 }
 
 # ---- fuzz: $BUILD/asan/tests/fuzz/fuzz_*, built with sanitizers; each mutates seeds from a fixed number on ----

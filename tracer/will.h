@@ -1,7 +1,8 @@
 /* will: tasks that are to be killed should this process die.
  *
- * PTRACE_O_EXITKILL does that for tasks that are traced; this is for the moments in which one is not. A process of
- * its own waits for the end of this one, at the reading end of a pipe, and reads the list in shared memory. */
+ * PTRACE_O_EXITKILL does that for tasks that are traced; this is for the moments in which one is not. A
+ * process of its own waits for the end of this one, at the reading end of a pipe, and reads the list in
+ * shared memory. */
 #ifndef REEL_TRACER_WILL_H
 #define REEL_TRACER_WILL_H
 
