@@ -365,6 +365,30 @@ test_attach_and_leave() {
     lines=$(tail -n 1 threads.out)
     [ "$lines" = '0 wrong' ] || fail "the program says: $lines"
 }
+# kill -9 of the program while it is being attached to: one line, or it was traced and its status is reel's.
+test_target_is_killed() {
+    local i reel rounds status
+    rounds=$(soak_or 100 8)
+    build threads
+    for ((i = 1; i <= rounds; i++)); do
+        run_for threads ./threads 4
+        "$REEL" trace --quiet --level full --probes jump -o ended.json -p "$PID" >/dev/null 2>ended.err &
+        reel=$!
+        sleep "0.$((RANDOM % 2))$((RANDOM % 10))"
+        kill -KILL "$PID"
+        wait "$reel"
+        status=$?
+        wait "$PID" 2>/dev/null
+        case $status in
+        137) [ -z "$(words ended.err)" ] || fail "round $i: $(words ended.err)" ;;
+        125)
+            grep -q '^reel: process [0-9]*: ' ended.err || fail "round $i: $(words ended.err)"
+            [ "$(grep -c . ended.err)" = 1 ] || fail "round $i: more than a line: $(words ended.err)"
+            ;;
+        *) fail "round $i: status $status: $(words ended.err)" ;;
+        esac
+    done
+}
 # kill -9 of reel at any moment: with jump probes alone the program does not notice, and the next reel takes out what was
 # left.
 test_killed_while_attached() {

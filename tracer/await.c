@@ -5,6 +5,7 @@
 #include "tracer/process.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -48,10 +49,31 @@ struct error *await_peek(struct task *task, bool *ret_stopped, int *ret) {
     return look(task, WNOHANG, ret_stopped, ret);
 }
 
+void await_pause(unsigned looks) {
+    enum { QUICK = 200 };
+    if (looks < QUICK)
+        sched_yield();
+    else
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+}
+
+/* Not by a wait that sleeps: the end of a leader is not reported before its threads have been waited for. */
+static struct error *await_for_ever(struct task *task, int *ret) {
+    bool stopped = false;
+    for (unsigned looks = 0;; looks++) {
+        TRY(look(task, WNOHANG, &stopped, ret));
+        if (stopped)
+            return NULL;
+        if (looks % 64 == 63 && process_is_ended(task->tid))
+            return gone(task);
+        await_pause(looks);
+    }
+}
+
 struct error *await_stop(struct task *task, int milliseconds, int *ret) {
     bool stopped = false;
     if (milliseconds < 0)
-        return look(task, 0, &stopped, ret);
+        return await_for_ever(task, ret);
     for (int64_t end = now_ms() + milliseconds;;) {
         TRY(look(task, WNOHANG, &stopped, ret));
         if (stopped)

@@ -9,6 +9,9 @@
  * milliseconds is how long to wait at most, < 0 for ever; ERROR_LIMIT when it has not stopped by then. */
 struct error *await_stop(struct task *task, int milliseconds, int *ret);
 
+/* Between two looks at a task that is about to stop: at first only others are let run. */
+void await_pause(unsigned looks);
+
 /* Has it stopped already? *ret is then its wait status. */
 struct error *await_peek(struct task *task, bool *ret_stopped, int *ret);
 

@@ -664,6 +664,16 @@ static struct error *begin_attached(struct livetrace *live) {
     return err;
 }
 
+/* Whatever was being done when it ended says nothing to the user. */
+static struct error *begin_attached_alive(struct livetrace *live) {
+    struct error *err = begin_attached(live);
+    if (!err || (!error_is(err, ERROR_TASK_GONE) && !process_is_ended(live->pid)) ||
+        error_is(err, ERROR_NOT_FOUND))
+        return err;
+    error_free(err);
+    return error_new(ERROR_NOT_FOUND, "process %d: it has ended while reel was attaching to it", live->pid);
+}
+
 static void report(const struct livetrace *live) {
     struct calltrace_totals totals = calltrace_totals(live->calltrace);
     if (totals.path && !live->options->trace->list_probes)
@@ -689,7 +699,7 @@ struct error *livetrace_run(const struct livetrace_options *options, int *ret_st
     };
     TRY(calltrace_create(options->trace, &host, &live.calltrace));
     engine_init(&live.engine);
-    struct error *err = live.launched ? begin_launched(&live) : begin_attached(&live);
+    struct error *err = live.launched ? begin_launched(&live) : begin_attached_alive(&live);
     if (!err)
         err = drainer_create(live.calltrace, &live.drainer);
     if (!err)

@@ -1,5 +1,8 @@
 #include "tracer/remote.h"
 
+#include "tracer/await.h"
+#include "tracer/process.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <sys/ptrace.h>
@@ -7,10 +10,16 @@
 
 /* Wait for the next stop. An end is left for whoever waits for tasks: here it is only ERROR_TASK_GONE. */
 static struct error *wait_stopped(pid_t tid, int *ret) {
-    siginfo_t info;
-    while (waitid(P_PID, (id_t)tid, &info, WEXITED | WSTOPPED | WNOWAIT | __WALL) < 0)
-        if (errno != EINTR)
+    siginfo_t info = {0};
+    for (unsigned looks = 0; !info.si_pid; looks++) { /* why not one wait: see await.c */
+        if (waitid(P_PID, (id_t)tid, &info, WEXITED | WSTOPPED | WNOWAIT | WNOHANG | __WALL) < 0 &&
+            errno != EINTR)
             return error_system(errno, "waiting for task %d", tid);
+        if (!info.si_pid && looks % 64 == 63 && process_is_ended(tid))
+            return error_system(ESRCH, "task %d", tid);
+        if (!info.si_pid)
+            await_pause(looks);
+    }
     if (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
         return error_system(ESRCH, "task %d", tid);
     while (waitpid(tid, ret, __WALL) < 0)
