@@ -376,9 +376,9 @@ test_target_is_killed() {
         reel=$!
         sleep "0.$((RANDOM % 2))$((RANDOM % 10))"
         kill -KILL "$PID"
+        wait "$PID" 2>/dev/null
         wait "$reel"
         status=$?
-        wait "$PID" 2>/dev/null
         case $status in
         137) [ -z "$(words ended.err)" ] || fail "round $i: $(words ended.err)" ;;
         125)
