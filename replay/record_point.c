@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOCK       0xf0 /* the prefix */
 #define STEPS_MOST 12
 /* Code on both sides of the place that is searched for jumps to it. */
 #define CODE_AROUND      2048
@@ -51,6 +52,8 @@ static bool read_place(struct recorder *recorder, uint64_t rip, struct place *re
 /* Can a jump be patched over it, with no system call or trap covered, into which nothing else jumps? */
 static bool is_good(const struct place *place, uint64_t rip) {
     struct window window;
+    if (place->at > place->code && place->at[-1] == LOCK)
+        return false; /* code may jump past the prefix; other code runs through it, into what is patched */
     struct error *err = window_decode(place->at, place->left, rip, &window);
     if (err) {
         error_free(err);
