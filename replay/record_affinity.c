@@ -43,7 +43,7 @@ struct thread *record_find_named(struct recorder *recorder, pid_t tid) {
 struct error *record_entry_affinity(struct recorder *recorder) {
     struct thread *target = record_find_named(recorder, (pid_t)recorder->thread->call.args[0]);
     recorder->thread->bound_before =
-        target && sched_getaffinity(target->task->tid, sizeof(recorder->thread->place_before),
+        target && sched_getaffinity(target->tid, sizeof(recorder->thread->place_before),
                                     &recorder->thread->place_before) == 0;
     return NULL;
 }
@@ -54,12 +54,12 @@ struct error *record_exit_affinity(struct recorder *recorder) {
     cpu_set_t set;
     if (!record_succeeded(recorder) || !target || !thread->bound_before)
         return NULL;
-    if (sched_getaffinity(target->task->tid, sizeof(set), &set) == 0) {
+    if (sched_getaffinity(target->tid, sizeof(set), &set) == 0) {
         if (!target->affinity && !(target->affinity = malloc(sizeof(*target->affinity))))
             return &error_no_memory;
         *target->affinity = set;
     }
-    (void)sched_setaffinity(target->task->tid, sizeof(thread->place_before), &thread->place_before);
+    (void)sched_setaffinity(target->tid, sizeof(thread->place_before), &thread->place_before);
     return NULL;
 }
 

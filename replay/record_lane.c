@@ -66,6 +66,9 @@ struct thread *record_lane_find(const struct session *session, pid_t tid) {
     struct thread *thread = table_find(&session->first.threads, (uint32_t)tid);
     for (const struct lane *lane = session->lanes; lane && !thread; lane = lane->next)
         thread = table_find(&lane->threads, (uint32_t)tid);
+    for (size_t i = 0; i < session->recorder_count && !thread; i++) /* it has one thread then */
+        if (session->recorders[i]->moving && session->recorders[i]->threads->tid == tid)
+            thread = session->recorders[i]->threads;
     return thread;
 }
 

@@ -432,7 +432,7 @@ struct error *record_lane_run(struct session *session);
 struct error *record_lane_part(struct recorder *recorder, bool *ret_moved);
 /* The same, to the lane of `domain`, where the process joins that. */
 struct error *record_lane_move(struct recorder *recorder, struct recorder *domain, bool *ret_moved);
-/* The recorded task with this tid, whoever traces it. */
+/* The recorded task with this tid, whoever traces it; thread->task is NULL while it is on its way. */
 struct thread *record_lane_find(const struct session *session, pid_t tid);
 /* Does any lane trace it? */
 bool record_lane_traces(const struct session *session, pid_t tid);
