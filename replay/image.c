@@ -128,10 +128,11 @@ static struct error *take_all(struct task *task, const struct maps *maps, uint64
 struct error *image_take(struct task *task, uint64_t skip_start, uint64_t skip_end, struct image *ret) {
     *ret = (struct image){0};
     struct maps maps;
-    TRY(trace_get_registers(task->tid, &ret->registers));
     TRY(maps_read(task->tid, &maps));
     struct error *err = take_all(task, &maps, skip_start, skip_end, ret);
     maps_deinit(&maps);
+    if (!err) /* last: it fails for a task that was killed meanwhile, whose image lacks something then */
+        err = trace_get_registers(task->tid, &ret->registers);
     if (err)
         image_deinit(ret);
     return err;

@@ -58,7 +58,7 @@ struct error *record_entry_clone(struct recorder *recorder) {
         recorder->thread->before = calloc(1, sizeof(*recorder->thread->before));
         if (!recorder->thread->before)
             return &error_no_memory;
-        TRY(maps_read(record_tid(recorder), &recorder->thread->maps_before));
+        TRY(maps_read_stopped(record_tid(recorder), &recorder->thread->maps_before));
         return record_sysbuf_image(recorder, recorder->thread->before);
     }
     TRY(record_has_shared_memory(recorder, &recorder->thread->joins));
@@ -91,7 +91,7 @@ static bool same_mapping(const struct mapping *a, const struct mapping *b) {
 /* A vfork child that maps memory does so in its parent, too. */
 static struct error *check_same_maps(struct recorder *recorder) {
     struct maps maps;
-    TRY(maps_read(record_tid(recorder), &maps));
+    TRY(maps_read_stopped(record_tid(recorder), &maps));
     bool same = maps.count == recorder->thread->maps_before.count;
     for (size_t i = 0; same && i < maps.count; i++)
         same = same_mapping(&recorder->thread->maps_before.mappings[i], &maps.mappings[i]);

@@ -119,14 +119,18 @@ static struct error *hide_interruption(struct task *task) {
     return trace_set_registers(task->tid, &regs);
 }
 
+static struct error *does_not_stop(const struct task *task) {
+    return error_new(ERROR_OTHER,
+                     "task %d: does not stop; it waits in the kernel, maybe for a child or a disk",
+                     task->tid);
+}
+
 static struct error *wait_for_one(struct task *task, struct halt *halt) {
     int status;
     struct error *err = await_stop(task, STOP_WAIT_MS, &status);
     if (error_is(err, ERROR_LIMIT)) {
         error_free(err);
-        return error_new(ERROR_OTHER,
-                         "task %d: does not stop; it waits in the kernel, maybe for a child or a disk",
-                         task->tid);
+        return does_not_stop(task);
     }
     TRY(err);
     struct stop stop = stop_classify(task, status);
@@ -326,10 +330,73 @@ static struct error *check_stopped(pid_t pid, const struct halt *halt) {
     return NULL;
 }
 
+/* On to the stop that answers an interrupt, or the next one. */
+static struct error *go_on(struct stop *stop) {
+    int status;
+    TRY(trace_interrupt(stop->task->tid));
+    TRY(task_resume(stop->task, RESUME_CONT, 0));
+    struct error *err = await_stop(stop->task, STOP_WAIT_MS, &status);
+    if (error_is(err, ERROR_LIMIT)) {
+        error_free(err);
+        return does_not_stop(stop->task);
+    }
+    TRY(err);
+    *stop = stop_classify(stop->task, status);
+    return NULL;
+}
+
+/* The child that is made by vfork just now runs in the memory of the process, and stops it: not traced. */
+static struct error *pass_vfork(struct engine *engine, struct stop *stop) {
+    int status;
+    struct task *child = engine_task(engine, (pid_t)stop->message);
+    if (!child)
+        return &error_no_memory;
+    struct error *err = await_stop(child, STOP_WAIT_MS, &status);
+    if (!err)
+        err = trace_detach(child->tid, 0);
+    engine_forget(engine, child);
+    error_free(err); /* killed already, which ends the waiting, too */
+    return go_on(stop);
+}
+
+static struct error *pass_vforks(struct engine *engine, struct halt *halt) {
+    for (size_t i = 0; i < halt->count; i++) {
+        struct stop *stop = &halt->stops[i];
+        struct error *err = NULL;
+        if (stop->kind == STOP_NEW_TASK && stop->vfork)
+            err = pass_vfork(engine, stop);
+        if (error_is(err, ERROR_TASK_GONE)) {
+            error_free(err);
+            halt->stops[i--] = halt->stops[--halt->count]; /* its end is for engine_next() */
+            continue;
+        }
+        TRY(err);
+    }
+    return NULL;
+}
+
+struct error *attach_settle(struct halt *halt) {
+    for (size_t i = 0; i < halt->count; i++) {
+        struct stop *stop = &halt->stops[i];
+        struct error *err = NULL;
+        while (!err && !inject_is_possible(stop->kind) && stop->kind != STOP_EXITING)
+            err = go_on(stop);
+        if (error_is(err, ERROR_TASK_GONE)) {
+            error_free(err);
+            halt->stops[i--] = halt->stops[--halt->count];
+            continue;
+        }
+        TRY(err);
+    }
+    return NULL;
+}
+
 struct error *attach(struct engine *engine, pid_t pid, struct halt *ret) {
     struct halt halt = {0};
     TRY(check(pid));
     struct error *err = stop_threads(engine, pid, ask_stranger, &halt);
+    if (!err)
+        err = pass_vforks(engine, &halt);
     if (!err)
         err = check_stopped(pid, &halt);
     if (error_is(err, ERROR_TASK_GONE)) {

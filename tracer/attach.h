@@ -1,7 +1,8 @@
 /* attach: begin to trace a process that is running, and leave it as if nothing had been.
  *
  * All threads are seized and stopped, found by reading /proc/PID/task until nothing new turns up. From then
- * on new threads and children are traced by themselves (options of trace_seize()).
+ * on new threads and children are traced by themselves (options of trace_seize()). The one exception is a
+ * child that vfork made in the moment of attaching: it runs in the memory of the process, which waits for it.
  *
  * An attached process is not killed when reel ends. BUT: when reel itself is killed (kill -9) while int3
  * probes are live, nobody handles the next hit, and THE PROCESS DIES of SIGTRAP. Only a handler inside the
@@ -36,6 +37,11 @@ struct halt {
  * kernel thread, a 32-bit program, reel itself, or traced already (by whom); ERROR_USAGE the id of a thread;
  * ERROR_SYSTEM with EPERM not allowed, with a hint at the reason. After an error the process runs on. */
 struct error *attach(struct engine *engine, pid_t pid, struct halt *ret);
+
+/* Let those that stopped within a system call (fork, exec) come to its end, where calls can be injected
+ * (inject.h); those that end (STOP_EXITING) stay. What their stops tell (STOP_NEW_TASK) has to be noted
+ * before. Tasks that die meanwhile are taken out of halt. Errors: ERROR_OTHER a task does not stop. */
+struct error *attach_settle(struct halt *halt);
 
 /* Trace all threads of a running process without stopping any (trace_seize_watched()). Errors as attach();
  * after one, threads may be traced already, which ends with this process. */

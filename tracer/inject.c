@@ -3,6 +3,7 @@
 #include "tracer/await.h"
 #include "tracer/gate.h"
 
+#include <signal.h>
 #include <sys/ptrace.h>
 
 bool inject_is_possible(enum stop_kind kind) {
@@ -23,6 +24,9 @@ struct error *inject(struct task *task, uint64_t instruction, long number, const
     int status;
     struct error *none = trace_get_siginfo(task->tid, &info); /* not every stop has one */
     error_free(none);
+    int event = none ? 0 : info.si_code >> 8;
+    if (event && event != PTRACE_EVENT_STOP && info.si_signo == SIGTRAP && info.si_code > 0)
+        return error_new(ERROR_OTHER, "injected call in task %d: it is within a call of its own", task->tid);
     bool done = false;
     if (!none && info.si_code >> 8 == PTRACE_EVENT_STOP)
         TRY(gate_syscall(task, number, args, &done, ret));

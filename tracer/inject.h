@@ -12,7 +12,8 @@
  * written to rax. */
 bool inject_is_possible(enum stop_kind kind);
 
-/* As remote_syscall(), in a stop of a kind that it is possible in. */
+/* As remote_syscall(), in a stop of a kind that it is possible in. ERROR_OTHER, and nothing done, in the
+ * stops within a call that ptrace calls events (fork, exec, ...). */
 struct error *inject(struct task *task, uint64_t instruction, long number, const uint64_t args[6],
                      int64_t *ret);
 

@@ -5,6 +5,7 @@
 #include "tracer/attach.h"
 #include "tracer/calltrace.h"
 #include "tracer/drainer.h"
+#include "tracer/inject.h"
 #include "tracer/launch.h"
 #include "tracer/process.h"
 #include "tracer/syscall.h"
@@ -610,13 +611,26 @@ static struct error *expect_children(struct livetrace *live, const struct halt *
     return NULL;
 }
 
-static struct error *begin_threads(struct livetrace *live, struct halt *halt, struct task *first) {
+/* One that calls can be injected into, the leader if possible; or NULL. */
+static struct task *first_to_begin(const struct livetrace *live, const struct halt *halt) {
+    struct task *first = NULL;
+    for (size_t i = 0; i < halt->count; i++)
+        if (inject_is_possible(halt->stops[i].kind) && (halt->stops[i].task->tid == live->pid || !first))
+            first = halt->stops[i].task;
+    return first;
+}
+
+static struct error *begin_threads(struct livetrace *live, struct halt *halt) {
+    TRY(expect_children(live, halt));
+    TRY(attach_settle(halt));
+    struct task *first = first_to_begin(live, halt);
+    if (!first)
+        return error_new(ERROR_NOT_FOUND, "process %d: no thread of it can be traced", live->pid);
     TRY(calltrace_process(live->calltrace, first, live->pid, ORIGIN_ATTACH));
     for (size_t i = 0; i < halt->count; i++)
         if (halt->stops[i].task != first)
             TRY(calltrace_thread(live->calltrace, halt->stops[i].task, first->tid, halt->stops[i].task->tid,
                                  false));
-    TRY(expect_children(live, halt));
     return calltrace_arm(live->calltrace, halt);
 }
 
@@ -634,17 +648,11 @@ static struct error *cure(struct livetrace *live, struct halt *halt) {
 
 static struct error *begin_attached(struct livetrace *live) {
     struct halt halt = {0};
-    struct task *first = NULL;
     live->pid = live->options->pid;
     prepare_signals(live);
     TRY(attach(&live->engine, live->pid, &halt));
     TRY(cure(live, &halt));
-    for (size_t i = 0; i < halt.count; i++)
-        if (halt.stops[i].task->tid == live->pid || !first)
-            first = halt.stops[i].task;
-    struct error *err =
-        first ? begin_threads(live, &halt, first)
-              : error_new(ERROR_NOT_FOUND, "process %d: no thread of it can be traced", live->pid);
+    struct error *err = begin_threads(live, &halt);
     if (err) {
         error_free(calltrace_disarm(live->calltrace, live->pid, &halt));
         error_free(

@@ -1,5 +1,7 @@
 #include "tracer/maps.h"
 
+#include "tracer/ptrace.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -75,6 +77,16 @@ struct error *maps_read(pid_t pid, struct maps *ret) {
         return error_system(errno == ENOENT ? ESRCH : errno, "%s", path);
     struct error *err = parse_file(file, ret);
     fclose(file);
+    if (err)
+        maps_deinit(ret);
+    return err;
+}
+
+struct error *maps_read_stopped(pid_t tid, struct maps *ret) {
+    TRY(maps_read(tid, ret));
+    uint64_t mask;
+    struct error *err =
+        trace_get_sigmask(tid, &mask); /* any request does: none of a task that is not stopped */
     if (err)
         maps_deinit(ret);
     return err;

@@ -25,6 +25,9 @@ struct maps {
 
 /* Read the mappings of a process; ret is initialised by this and released with maps_deinit(). */
 struct error *maps_read(pid_t pid, struct maps *ret);
+/* The same for a task that is stopped under ptrace by this thread. TASK_GONE when it has been killed
+ * meanwhile: of a process that dies the file holds a part of the mappings, or none. */
+struct error *maps_read_stopped(pid_t tid, struct maps *ret);
 void maps_deinit(struct maps *maps);
 
 /* The mapping that holds address, or NULL. */

@@ -27,8 +27,9 @@ const char *stop_name(enum stop_kind kind) {
 static struct stop classify_event(struct task *task, int event, int signo) {
     struct stop stop = {.task = task, .signo = signo};
     switch (event) {
-    case PTRACE_EVENT_FORK:
     case PTRACE_EVENT_VFORK:
+        stop.vfork = true; /* fall through */
+    case PTRACE_EVENT_FORK:
     case PTRACE_EVENT_CLONE:
         stop.kind = STOP_NEW_TASK;
         break;

@@ -29,6 +29,7 @@ struct stop {
     int signo;
     int status;
     bool core;
+    bool vfork; /* of STOP_NEW_TASK: the task will wait in the kernel for the exec or end of the new one */
     unsigned long message;
 };
 
