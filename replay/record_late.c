@@ -30,7 +30,7 @@ bool record_late_can(const struct recorder *recorder, const struct recorder *dom
     if (recorder->process_count > 1 || recorder->thread_count > 1 || domain->mode != RECORDER_RECORDING ||
         !domain->log)
         return false;
-    struct error *err = maps_read_stopped(record_tid(recorder), &maps);
+    struct error *err = maps_read(record_tid(recorder), &maps);
     bool can = !err;
     for (size_t i = 0; !err && i < maps.count; i++)
         can = can && (strncmp(maps.mappings[i].name, "/SYSV", 5) != 0 || is_whole_segment(&maps.mappings[i]));

@@ -288,7 +288,7 @@ static struct error *visit_mapping(struct recorder *recorder, const struct mappi
 static struct error *visit_file_mappings(struct recorder *recorder, uint64_t address, uint64_t size,
                                          mapping_visitor *visit) {
     struct maps maps;
-    TRY(maps_read_stopped(record_tid(recorder), &maps));
+    TRY(maps_read(record_tid(recorder), &maps));
     struct error *err = NULL;
     for (size_t i = 0; !err && i < maps.count; i++) {
         const struct mapping *mapping = &maps.mappings[i];

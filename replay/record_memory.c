@@ -50,7 +50,7 @@ static struct error *failed_mmap(struct recorder *recorder) {
     if (!(call->args[3] & MAP_FIXED) || call->args[3] & MAP_ANONYMOUS || call->args[0] % PAGE ||
         call->result == -EBADF || call->result == -EACCES)
         return NULL;
-    TRY(maps_read_stopped(record_tid(recorder), &maps));
+    TRY(maps_read(record_tid(recorder), &maps));
     if (mapped_part(&maps, call->args[0], size) < size)
         recorder_stop(recorder, "mmap with MAP_FIXED failed and left a hole, which cannot be recorded");
     maps_deinit(&maps);
@@ -83,7 +83,7 @@ struct error *record_exit_munmap(struct recorder *recorder) {
 static struct error *failed_mprotect(struct recorder *recorder) {
     const uint64_t *args = recorder->thread->call.args;
     struct maps maps;
-    TRY(maps_read_stopped(record_tid(recorder), &maps));
+    TRY(maps_read(record_tid(recorder), &maps));
     const struct mapping *first = maps_find(&maps, args[0]);
     if (first && (uint64_t)first->protection == (args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC)))
         recorder_stop(recorder, "mprotect failed half-way, which cannot be recorded");
@@ -130,7 +130,7 @@ struct error *record_entry_madvise(struct recorder *recorder) {
         recorder->thread->refused = !memory_advice_known(args[2]);
         return NULL;
     }
-    TRY(maps_read_stopped(record_tid(recorder), &maps));
+    TRY(maps_read(record_tid(recorder), &maps));
     recorder->thread->refused = !private_anonymous(&maps, args[0], args[1]);
     maps_deinit(&maps);
     return recorder->thread->refused ? NULL
@@ -143,7 +143,7 @@ static struct error *failed_madvise(struct recorder *recorder) {
     const uint64_t *args = recorder->thread->call.args;
     struct maps maps;
     struct error *err = NULL;
-    TRY(maps_read_stopped(record_tid(recorder), &maps));
+    TRY(maps_read(record_tid(recorder), &maps));
     for (size_t i = 0; !err && i < maps.count; i++) {
         const struct mapping *mapping = &maps.mappings[i];
         uint64_t from = mapping->start > args[0] ? mapping->start : args[0];
@@ -185,7 +185,7 @@ struct error *record_exit_shmat(struct recorder *recorder) {
     if (!record_succeeded(recorder))
         return NULL;
     TRY(record_shared_attached(recorder, id));
-    TRY(maps_read_stopped(record_tid(recorder), &maps));
+    TRY(maps_read(record_tid(recorder), &maps));
     const struct mapping *mapping = maps_find(&maps, address);
     struct error *err = NULL;
     uint64_t size = mapping ? mapping->end - mapping->start : 0;
@@ -219,7 +219,7 @@ struct error *record_exit_setrlimit(struct recorder *recorder) {
         return NULL;
     struct maps maps;
     struct error *err = NULL;
-    TRY(maps_read_stopped(record_tid(recorder), &maps));
+    TRY(maps_read(record_tid(recorder), &maps));
     for (size_t i = 0; !err && i < maps.count; i++)
         if (strcmp(maps.mappings[i].name, "[stack]") == 0)
             err = effects_add(&recorder->effects, EFFECT_STACK, maps.mappings[i].start, 0, NULL, 0);

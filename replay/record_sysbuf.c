@@ -610,7 +610,7 @@ static struct error *patch(struct recorder *recorder, uint64_t rip, uint64_t num
         error_free(err);
         return NULL;
     }
-    TRY(maps_read_stopped(record_tid(recorder), &maps));
+    TRY(maps_read(record_tid(recorder), &maps));
     if (is_code(&maps, site.start - 1, site.start + site.length))
         err = plant(recorder, &site, &maps);
     maps_deinit(&maps);
@@ -827,7 +827,7 @@ struct error *record_sysbuf_maps(struct recorder *recorder, struct maps *ret) {
 
 struct error *record_sysbuf_maps_of(const struct process *process, pid_t tid, struct maps *ret) {
     const struct process_sysbuf *state = process->sysbuf;
-    TRY(maps_read_stopped(tid, ret));
+    TRY(maps_read(tid, ret));
     if (!state || (!state->data && !state->inherited))
         return NULL;
     size_t count = 0;
