@@ -98,6 +98,7 @@ static struct error *ask_caller(struct evaluation *callee, const struct wanted *
     struct bytes expression;
     struct die site;
     uint64_t return_address, pc, bias;
+    evaluation_unwind(callee);
     if (callee->depth >= DEPTH_MAX || !callee->has_caller || !callbacks || !callbacks->module_at ||
         !frame_register(&callee->caller, FRAME_RIP, &return_address) || !frame_pc(&callee->caller, &pc))
         return unknown();

@@ -65,10 +65,12 @@ void evaluation_set_unit(struct evaluation *evaluation, struct dwarf_unit *unit)
     evaluation->context.dwarf_version = unit->version;
 }
 
-/* The canonical frame address and the caller's registers; what is not known stays so. */
-static void unwind(struct evaluation *evaluation) {
+void evaluation_unwind(struct evaluation *evaluation) {
     const struct unwind_table *table;
     bool signal_frame;
+    if (evaluation->unwound)
+        return;
+    evaluation->unwound = true;
     struct error *err = module_unwind_table(evaluation->module, &table);
     if (!err && evaluation->memory)
         err = unwind_step(table, evaluation->bias, evaluation->registers, evaluation->memory,
@@ -77,13 +79,26 @@ static void unwind(struct evaluation *evaluation) {
     error_free(err);
 }
 
-static void find_frame_base(struct evaluation *evaluation) {
+static void find_cfa(void *context) {
+    evaluation_unwind(context);
+}
+
+/* In the terms of the function's unit, which need not be the variable's. */
+static void find_frame_base(void *context) {
+    struct evaluation *evaluation = context;
+    struct dwarf_unit *unit = evaluation->unit;
     struct variable_location location;
-    if (!evaluation->unit ||
+    if (evaluation->asked_base) /* or while it is being worked out */
+        return;
+    evaluation->asked_base = true;
+    if (!evaluation->function || !evaluation->function->unit ||
         !function_frame_base(evaluation->module, evaluation->function, evaluation->vaddr, &location))
         return;
+    evaluation_set_unit(evaluation, evaluation->function->unit);
     struct error *err = location_evaluate_address(location.expression, location.size, &evaluation->context,
                                                   NULL, &evaluation->context.frame_base);
+    if (unit)
+        evaluation_set_unit(evaluation, unit);
     evaluation->context.has_frame_base = !err;
     error_free(err);
 }
@@ -109,6 +124,8 @@ struct error *evaluation_init(struct evaluation *ret, struct module *module, con
                                              .offset_size = 4,
                                              .dwarf_version = 5,
                                              .context = ret,
+                                             .find_frame_base = find_frame_base,
+                                             .find_cfa = find_cfa,
                                              .indexed_address = indexed_address,
                                              .base_type = base_type,
                                              .entry_value = entry_value,
@@ -118,8 +135,6 @@ struct error *evaluation_init(struct evaluation *ret, struct module *module, con
         ret->context.tls_address = tls_address;
     if (function && function->unit)
         evaluation_set_unit(ret, function->unit);
-    unwind(ret);
-    find_frame_base(ret);
     return NULL;
 }
 

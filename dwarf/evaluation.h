@@ -29,19 +29,24 @@ struct evaluation {
     const struct frame_registers *registers;
     const struct memory_reader *memory;
     const struct evaluation_callbacks *callbacks;
-    unsigned depth; /* of callers that were asked for entry values */
+    unsigned depth;  /* of callers that were asked for entry values */
+    bool unwound;    /* evaluation_unwind() was called: the next two are right */
+    bool has_caller; /* caller */
     struct frame_registers caller;
-    bool has_caller;
+    bool asked_base;
     struct location_context context; /* for location_read() and type sizes */
 };
 
 /* Prepare for a frame; function NULL: for globals only. All pointers must stay valid while it is used;
- * callbacks may be NULL. The canonical frame address and frame base are worked out where they can be; without
- * them only what needs them fails. ERROR_NOT_FOUND: the frame has no pc. */
+ * callbacks may be NULL. The canonical frame address and frame base are worked out when an expression asks
+ * for them, if they can be; without them only what needs them fails. ERROR_NOT_FOUND: the frame has no pc. */
 struct error *evaluation_init(struct evaluation *ret, struct module *module, const struct function *function,
                               uint64_t bias, const struct frame_registers *registers,
                               const struct memory_reader *memory,
                               const struct evaluation_callbacks *callbacks);
+
+/* The canonical frame address and the caller's registers; what is not known stays so. */
+void evaluation_unwind(struct evaluation *evaluation);
 
 /* Where the variable is in this frame; read it with location_read(&location, &evaluation->context, ...).
  * "Optimized out" is a piece, not an error. Errors as location_evaluate(). The caller frees ret with

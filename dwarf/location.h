@@ -80,6 +80,10 @@ struct location_context {
      * give must stay valid until the evaluation has returned. Their errors become those of the evaluation,
      * but for entry_value and parameter. */
     void *context;
+    /* Sets has_frame_base and frame_base, or has_cfa and cfa, of this context if they can be worked out: both
+     * cost something, and few expressions ask for them. NULL: what is not set is not known. */
+    void (*find_frame_base)(void *context);
+    void (*find_cfa)(void *context);
     /* DW_OP_addrx, DW_OP_constx: entry number index of the unit's part of .debug_addr, without the bias. */
     struct error *(*indexed_address)(void *context, uint64_t index, uint64_t *ret);
     /* Size and encoding of the DW_TAG_base_type at this offset in the unit. */

@@ -61,16 +61,22 @@ struct error *location_run_bregx(struct location_machine *machine, struct cursor
 struct error *location_run_fbreg(struct location_machine *machine, struct cursor *cursor,
                                  UNUSED uint8_t opcode) {
     int64_t offset = encoding_sleb128(cursor);
-    if (!machine->context->has_frame_base)
+    const struct location_context *context = machine->context;
+    if (!context->has_frame_base && context->find_frame_base)
+        context->find_frame_base(context->context);
+    if (!context->has_frame_base)
         return location_no_context("a frame base");
-    return location_push_u64(machine, machine->context->frame_base + (uint64_t)offset);
+    return location_push_u64(machine, context->frame_base + (uint64_t)offset);
 }
 
 struct error *location_run_call_frame_cfa(struct location_machine *machine, UNUSED struct cursor *cursor,
                                           UNUSED uint8_t opcode) {
-    if (!machine->context->has_cfa)
+    const struct location_context *context = machine->context;
+    if (!context->has_cfa && context->find_cfa)
+        context->find_cfa(context->context);
+    if (!context->has_cfa)
         return location_no_context("the frame's address");
-    return location_push_u64(machine, machine->context->cfa);
+    return location_push_u64(machine, context->cfa);
 }
 
 struct error *location_run_push_object_address(struct location_machine *machine, UNUSED struct cursor *cursor,

@@ -242,7 +242,7 @@ void patch_forget_range(struct patch_set *set, uint64_t start, uint64_t end) {
         struct patch_write *write = &set->writes[i];
         bool is_gone = write->address >= start && write->address < end;
         if (is_gone)
-            set->trampolines[write->trampoline].is_gone = true;
+            set->has_gone = set->trampolines[write->trampoline].is_gone = true;
         if (is_gone && write->is_armed)
             set->armed--;
         if (!is_gone)

@@ -51,7 +51,7 @@ struct error *patch_retire(struct patch_set *set, struct task *task, uint32_t in
     size_t kept = 0;
     if (trampoline->is_gone)
         return NULL;
-    trampoline->is_gone = true;
+    set->has_gone = trampoline->is_gone = true;
     for (size_t i = 0; i < set->write_count; i++)
         if (set->writes[i].host == index && set->writes[i].trampoline != index) {
             TRY(patch_retire(set, task, set->writes[i].trampoline));
@@ -76,7 +76,7 @@ struct error *patch_retire(struct patch_set *set, struct task *task, uint32_t in
 }
 
 const struct patch_trampoline *patch_retired_at(const struct patch_set *set, uint64_t address) {
-    for (size_t i = 0; i < set->trampoline_count; i++)
+    for (size_t i = 0; set->has_gone && i < set->trampoline_count; i++)
         if (set->trampolines[i].is_gone && set->trampolines[i].low == address)
             return &set->trampolines[i];
     return NULL;

@@ -102,6 +102,7 @@ struct patch_set {
     struct patch_held *held;
     size_t held_count, held_room;
     size_t armed;
+    bool has_gone; /* some trampoline is_gone */
     struct maps maps;
     uint64_t instruction; /* of a system call, or 0 */
     struct room_reserved reserved;

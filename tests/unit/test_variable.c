@@ -131,7 +131,8 @@ static void frame_innermost(struct process *process, struct frame *frame) {
     ck_assert_str_eq(frame->function->name, "stop");
 }
 
-static void frame_caller(struct process *process, const struct frame *callee, struct frame *frame) {
+static void frame_caller(struct process *process, struct frame *callee, struct frame *frame) {
+    evaluation_unwind(&callee->evaluation);
     ck_assert(callee->evaluation.has_caller);
     frame->registers = callee->evaluation.caller;
     frame_prepare(process, frame);
