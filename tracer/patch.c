@@ -161,6 +161,7 @@ static struct error *copy_set(const struct patch_set *set, struct patch_set *cop
     buffer_put(&copy->bytes, set->bytes.data, set->bytes.size);
     copy->is_sorted = set->is_sorted;
     copy->armed = set->armed;
+    copy->has_gone = set->has_gone;
     copy->instruction = set->instruction;
     copy->reserved = set->reserved;
     copy->is_puppet = set->is_puppet;
