@@ -102,6 +102,21 @@ static struct error *add_stores(struct function_code *code, const ZydisDecodedIn
     return NULL;
 }
 
+/* jmp *TABLE(,%reg,8) */
+static uint64_t table_of(const ZydisDecodedOperand *operand) {
+    bool is_table = operand->type == ZYDIS_OPERAND_TYPE_MEMORY && operand->mem.base == ZYDIS_REGISTER_NONE &&
+                    operand->mem.index != ZYDIS_REGISTER_NONE && operand->mem.scale == sizeof(uint64_t) &&
+                    operand->mem.segment != ZYDIS_REGISTER_FS && operand->mem.segment != ZYDIS_REGISTER_GS;
+    return is_table ? (uint64_t)operand->mem.disp.value : 0;
+}
+
+static bool is_pop(const ZydisDecodedInstruction *instruction, const ZydisDecodedOperand *operands) {
+    return instruction->mnemonic == ZYDIS_MNEMONIC_POP || instruction->mnemonic == ZYDIS_MNEMONIC_LEAVE ||
+           ((instruction->mnemonic == ZYDIS_MNEMONIC_ADD || instruction->mnemonic == ZYDIS_MNEMONIC_LEA ||
+             instruction->mnemonic == ZYDIS_MNEMONIC_MOV) &&
+            operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER && operands[0].reg.value == ZYDIS_REGISTER_RSP);
+}
+
 static struct error *bad(uint64_t vaddr, const char *why) {
     return error_new(ERROR_BAD_DATA, "code at 0x%llx: %s", (unsigned long long)vaddr, why);
 }
@@ -114,10 +129,11 @@ static struct error *read_range(const struct elf_image *image, const struct addr
         bytes = elf_bytes(image, offset, range->high - range->low);
     if (!bytes)
         return bad(range->low, "is not in the file");
+    bool after_pop = false;
     for (uint64_t at = range->low; at < range->high;) {
         ZydisDecodedInstruction instruction;
         ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-        struct code_transfer transfer = {.vaddr = at};
+        struct code_transfer transfer = {.vaddr = at, .after_pop = after_pop};
         if (ZYAN_FAILED(ZydisDecoderDecodeFull(decoder, bytes + (at - range->low), range->high - at,
                                                &instruction, operands)))
             return bad(at, "is no instruction");
@@ -125,8 +141,12 @@ static struct error *read_range(const struct elf_image *image, const struct addr
         TRY(add_stores(ret, &instruction, operands, at));
         at += instruction.length;
         transfer.next = at;
-        if (is_transfer(&instruction, &transfer))
-            TRY(add_transfer(ret, &transfer));
+        after_pop = is_pop(&instruction, operands);
+        if (!is_transfer(&instruction, &transfer))
+            continue;
+        if (transfer.kind == CODE_JUMP_INDIRECT)
+            transfer.table = table_of(&operands[0]);
+        TRY(add_transfer(ret, &transfer));
     }
     return NULL;
 }

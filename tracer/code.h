@@ -24,6 +24,8 @@ struct code_transfer {
     uint64_t vaddr, next; /* the instruction, and the one behind it */
     enum code_kind kind;
     uint64_t target; /* CODE_JUMP, CODE_BRANCH */
+    uint64_t table;  /* CODE_JUMP_INDIRECT: the address is read there, at an index of 8 bytes each; or 0 */
+    bool after_pop;  /* the instruction before it takes something from the stack (pop, leave, add to rsp) */
 };
 
 /* An instruction that writes to memory at a register + offset. */

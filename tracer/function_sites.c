@@ -431,6 +431,33 @@ static bool is_optimized(const struct traced_function *function) {
     return false;
 }
 
+/* The first address of a table; false when the file does not hold it. */
+static bool first_entry(const struct traced_function *function, uint64_t table, uint64_t *ret) {
+    const struct elf_image *image = module_image(function->module->module);
+    uint64_t offset;
+    const uint8_t *bytes =
+        elf_vaddr_to_offset(image, table, &offset) ? elf_bytes(image, offset, sizeof(*ret)) : NULL;
+    if (bytes)
+        memcpy(ret, bytes, sizeof(*ret));
+    return bytes != NULL;
+}
+
+/* A switch, and no tail call? There, the stack is as the function found it, so the CFA is rsp + 8; (clang of old did
+ * not say so behind the epilogue). Where a function has no frame, a table of its own labels tells. */
+static bool is_switch(const struct traced_function *function, const struct code_transfer *transfer) {
+    const struct function *f = function->function;
+    struct cfi_row row;
+    uint64_t label;
+    if (transfer->table && first_entry(function, transfer->table, &label) && label != f->entry &&
+        ranges_contain(f->ranges, f->range_count, label))
+        return true;
+    struct error *err = unwind_row(function->module->unwind, transfer->vaddr, &row);
+    bool has_frame = !err && !transfer->after_pop && row.cfa.kind == CFI_VAL_OFFSET &&
+                     (row.cfa.reg == FRAME_RBP || (row.cfa.reg == FRAME_RSP && row.cfa.offset > 8));
+    error_free(err);
+    return has_frame;
+}
+
 static struct error *add_transfers(const struct traced_function *function, struct mentions *ret) {
     const struct function *f = function->function;
     for (size_t i = 0; i < function->code.count; i++) {
@@ -439,7 +466,7 @@ static struct error *add_transfers(const struct traced_function *function, struc
             ranges_contain(f->ranges, f->range_count, transfer->target) && transfer->target != f->entry;
         if (transfer->kind == CODE_RETURN)
             TRY(mention(ret, transfer->vaddr, SITE_EXIT, NULL));
-        else if (transfer->kind == CODE_JUMP_INDIRECT || !inside)
+        else if (transfer->kind == CODE_JUMP_INDIRECT ? !is_switch(function, transfer) : !inside)
             TRY(mention(ret, transfer->vaddr, SITE_JUMP, NULL));
     }
     return NULL;
