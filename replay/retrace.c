@@ -22,6 +22,7 @@ struct retrace {
     struct puppet *puppet;
     struct tape *tape;
     struct memory_ranges reserved;
+    bool only_traps; /* see needs_traps() */
     bool begun;
     bool one_of_many; /* its file is named by its process ID */
     pid_t shown;
@@ -80,11 +81,27 @@ static void tidy(struct memory_ranges *ranges) {
     ranges->count = kept + 1;
 }
 
+/* Points of a computation are found by the program's own code, which jump probes would replace; and forks in the
+ * midst of a domain have one ring for two processes. */
+static bool needs_traps(const struct event *event) {
+    switch (event->kind) {
+    case EVENT_SIGNAL:
+        return event->signal.place == SIGNAL_AT_POINT;
+    case EVENT_SWITCH:
+    case EVENT_PROCESS:
+    case EVENT_JOIN:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static struct error *read_reserved(struct retrace *retrace) {
     for (bool segment = true; segment;) {
         struct event event;
         bool more;
         TRY(tape_next(retrace->tape, &event, &more));
+        retrace->only_traps |= more && needs_traps(&event);
         if (more && event.kind == EVENT_SYSCALL)
             TRY(reserve_call(retrace, &event));
         if (!more)
@@ -144,6 +161,7 @@ static struct error *make_calltrace(struct retrace *retrace) {
         .reserved = retrace->reserved.ranges,
         .reserved_count = retrace->reserved.count,
         .instruction = PUPPET_STUB,
+        .only_traps = retrace->only_traps,
     };
     return calltrace_create(retrace->options, &host, &retrace->calltrace);
 }
@@ -224,6 +242,7 @@ static struct error *observe(void *context, const struct event *event, const str
     struct retrace *retrace = context;
     pid_t tid = retrace->puppet->task->tid;
     siginfo_t info = {0};
+    TRY(calltrace_passed(retrace->calltrace, tid));
     switch (event->kind) {
     case EVENT_SYSCALL:
         return on_call(retrace, event, memory);

@@ -28,6 +28,7 @@ struct calltrace_host {
     const struct memory_range *reserved;
     size_t reserved_count;
     uint64_t instruction;
+    bool only_traps; /* jump probes are not possible */
 };
 
 /* options and what host points to must outlive it. ERROR_USAGE when the options cannot be understood. */
@@ -73,6 +74,8 @@ struct error *calltrace_gone(struct calltrace *calltrace, pid_t tid, bool proces
 struct error *calltrace_signal_stop(struct calltrace *calltrace, struct stop *stop, bool *ret_done);
 /* The same, but other signals are not noted: the host tells of them by calltrace_signal(). */
 struct error *calltrace_trap(struct calltrace *calltrace, struct stop *stop, bool *ret_done);
+/* The task has come to a stop that the host knows of otherwise: what its probes have noted is told now. */
+struct error *calltrace_passed(struct calltrace *calltrace, pid_t tid);
 /* A signal that reaches the program; handled: a handler will run. For hosts that know it otherwise than by a
  * stop. */
 struct error *calltrace_signal(struct calltrace *calltrace, pid_t tid, const siginfo_t *info, bool handled,

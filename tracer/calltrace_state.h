@@ -210,6 +210,8 @@ struct error *trace_needs(struct traced_thread *thread, const struct emission *e
 
 /* The process gets jump probes, if they are wanted and it can have them: its first task stands still. */
 struct error *trace_jumps_begin(struct traced_process *process, struct task *task);
+/* A stop of a puppet that its probes ask for (emit_record.h): done, and the puppet can go on. */
+struct error *trace_jumps_stop(struct traced_thread *thread, const struct stop *stop, bool *ret_done);
 /* Of a fork child. */
 struct error *trace_jumps_clone(const struct traced_process *parent, struct traced_process *child);
 /* All is gone (exec), or belongs to the parent (a vfork child). */
@@ -236,6 +238,8 @@ void trace_list_function(const struct traced_process *process, const struct trac
 
 /* A ring for a thread that stands still. */
 struct error *trace_ring_begin(struct traced_thread *thread, struct task *by);
+/* It has ended, and what it has noted is told. */
+void trace_ring_end(struct traced_thread *thread);
 /* Take out and deal with all that the rings of all processes hold up to now. stopped: a thread that stands
  * still, whose ring is emptied whatever the time; NULL: none. */
 struct error *trace_rings_drain(struct calltrace *calltrace, struct traced_thread *stopped);

@@ -58,15 +58,36 @@ static void store_vector(struct buffer *code, unsigned vector, unsigned base, in
     put_operand(code, vector, base, displacement);
 }
 
-/* `gs:` and a ModRM of [disp32]; opcode with its REX.W. */
-static void with_block(struct buffer *code, uint8_t opcode, unsigned reg, uint32_t offset) {
-    PUT(code, 0x65, rex(true, reg, 0), opcode, (uint8_t)(0x04 | (reg & 7) << 3), 0x25);
+/* `gs:` if the block is found by it. */
+static void put_segment(struct buffer *code, const struct emit_place *place) {
+    if (!place->block)
+        buffer_put_u8(code, 0x65);
+}
+
+/* A ModRM of [disp32]; opcode with its REX.W. */
+static void with_block(struct buffer *code, const struct emit_place *place, uint8_t opcode, unsigned reg,
+                       uint32_t offset) {
+    put_segment(code, place);
+    PUT(code, rex(true, reg, 0), opcode, (uint8_t)(0x04 | (reg & 7) << 3), 0x25);
+    buffer_put_u32(code, place->block + offset);
+}
+
+enum { MOV_TO_MEMORY = 0x89, MOV_FROM_MEMORY = 0x8b };
+
+/* Call the agent; or stop: int3, and a nop of four bytes that says why. */
+static void call_block(struct buffer *code, const struct emit_place *place, uint32_t offset) {
+    if (place->block) {
+        PUT(code, 0xcc, 0x0f, 0x1f, 0x40, offset == AGENT_FULL ? EMIT_STOP_FULL : EMIT_STOP_TEXT);
+        return;
+    }
+    PUT(code, 0x65, 0xff, 0x14, 0x25);
     buffer_put_u32(code, offset);
 }
 
-static void call_block(struct buffer *code, uint32_t offset) {
-    PUT(code, 0x65, 0xff, 0x14, 0x25);
-    buffer_put_u32(code, offset);
+enum emit_stop emit_stop_of(const uint8_t bytes[EMIT_STOP_SIZE]) {
+    bool is_stop = bytes[0] == 0x0f && bytes[1] == 0x1f && bytes[2] == 0x40 &&
+                   (bytes[3] == EMIT_STOP_FULL || bytes[3] == EMIT_STOP_TEXT);
+    return is_stop ? (enum emit_stop)bytes[3] : EMIT_STOP_NONE;
 }
 
 static void move_constant(struct buffer *code, unsigned reg, uint64_t value) {
@@ -91,7 +112,7 @@ static void land(struct buffer *code, size_t jump_at, size_t target) {
 
 /* ---- the parts ---- */
 
-/* Where the program's rax and r11 are saved, and how far its rsp is above ours. */
+/* Where the program's rax and r11 are saved on the stack, and how far its rsp is above ours. */
 struct saved {
     int32_t rax, r11, depth;
     int32_t skipped; /* bytes below the program's rsp that are left alone */
@@ -111,7 +132,14 @@ static int32_t kept_below(const struct record_layout *layout, const struct emit_
 
 static struct saved save(struct buffer *code, const struct record_layout *layout,
                          const struct emit_place *place) {
-    struct saved saved = {.r11 = 0, .skipped = kept_below(layout, place)};
+    struct saved saved = {.r11 = 0, .skipped = place->block ? 0 : kept_below(layout, place)};
+    if (place->block) {
+        with_block(code, place, MOV_TO_MEMORY, RAX, AGENT_SAVED_RAX);
+        with_block(code, place, MOV_TO_MEMORY, R11, AGENT_SAVED_R11);
+        PUT(code, 0x9f, 0x0f, 0x90, 0xc0); /* lahf; seto al */
+        with_block(code, place, MOV_TO_MEMORY, RAX, AGENT_SAVED_FLAGS);
+        return saved;
+    }
     if (saved.skipped)
         lea(code, RSP, RSP, -saved.skipped);
     PUT(code, 0x50); /* push rax */
@@ -126,6 +154,13 @@ static struct saved save(struct buffer *code, const struct record_layout *layout
 }
 
 static void restore(struct buffer *code, const struct saved *saved, const struct emit_place *place) {
+    if (place->block) {
+        with_block(code, place, MOV_FROM_MEMORY, R11, AGENT_SAVED_R11);
+        with_block(code, place, MOV_FROM_MEMORY, RAX, AGENT_SAVED_FLAGS);
+        PUT(code, 0x04, 0x7f, 0x9e); /* as below */
+        with_block(code, place, MOV_FROM_MEMORY, RAX, AGENT_SAVED_RAX);
+        return;
+    }
     PUT(code, 0x41, 0x5b); /* pop r11 */
     if (!place->flags_are_dead)
         PUT(code, 0x58, 0x04, 0x7f, 0x9e); /* pop rax; add al, 0x7f: overflows when al is 1; sahf */
@@ -135,38 +170,60 @@ static void restore(struct buffer *code, const struct saved *saved, const struct
 }
 
 /* r11 becomes the address of the record. *ret: jumps to where nothing is written. */
-static void reserve(struct buffer *code, uint32_t size, size_t ret[2]) {
-    PUT(code, 0x65, 0x81, 0x3c, 0x25); /* cmp dword gs:[AGENT_CHECK], AGENT_MAGIC */
-    buffer_put_u32(code, AGENT_CHECK);
+static void reserve(struct buffer *code, const struct emit_place *place, uint32_t size, size_t ret[2]) {
+    put_segment(code, place);
+    PUT(code, 0x81, 0x3c, 0x25); /* cmp dword gs:[AGENT_CHECK], AGENT_MAGIC */
+    buffer_put_u32(code, place->block + AGENT_CHECK);
     buffer_put_u32(code, AGENT_MAGIC);
     ret[0] = jump(code, CONDITION_NOT_ZERO);
     size_t again = code->size;
-    with_block(code, 0x8b, RAX, AGENT_HEAD);  /* mov */
-    with_block(code, 0x3b, RAX, AGENT_LIMIT); /* cmp */
+    with_block(code, place, MOV_FROM_MEMORY, RAX, AGENT_HEAD);
+    with_block(code, place, 0x3b, RAX, AGENT_LIMIT); /* cmp */
     size_t full = jump(code, CONDITION_ABOVE);
     PUT(code, 0xb8); /* mov eax, size */
     buffer_put_u32(code, size);
-    PUT(code, 0x65, 0x48, 0x0f, 0xc1, 0x04, 0x25); /* xadd gs:[AGENT_HEAD], rax */
-    buffer_put_u32(code, AGENT_HEAD);
+    put_segment(code, place);
+    PUT(code, 0x48, 0x0f, 0xc1, 0x04, 0x25); /* xadd gs:[AGENT_HEAD], rax */
+    buffer_put_u32(code, place->block + AGENT_HEAD);
     PUT(code, 0x25); /* and eax: also zeroes the upper half */
     buffer_put_u32(code, AGENT_RING_SIZE - 1);
-    with_block(code, 0x8b, R11, AGENT_RING);
+    with_block(code, place, MOV_FROM_MEMORY, R11, AGENT_RING);
     PUT(code, 0x49, 0x01, 0xc3, 0xeb, 0x00); /* add r11, rax; jmp over */
     size_t over = code->size;
     land(code, full, code->size);
-    call_block(code, AGENT_FULL);
-    PUT(code, 0x85, 0xc0); /* test eax, eax */
-    size_t retry = jump(code, CONDITION_NOT_ZERO);
-    land(code, retry, again);
+    call_block(code, place, AGENT_FULL);
+    if (!place->block) {
+        PUT(code, 0x85, 0xc0); /* test eax, eax */
+        size_t retry = jump(code, CONDITION_NOT_ZERO);
+        land(code, retry, again);
+    }
     PUT(code, 0xe9); /* jmp */
     buffer_put_u32(code, 0);
     ret[1] = code->size - 4;
+    if (place->block) { /* there is room always */
+        land(code, ret[1], again);
+        ret[1] = ret[0];
+    }
     if (!code->failed)
         code->data[over - 1] = (uint8_t)(code->size - over);
 }
 
+static void load_rax(struct buffer *code, const struct emit_place *place, const struct saved *saved) {
+    if (place->block)
+        with_block(code, place, MOV_FROM_MEMORY, RAX, AGENT_SAVED_RAX);
+    else
+        load(code, 8, RAX, RSP, saved->rax);
+}
+
+static void load_r11(struct buffer *code, const struct emit_place *place, const struct saved *saved) {
+    if (place->block)
+        with_block(code, place, MOV_FROM_MEMORY, RAX, AGENT_SAVED_R11);
+    else
+        load(code, 8, RAX, RSP, saved->r11);
+}
+
 static void note_registers(struct buffer *code, const struct record_layout *layout,
-                           const struct saved *saved) {
+                           const struct emit_place *place, const struct saved *saved) {
     for (unsigned reg = 0; reg < LAYOUT_REGISTERS; reg++) {
         int32_t at = layout->register_at[reg];
         if (!(layout->registers >> reg & 1))
@@ -176,8 +233,10 @@ static void note_registers(struct buffer *code, const struct record_layout *layo
             continue;
         }
         unsigned number = reg < 16 ? encodings[reg] : RAX;
-        if (number == RAX || number == R11)
-            load(code, 8, RAX, RSP, number == RAX ? saved->rax : saved->r11);
+        if (number == RAX)
+            load_rax(code, place, saved);
+        else if (number == R11)
+            load_r11(code, place, saved);
         else if (number == RSP)
             lea(code, RAX, RSP, saved->depth);
         bool by_rax = number == RAX || number == R11 || number == RSP;
@@ -198,13 +257,13 @@ static void copy(struct buffer *code, unsigned base, int32_t from, int32_t to, u
 }
 
 /* The same, at an address that rax must hold: anew for each word. */
-static void copy_behind_rax(struct buffer *code, const struct saved *saved, int32_t from, int32_t to,
-                            uint32_t size) {
+static void copy_behind_rax(struct buffer *code, const struct emit_place *place, const struct saved *saved,
+                            int32_t from, int32_t to, uint32_t size) {
     for (uint32_t done = 0; done < size;) {
         unsigned part = 8;
         while (part > size - done)
             part /= 2;
-        load(code, 8, RAX, RSP, saved->rax);
+        load_rax(code, place, saved);
         load(code, part, RAX, RAX, from + (int32_t)done);
         store(code, part, RAX, R11, to + (int32_t)done);
         done += part;
@@ -224,26 +283,28 @@ static void copy_absolute(struct buffer *code, uint64_t from, int32_t to, uint32
 }
 
 /* rax: address, r11: the string's place with its size in it. */
-static void note_text(struct buffer *code, const struct layout_memory *piece) {
+static void note_text(struct buffer *code, const struct emit_place *place,
+                      const struct layout_memory *piece) {
     PUT(code, 0x41, 0xc7); /* mov dword [r11 + at], size */
     put_operand(code, 0, R11, (int32_t)piece->at);
     buffer_put_u32(code, piece->size);
     load(code, 8, RAX, R11, (int32_t)piece->pointer);
     lea(code, R11, R11, (int32_t)piece->at);
-    call_block(code, AGENT_TEXT);
+    call_block(code, place, AGENT_TEXT);
     lea(code, R11, R11, -(int32_t)piece->at);
 }
 
-static void note_memory(struct buffer *code, const struct record_layout *layout, const struct saved *saved) {
+static void note_memory(struct buffer *code, const struct record_layout *layout,
+                        const struct emit_place *place, const struct saved *saved) {
     for (size_t i = 0; i < layout->memory_count; i++) {
         const struct layout_memory *piece = &layout->memory[i];
         int32_t offset = (int32_t)piece->offset, at = (int32_t)piece->at;
         if (piece->base == LAYOUT_TEXT)
-            note_text(code, piece);
+            note_text(code, place, piece);
         else if (piece->base == LAYOUT_ABSOLUTE)
             copy_absolute(code, (uint64_t)piece->offset, at, piece->size);
         else if (encodings[piece->reg] == RAX)
-            copy_behind_rax(code, saved, offset, at, piece->size);
+            copy_behind_rax(code, place, saved, offset, at, piece->size);
         else if (encodings[piece->reg] == RSP)
             copy(code, RSP, saved->depth + offset, at, piece->size);
         else
@@ -251,27 +312,34 @@ static void note_memory(struct buffer *code, const struct record_layout *layout,
     }
 }
 
-static void note_time(struct buffer *code, enum record_time time) {
+static void note_time(struct buffer *code, const struct emit_place *place, enum record_time time) {
     if (time == RECORD_TIME_COARSE) {
-        with_block(code, 0x8b, RAX, AGENT_CLOCK);
+        with_block(code, place, MOV_FROM_MEMORY, RAX, AGENT_CLOCK);
         store(code, 8, RAX, R11, AGENT_RECORD_TIME);
         return;
     }
-    PUT(code, 0x52, 0x0f, 0x31); /* push rdx; rdtsc */
+    if (place->block)
+        with_block(code, place, MOV_TO_MEMORY, RDX, AGENT_SAVED_RDX);
+    else
+        PUT(code, 0x52);   /* push rdx */
+    PUT(code, 0x0f, 0x31); /* rdtsc */
     store(code, 4, RAX, R11, AGENT_RECORD_TIME);
     store(code, 4, RDX, R11, AGENT_RECORD_TIME + 4);
-    PUT(code, 0x5a); /* pop rdx */
+    if (place->block)
+        with_block(code, place, MOV_FROM_MEMORY, RDX, AGENT_SAVED_RDX);
+    else
+        PUT(code, 0x5a); /* pop rdx */
 }
 
 void emit_record(const struct record_layout *layout, uint32_t id, const struct emit_place *place,
                  struct buffer *code) {
     size_t to_end[2];
     struct saved saved = save(code, layout, place);
-    reserve(code, layout->size, to_end);
-    note_registers(code, layout, &saved);
+    reserve(code, place, layout->size, to_end);
+    note_registers(code, layout, place, &saved);
     if (layout->time)
-        note_time(code, layout->time);
-    note_memory(code, layout, &saved);
+        note_time(code, place, layout->time);
+    note_memory(code, layout, place, &saved);
     PUT(code, 0x41, 0xc7, 0x03); /* mov dword [r11], id */
     buffer_put_u32(code, id);
     land(code, to_end[0], code->size);

@@ -130,6 +130,9 @@ struct error *calltrace_trap(struct calltrace *calltrace, struct stop *stop, boo
     *ret_done = false;
     if (!thread || !thread->process->traps)
         return NULL;
+    TRY(trace_jumps_stop(thread, stop, ret_done));
+    if (*ret_done)
+        return NULL;
     TRY(trap_handle(thread->process->traps, stop, &hit));
     *ret_done = hit.event != TRAP_NONE;
     if (hit.event != TRAP_HIT)

@@ -5,9 +5,11 @@
 #include "tracer/calltrace_state.h"
 
 #include "base/say.h"
+#include "tracer/agent_puppet.h"
 #include "tracer/emit_record.h"
 #include "tracer/inject.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -57,9 +59,18 @@ static void destroy(struct jump_probes *jumps) {
 
 static struct error *create(struct traced_process *process, struct task *task, struct jump_probes *jumps) {
     const struct calltrace *calltrace = process->calltrace;
-    TRY(agent_create(task, calltrace->options->lossless, &jumps->agent));
+    const struct calltrace_host *host = &calltrace->host;
+    const struct room_reserved reserved = {host->reserved, host->reserved_count};
+    if (host->instruction)
+        TRY(agent_puppet_create(task, host->instruction, &reserved, &jumps->agent));
+    else
+        TRY(agent_create(task, calltrace->options->lossless, &jumps->agent));
     TRY(patch_set_create(&jumps->patches));
-    TRY(patch_add_code(jumps->patches, jumps->agent->code, jumps->agent->code + jumps->agent->code_size));
+    if (host->instruction)
+        patch_set_reserve(jumps->patches, host->reserved, host->reserved_count, host->instruction);
+    else
+        TRY(patch_add_code(jumps->patches, jumps->agent->code,
+                           jumps->agent->code + jumps->agent->code_size));
     jumps->emissions = calloc(1, sizeof(*jumps->emissions));
     if (!jumps->emissions)
         return &error_no_memory;
@@ -73,7 +84,7 @@ static struct error *create(struct traced_process *process, struct task *task, s
 
 struct error *trace_jumps_begin(struct traced_process *process, struct task *task) {
     const struct calltrace *calltrace = process->calltrace;
-    if (calltrace->options->probe_kind == PROBES_TRAP || calltrace->host.instruction || process->jumps)
+    if (calltrace->options->probe_kind == PROBES_TRAP || calltrace->host.only_traps || process->jumps)
         return NULL;
     struct jump_probes *jumps = calloc(1, sizeof(*jumps));
     if (!jumps)
@@ -84,7 +95,7 @@ struct error *trace_jumps_begin(struct traced_process *process, struct task *tas
         process->no_traps = calltrace->options->probe_kind == PROBES_JUMP;
         return NULL;
     }
-    if (jumps->agent)
+    if (jumps->agent && !jumps->agent->block)
         error_free(agent_unmap(jumps->agent, task));
     destroy(jumps);
     if (calltrace->options->probe_kind == PROBES_JUMP || error_is(err, ERROR_TASK_GONE) ||
@@ -325,11 +336,13 @@ struct error *trace_jumps_add(struct traced_process *process, struct traced_thre
 /* ---- code ---- */
 
 static struct error *emit(void *context, const struct patch_place *place, uint64_t at, struct buffer *code) {
-    const struct emissions *emissions = context;
+    const struct jump_probes *jumps = context;
+    const struct emissions *emissions = jumps->emissions;
     const struct emission_ids *ids = place->site->user;
     uint32_t id = ids->ids[place->edge];
     const struct emit_place how = {.flags_are_dead = place->flags_are_dead,
-                                   .red_zone_is_dead = place->red_zone_is_dead};
+                                   .red_zone_is_dead = place->red_zone_is_dead,
+                                   .block = jumps->agent->block};
     (void)at;
     if (id)
         emit_record(&emissions->items[id - emissions->base - 1]->layout, id, &how, code);
@@ -337,7 +350,7 @@ static struct error *emit(void *context, const struct patch_place *place, uint64
 }
 
 struct error *trace_jumps_build(struct traced_process *process, struct task *task) {
-    return patch_build(process->jumps->patches, task, emit, process->jumps->emissions);
+    return patch_build(process->jumps->patches, task, emit, process->jumps);
 }
 
 struct error *trace_jumps_arm(struct traced_process *process, struct halt *halt) {
@@ -356,6 +369,25 @@ const char *trace_jumps_obstacle(const struct traced_process *process, uint64_t 
     if (!site)
         return "it was not tried";
     return site->is_built ? NULL : site->obstacle ? site->obstacle : "it could not be built";
+}
+
+/* ---- stops of a puppet's probes ---- */
+
+struct error *trace_jumps_stop(struct traced_thread *thread, const struct stop *stop, bool *ret_done) {
+    const struct jump_probes *jumps = thread->process->jumps;
+    uint8_t bytes[EMIT_STOP_SIZE];
+    struct user_regs_struct regs;
+    if (!jumps || !jumps->agent->block || stop->kind != STOP_SIGNAL || stop->signo != SIGTRAP)
+        return NULL;
+    TRY(trace_get_registers(stop->task->tid, &regs));
+    if (!patch_is_trampoline(jumps->patches, regs.rip - 1) ||
+        task_read(stop->task, regs.rip, bytes, sizeof(bytes)) != sizeof(bytes))
+        return NULL;
+    enum emit_stop why = emit_stop_of(bytes);
+    *ret_done = why != EMIT_STOP_NONE;
+    if (why == EMIT_STOP_FULL)
+        return trace_rings_drain(thread->process->calltrace, thread);
+    return why == EMIT_STOP_TEXT ? agent_puppet_text(stop->task, regs.rax, regs.r11) : NULL;
 }
 
 /* ---- leaving ---- */

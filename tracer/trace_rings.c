@@ -4,6 +4,7 @@
  * is reserved before its time is read; so what is reserved after a moment has a later time, and all records
  * up to a moment can be told without waiting for what comes: but for those that were begun and are not
  * finished, which are waited for a little. */
+#include "tracer/agent_puppet.h"
 #include "tracer/calltrace_state.h"
 #include "tracer/record_view.h"
 
@@ -240,11 +241,42 @@ static bool has_rings(const struct calltrace *calltrace) {
     return false;
 }
 
+static bool is_puppet(const struct traced_process *process) {
+    return process->jumps && process->jumps->agent->block;
+}
+
+static void pass_ring(struct traced_thread *from, struct traced_thread *to) {
+    to->ring = from->ring;
+    from->ring = (struct ring){0};
+}
+
+/* The one ring of a puppet: what is in it is of the thread that has just run. */
+static void take_ring(struct calltrace *calltrace, struct traced_thread *thread) {
+    for (size_t i = 0; !thread->ring.block && i < calltrace->thread_count; i++)
+        if (calltrace->threads[i]->process == thread->process && calltrace->threads[i]->ring.block)
+            pass_ring(calltrace->threads[i], thread);
+}
+
+void trace_ring_end(struct traced_thread *thread) {
+    struct calltrace *calltrace = thread->process->calltrace;
+    for (size_t i = 0; is_puppet(thread->process) && thread->ring.block && i < calltrace->thread_count; i++)
+        if (calltrace->threads[i]->process == thread->process && calltrace->threads[i] != thread)
+            pass_ring(thread, calltrace->threads[i]);
+    ring_close(&thread->ring);
+}
+
 struct error *trace_rings_drain(struct calltrace *calltrace, struct traced_thread *stopped) {
     bool more;
     if (!has_rings(calltrace))
         return NULL;
+    if (stopped && is_puppet(stopped->process))
+        take_ring(calltrace, stopped);
     return drain(calltrace, stopped, UINT32_MAX, &more);
+}
+
+struct error *calltrace_passed(struct calltrace *calltrace, pid_t tid) {
+    struct traced_thread *thread = calltrace_find_thread(calltrace, tid);
+    return thread && thread->process->jumps ? trace_rings_drain(calltrace, thread) : NULL;
 }
 
 struct error *calltrace_drain(struct calltrace *calltrace, unsigned most, bool *ret_more) {
@@ -256,6 +288,8 @@ struct error *trace_ring_begin(struct traced_thread *thread, struct task *by) {
     struct jump_probes *jumps = thread->process->jumps;
     if (!jumps)
         return NULL;
+    if (is_puppet(thread->process)) /* the first one opens it; the others take it over */
+        return jumps->agent->pool->used[0] ? NULL : agent_puppet_enter(jumps->agent, &thread->ring);
     struct error *err = agent_enter(jumps->agent, by, thread->task, &thread->ring);
     if (err && !error_is(err, ERROR_UNSUPPORTED))
         return err;

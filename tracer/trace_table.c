@@ -87,7 +87,7 @@ void traced_thread_drop(struct traced_thread *thread) {
     remove_thread(thread->process->calltrace, thread);
     thread->process->threads--;
     thread_frames_deinit(&thread->frames);
-    ring_close(&thread->ring);
+    trace_ring_end(thread);
     free(thread);
 }
 

@@ -41,6 +41,10 @@
 #define AGENT_CONSTANTS     0x60 /* four ranges, start and end, of memory that can always be read */
 #define AGENT_CONSTANT_MOST 4
 #define AGENT_CLOCK         0xa0 /* TSC as reel has looked at it last */
+#define AGENT_SAVED_RAX     0xa8 /* what a puppet's probe has in use: it has no stack for it */
+#define AGENT_SAVED_R11     0xb0
+#define AGENT_SAVED_RDX     0xb8
+#define AGENT_SAVED_FLAGS   0xc0
 #define AGENT_BLOCK_SIZE    0x100
 
 /* A record: offsets. */
