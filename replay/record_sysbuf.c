@@ -342,6 +342,18 @@ size_t record_sysbuf_read_code(struct recorder *recorder, uint64_t address, void
     return got;
 }
 
+bool record_sysbuf_covers_call(const struct recorder *recorder, uint64_t address) {
+    static const uint8_t call[2] = {0x0f, 0x05};
+    const struct process_sysbuf *state = state_of(recorder);
+    for (size_t i = 0; state && i < state->sites.count; i++) {
+        const struct sysbuf_site *site = &state->sites.sites[i];
+        uint64_t offset = address - site->start;
+        if (offset + sizeof(call) <= site->length && !memcmp(site->original + offset, call, sizeof(call)))
+            return true;
+    }
+    return false;
+}
+
 /* ---- putting code back ---- */
 
 /* Who is in the middle of a patch goes on from there: see record_sysbuf_trapped(). */

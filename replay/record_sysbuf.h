@@ -46,6 +46,9 @@ struct error *record_sysbuf_stand(struct recorder *recorder, struct user_regs_st
 /* It has executed a byte in the middle of a patch (SIGILL): put it on; *ret_done: so it was. */
 struct error *record_sysbuf_trapped(struct recorder *recorder, const struct user_regs_struct *regs,
                                     bool *ret_done);
+/* Was a system call instruction at this address, before a patch covered it? A thread may have stopped at the
+ * call, and its stop be looked at, after another thread's call has led to the patch. */
+bool record_sysbuf_covers_call(const struct recorder *recorder, uint64_t address);
 /* task_read() of code as it is without the patches; where a patch begins it reads as a system call. */
 size_t record_sysbuf_read_code(struct recorder *recorder, uint64_t address, void *ret, size_t size);
 

@@ -101,6 +101,9 @@ static struct error *find_foreign(struct recorder *recorder, bool *ret) {
         *known = recorder->thread->entry.rip;
         return NULL;
     }
+    if (recorder->thread->entry.cs == CODE_SEGMENT_64 &&
+        record_sysbuf_covers_call(recorder, recorder->thread->entry.rip - SYSCALL_LENGTH))
+        return NULL;
     recorder_stop(recorder, "the program makes a call of another kind (int 0x80 or vsyscall) at 0x%llx",
                   (unsigned long long)recorder->thread->entry.rip);
     *ret = true;

@@ -81,8 +81,8 @@ static void tidy(struct memory_ranges *ranges) {
     ranges->count = kept + 1;
 }
 
-/* Points of a computation are found by the program's own code, which jump probes would replace; and forks in the
- * midst of a domain have one ring for two processes. */
+/* Points of a computation are found by the program's own code, which jump probes would replace; and forks in
+ * the midst of a domain have one ring for two processes. */
 static bool needs_traps(const struct event *event) {
     switch (event->kind) {
     case EVENT_SIGNAL:

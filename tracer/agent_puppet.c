@@ -18,12 +18,9 @@
 /* A part of the memory file, which the puppet has by the same number (CLONE_FILES). */
 static struct error *map_part(struct agent *agent, struct task *task, uint64_t address, uint64_t size,
                               uint64_t offset) {
-    const uint64_t args[6] = {address,
-                              size,
-                              PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_FIXED_NOREPLACE,
-                              (uint64_t)agent->pool->fd,
-                              offset};
+    const uint64_t args[6] = {
+        address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, (uint64_t)agent->pool->fd,
+        offset};
     int64_t result;
     TRY(remote_syscall(task, agent->instruction, SYS_mmap, args, &result));
     if (result < 0 && result > -4096)
@@ -45,7 +42,8 @@ static struct error *find_place(struct task *task, const struct room_reserved *r
 
 static struct error *make_pool(struct agent *agent) {
     int fd = memfd_create("reel-rings", MFD_CLOEXEC);
-    return fd < 0 ? error_system(errno, "probes: making memory for rings") : ring_pool_create(fd, &agent->pool);
+    return fd < 0 ? error_system(errno, "probes: making memory for rings")
+                  : ring_pool_create(fd, &agent->pool);
 }
 
 static struct error *map_all(struct agent *agent, struct task *task, const struct room_reserved *reserved) {
@@ -62,8 +60,8 @@ static struct error *map_all(struct agent *agent, struct task *task, const struc
     return NULL;
 }
 
-struct error *agent_puppet_create(struct task *task, uint64_t instruction, const struct room_reserved *reserved,
-                                  struct agent **ret) {
+struct error *agent_puppet_create(struct task *task, uint64_t instruction,
+                                  const struct room_reserved *reserved, struct agent **ret) {
     struct agent *agent = calloc(1, sizeof(*agent));
     if (!agent)
         return &error_no_memory;

@@ -5,9 +5,10 @@
  * Without GS base of ours (a program that has set its own), with a full ring and no patience, it writes
  * nothing.
  *
- * A puppet's way: not even memory below the stack may change, since the program of the recording may have looked at
- * what calls of old have left there. So all is saved in the block, of which there is one for all threads (one runs at a
- * time), at a fixed address; and where the agent would be called, an int3 stops the puppet (emit_stop_at()). */
+ * A puppet's way: not even memory below the stack may change, since the program of the recording may have
+ * looked at what calls of old have left there. So all is saved in the block, of which there is one for all
+ * threads (one runs at a time), at a fixed address; and where the agent would be called, an int3 stops the
+ * puppet (emit_stop_at()). */
 #ifndef REEL_TRACER_EMIT_RECORD_H
 #define REEL_TRACER_EMIT_RECORD_H
 
@@ -23,7 +24,8 @@ struct emit_place {
 enum emit_stop {
     EMIT_STOP_NONE,
     EMIT_STOP_FULL, /* room in the ring; then it goes on */
-    EMIT_STOP_TEXT, /* a string, of which rax has the address and r11 the place in the record, as agent_text() */
+    EMIT_STOP_TEXT, /* a string, of which rax has the address and r11 the place in the record, as agent_text()
+                     */
 };
 #define EMIT_STOP_SIZE 4
 /* The bytes behind the int3 tell. */

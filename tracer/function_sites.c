@@ -442,8 +442,8 @@ static bool first_entry(const struct traced_function *function, uint64_t table, 
     return bytes != NULL;
 }
 
-/* A switch, and no tail call? There, the stack is as the function found it, so the CFA is rsp + 8; (clang of old did
- * not say so behind the epilogue). Where a function has no frame, a table of its own labels tells. */
+/* A switch, and no tail call? There, the stack is as the function found it, so the CFA is rsp + 8; (clang of
+ * old did not say so behind the epilogue). Where a function has no frame, a table of its own labels tells. */
 static bool is_switch(const struct traced_function *function, const struct code_transfer *transfer) {
     const struct function *f = function->function;
     struct cfi_row row;

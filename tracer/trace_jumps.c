@@ -69,8 +69,7 @@ static struct error *create(struct traced_process *process, struct task *task, s
     if (host->instruction)
         patch_set_reserve(jumps->patches, host->reserved, host->reserved_count, host->instruction);
     else
-        TRY(patch_add_code(jumps->patches, jumps->agent->code,
-                           jumps->agent->code + jumps->agent->code_size));
+        TRY(patch_add_code(jumps->patches, jumps->agent->code, jumps->agent->code + jumps->agent->code_size));
     jumps->emissions = calloc(1, sizeof(*jumps->emissions));
     if (!jumps->emissions)
         return &error_no_memory;
