@@ -219,7 +219,12 @@ static struct error *thread_exit(void *context) {
 
 static struct error *signal_stop(void *context, struct stop *stop, bool *ret_done) {
     struct retrace *retrace = context;
-    return calltrace_trap(retrace->calltrace, stop, ret_done);
+    TRY(calltrace_trap(retrace->calltrace, stop, ret_done));
+    if (*ret_done)
+        return NULL;
+    TRY(calltrace_settle(retrace->calltrace, stop)); /* a fault in an instruction that was moved */
+    *ret_done = !stop->signo;
+    return NULL;
 }
 
 static bool is_probed(void *context, uint64_t address, size_t size) {

@@ -63,8 +63,9 @@ START_TEST(transfers_and_stores) {
     CHECK_OK(function_code_read(&made.image, &range, 1, &code));
 
     const struct code_transfer expected[] = {
-        {back, 0, CODE_BRANCH, over},          {0, over, CODE_BRANCH, back}, {over, table, CODE_JUMP, back},
-        {table, leave, CODE_JUMP_INDIRECT, 0}, {leave, 0, CODE_JUMP, end},   {0, end, CODE_RETURN, 0},
+        {back, 0, CODE_BRANCH, over, 0, false},   {0, over, CODE_BRANCH, back, 0, false},
+        {over, table, CODE_JUMP, back, 0, false}, {table, leave, CODE_JUMP_INDIRECT, 0, 0, false},
+        {leave, 0, CODE_JUMP, end, 0, false},     {0, end, CODE_RETURN, 0, 0, false},
     };
     ck_assert_uint_eq(code.count, sizeof(expected) / sizeof(expected[0]));
     for (size_t i = 0; i < code.count; i++) {
@@ -183,10 +184,10 @@ static void decides(const struct made *made, uint64_t vaddr, uint64_t destinatio
 
 /* if (a && b) { 2 } else { 4 } 6; } */
 START_TEST(if_with_else) {
-    static const struct code_transfer transfers[] = {{0x100, 0x102, CODE_BRANCH, 0x130},
-                                                     {0x108, 0x10a, CODE_BRANCH, 0x130},
-                                                     {0x12b, 0x130, CODE_JUMP, 0x140},
-                                                     {0x150, 0x151, CODE_RETURN, 0}};
+    static const struct code_transfer transfers[] = {{0x100, 0x102, CODE_BRANCH, 0x130, 0, false},
+                                                     {0x108, 0x10a, CODE_BRANCH, 0x130, 0, false},
+                                                     {0x12b, 0x130, CODE_JUMP, 0x140, 0, false},
+                                                     {0x150, 0x151, CODE_RETURN, 0, 0, false}};
     static const struct place places[] = {
         {0x100, 1, 1}, {0x10a, 2, 1}, {0x130, 4, 1}, {0x140, 6, 1}, {0x150, 7, 1}};
     struct made made;
@@ -202,8 +203,9 @@ END_TEST
 
 /* if (a) { 2; return; } 4; } looks alike, but its jump leads to the function's end. */
 START_TEST(if_that_returns) {
-    static const struct code_transfer transfers[] = {
-        {0x100, 0x102, CODE_BRANCH, 0x130}, {0x12b, 0x130, CODE_JUMP, 0x140}, {0x150, 0x151, CODE_RETURN, 0}};
+    static const struct code_transfer transfers[] = {{0x100, 0x102, CODE_BRANCH, 0x130, 0, false},
+                                                     {0x12b, 0x130, CODE_JUMP, 0x140, 0, false},
+                                                     {0x150, 0x151, CODE_RETURN, 0, 0, false}};
     static const struct place places[] = {{0x100, 1, 1}, {0x102, 2, 1}, {0x130, 4, 1}, {0x140, 6, 1}};
     struct made made;
     make(&made, transfers, COUNT(transfers), places, COUNT(places), false);
@@ -215,8 +217,9 @@ END_TEST
 
 /* if (a) b; else c; on one line; and the same with the parts in the other order */
 START_TEST(if_on_one_line) {
-    static const struct code_transfer transfers[] = {
-        {0x100, 0x102, CODE_BRANCH, 0x130}, {0x12b, 0x130, CODE_JUMP, 0x140}, {0x150, 0x151, CODE_RETURN, 0}};
+    static const struct code_transfer transfers[] = {{0x100, 0x102, CODE_BRANCH, 0x130, 0, false},
+                                                     {0x12b, 0x130, CODE_JUMP, 0x140, 0, false},
+                                                     {0x150, 0x151, CODE_RETURN, 0, 0, false}};
     static const struct place places[] = {{0x100, 1, 4}, {0x102, 1, 10}, {0x130, 1, 20}, {0x140, 2, 1}};
     static const struct place swapped[] = {{0x100, 1, 4}, {0x102, 1, 20}, {0x130, 1, 10}, {0x140, 2, 1}};
     static const struct place unknown[] = {{0x100, 1, 0}, {0x102, 1, 0}, {0x130, 1, 0}, {0x140, 2, 0}};
@@ -239,11 +242,11 @@ END_TEST
 /* Conditions of two lines, the jumps of which stand between each other; each jump is found, and what is none
  * is not. */
 START_TEST(conditions_in_each_other) {
-    static const struct code_transfer transfers[] = {{0x100, 0x102, CODE_BRANCH, 0x140},
-                                                     {0x108, 0x10a, CODE_BRANCH, 0x150},
-                                                     {0x110, 0x112, CODE_BRANCH, 0x140},
-                                                     {0x118, 0x11a, CODE_BRANCH, 0x150},
-                                                     {0x160, 0x161, CODE_RETURN, 0}};
+    static const struct code_transfer transfers[] = {{0x100, 0x102, CODE_BRANCH, 0x140, 0, false},
+                                                     {0x108, 0x10a, CODE_BRANCH, 0x150, 0, false},
+                                                     {0x110, 0x112, CODE_BRANCH, 0x140, 0, false},
+                                                     {0x118, 0x11a, CODE_BRANCH, 0x150, 0, false},
+                                                     {0x160, 0x161, CODE_RETURN, 0, 0, false}};
     static const struct place places[] = {{0x100, 1, 1}, {0x106, 2, 1}, {0x10c, 1, 1}, {0x112, 2, 1},
                                           {0x11a, 3, 1}, {0x140, 8, 1}, {0x150, 9, 1}};
     struct made made;
@@ -264,7 +267,8 @@ END_TEST
 
 /* What is searched by address, at both of its ends. */
 START_TEST(places_in_code) {
-    struct code_transfer transfers[] = {{0x100, 0x102, CODE_BRANCH, 0x140}, {0x108, 0x10a, CODE_RETURN, 0}};
+    struct code_transfer transfers[] = {{0x100, 0x102, CODE_BRANCH, 0x140, 0, false},
+                                        {0x108, 0x10a, CODE_RETURN, 0, 0, false}};
     struct code_store stores[] = {{0x101, 6, -8, 4}, {0x101, 6, -16, 4}, {0x109, 6, -8, 4}};
     const struct function_code code = {
         .transfers = transfers, .count = 2, .stores = stores, .store_count = 3};
@@ -283,10 +287,10 @@ END_TEST
 
 /* while (a || b) 2; with the condition at its end, as gcc has it: jmp to it, two jumps back */
 START_TEST(loop_with_condition_at_its_end) {
-    static const struct code_transfer transfers[] = {{0x100, 0x102, CODE_JUMP, 0x120},
-                                                     {0x124, 0x126, CODE_BRANCH, 0x102},
-                                                     {0x128, 0x12a, CODE_BRANCH, 0x102},
-                                                     {0x150, 0x151, CODE_RETURN, 0}};
+    static const struct code_transfer transfers[] = {{0x100, 0x102, CODE_JUMP, 0x120, 0, false},
+                                                     {0x124, 0x126, CODE_BRANCH, 0x102, 0, false},
+                                                     {0x128, 0x12a, CODE_BRANCH, 0x102, 0, false},
+                                                     {0x150, 0x151, CODE_RETURN, 0, 0, false}};
     static const struct place places[] = {{0x100, 1, 1}, {0x102, 2, 1}, {0x120, 1, 1}, {0x12a, 3, 1}};
     struct made made;
     for (int optimized = 0; optimized < 2; optimized++) {
@@ -302,8 +306,9 @@ END_TEST
 
 /* while (a) 2; with the condition in front, as clang has it */
 START_TEST(loop_with_condition_in_front) {
-    static const struct code_transfer transfers[] = {
-        {0x104, 0x106, CODE_BRANCH, 0x130}, {0x12b, 0x130, CODE_JUMP, 0x100}, {0x150, 0x151, CODE_RETURN, 0}};
+    static const struct code_transfer transfers[] = {{0x104, 0x106, CODE_BRANCH, 0x130, 0, false},
+                                                     {0x12b, 0x130, CODE_JUMP, 0x100, 0, false},
+                                                     {0x150, 0x151, CODE_RETURN, 0, 0, false}};
     static const struct place places[] = {{0x100, 1, 1}, {0x106, 2, 1}, {0x130, 3, 1}};
     struct made made;
     make(&made, transfers, COUNT(transfers), places, COUNT(places), false);
@@ -318,9 +323,9 @@ END_TEST
 
 /* Optimised: a guard in front of the loop, which is entered when it does not jump. */
 START_TEST(rotated_loop) {
-    static const struct code_transfer transfers[] = {{0x100, 0x102, CODE_BRANCH, 0x140},
-                                                     {0x130, 0x132, CODE_BRANCH, 0x110},
-                                                     {0x150, 0x151, CODE_RETURN, 0}};
+    static const struct code_transfer transfers[] = {{0x100, 0x102, CODE_BRANCH, 0x140, 0, false},
+                                                     {0x130, 0x132, CODE_BRANCH, 0x110, 0, false},
+                                                     {0x150, 0x151, CODE_RETURN, 0, 0, false}};
     static const struct place places[] = {{0x100, 1, 1}, {0x102, 2, 1}, {0x12c, 1, 1}, {0x132, 3, 1}};
     struct made made;
     make(&made, transfers, COUNT(transfers), places, COUNT(places), true);
@@ -335,11 +340,12 @@ END_TEST
 /* Optimised: what jumps back to where another jump goes back to may be `continue`; a part that was moved in
  * front is no loop. */
 START_TEST(jumps_back_that_are_no_loops) {
-    static const struct code_transfer again[] = {{0x120, 0x122, CODE_BRANCH, 0x100},
-                                                 {0x130, 0x132, CODE_BRANCH, 0x100},
-                                                 {0x150, 0x151, CODE_RETURN, 0}};
-    static const struct code_transfer moved[] = {
-        {0x110, 0x112, CODE_JUMP, 0x140}, {0x120, 0x122, CODE_BRANCH, 0x100}, {0x150, 0x151, CODE_RETURN, 0}};
+    static const struct code_transfer again[] = {{0x120, 0x122, CODE_BRANCH, 0x100, 0, false},
+                                                 {0x130, 0x132, CODE_BRANCH, 0x100, 0, false},
+                                                 {0x150, 0x151, CODE_RETURN, 0, 0, false}};
+    static const struct code_transfer moved[] = {{0x110, 0x112, CODE_JUMP, 0x140, 0, false},
+                                                 {0x120, 0x122, CODE_BRANCH, 0x100, 0, false},
+                                                 {0x150, 0x151, CODE_RETURN, 0, 0, false}};
     static const struct place places[] = {{0x100, 2, 1}, {0x11c, 1, 1}, {0x122, 3, 1}, {0x140, 4, 1}};
     struct made made;
     make(&made, again, COUNT(again), places, COUNT(places), true);
@@ -353,13 +359,13 @@ START_TEST(jumps_back_that_are_no_loops) {
 END_TEST
 
 START_TEST(switches) {
-    static const struct code_transfer table[] = {{0x100, 0x102, CODE_BRANCH, 0x140},
-                                                 {0x108, 0x10a, CODE_JUMP_INDIRECT, 0},
-                                                 {0x150, 0x151, CODE_RETURN, 0}};
-    static const struct code_transfer chain[] = {{0x100, 0x102, CODE_BRANCH, 0x110},
-                                                 {0x104, 0x106, CODE_BRANCH, 0x120},
-                                                 {0x106, 0x108, CODE_JUMP, 0x140},
-                                                 {0x150, 0x151, CODE_RETURN, 0}};
+    static const struct code_transfer table[] = {{0x100, 0x102, CODE_BRANCH, 0x140, 0, false},
+                                                 {0x108, 0x10a, CODE_JUMP_INDIRECT, 0, 0, false},
+                                                 {0x150, 0x151, CODE_RETURN, 0, 0, false}};
+    static const struct code_transfer chain[] = {{0x100, 0x102, CODE_BRANCH, 0x110, 0, false},
+                                                 {0x104, 0x106, CODE_BRANCH, 0x120, 0, false},
+                                                 {0x106, 0x108, CODE_JUMP, 0x140, 0, false},
+                                                 {0x150, 0x151, CODE_RETURN, 0, 0, false}};
     static const struct place places[] = {{0x100, 1, 1}, {0x110, 3, 1}, {0x120, 5, 1}, {0x140, 7, 1}};
     struct made made;
     for (int optimized = 0; optimized < 2; optimized++) {

@@ -11,9 +11,11 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <ucontext.h>
 
 #define ARCH_SET_GS 0x1001
 
@@ -48,10 +50,9 @@ static void tear_down(void) {
 }
 
 /* A function that records and returns. */
-static void *make(const struct record_layout *layout, uint32_t id, bool dead) {
+static void *make_at(const struct record_layout *layout, uint32_t id, const struct emit_place *place) {
     struct buffer code = {0};
-    const struct emit_place place = {.flags_are_dead = dead, .red_zone_is_dead = dead};
-    emit_record(layout, id, &place, &code);
+    emit_record(layout, id, place, &code);
     buffer_put_u8(&code, 0xc3);
     CHECK_OK(buffer_check(&code));
     uint8_t *at = code_page + code_used;
@@ -60,6 +61,11 @@ static void *make(const struct record_layout *layout, uint32_t id, bool dead) {
     ck_assert_uint_lt(code_used, 1 << 16);
     buffer_deinit(&code);
     return at;
+}
+
+static void *make(const struct record_layout *layout, uint32_t id, bool dead) {
+    const struct emit_place place = {.flags_are_dead = dead, .red_zone_is_dead = dead};
+    return make_at(layout, id, &place);
 }
 
 #define BIT(n) (UINT64_C(1) << (n))
@@ -145,6 +151,67 @@ START_TEST(registers) {
         }
         record_layout_deinit(&layout);
     }
+}
+END_TEST
+
+/* ---- the puppet's way ---- */
+
+static unsigned stops_full, stops_text;
+
+static void on_stop(int signo, siginfo_t *info, void *context) {
+    ucontext_t *stopped = context;
+    const uint8_t *behind = (const uint8_t *)stopped->uc_mcontext.gregs[REG_RIP];
+    uint8_t *text = (uint8_t *)stopped->uc_mcontext.gregs[REG_R11];
+    (void)signo, (void)info;
+    switch (emit_stop_of(behind)) {
+    case EMIT_STOP_FULL:
+        stops_full++;
+        ring_reset(&ring);
+        ring_give_back(&ring);
+        break;
+    case EMIT_STOP_TEXT:
+        stops_text++;
+        memcpy(text, "\3\0\0\0\0\0\0\0ab", 11);
+        break;
+    case EMIT_STOP_NONE:
+        abort();
+    }
+}
+
+/* No GS base, all registers and flags as they were, and a stop where there is no room. */
+START_TEST(puppet) {
+    const struct sigaction action = {.sa_sigaction = on_stop, .sa_flags = SA_SIGINFO},
+                           normal = {.sa_handler = SIG_DFL};
+    struct record_layout layout = {.registers = 0xffff};
+    struct record_view view;
+    void *low = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_32BIT, pool->fd, 0);
+    ck_assert_ptr_ne(low, MAP_FAILED);
+    const struct emit_place place = {.block = (uint32_t)((uint64_t)low + ring_block_offset(ring.slot))};
+    syscall(SYS_arch_prctl, ARCH_SET_GS, 0);
+    sigaction(SIGTRAP, &action, NULL);
+    CHECK_OK(record_layout_add_text(&layout, SIZE_MAX, 5, 0, 16));
+    CHECK_OK(record_layout_place(&layout, RECORD_TIME_FULL));
+    void *code = make_at(&layout, 9, &place);
+    stops_full = stops_text = 0;
+    for (unsigned round = 0; round < 2 * AGENT_RING_SIZE / layout.size; round++) {
+        struct state state = some_state(round), before = state;
+        call_with(code, &state);
+        ck_assert_mem_eq(&state, &before, sizeof(state));
+        if (round >= 4)
+            continue;
+        const uint8_t *record = next();
+        uint64_t value;
+        ck_assert_uint_eq(id_of(record), 9);
+        record_view_init(&view, &layout, record);
+        ck_assert(frame_register(&view.registers, 0, &value) && value == before.r[0]);
+        ck_assert(frame_register(&view.registers, 11, &value) && value == before.r[11]);
+        ring_take(&ring, layout.size);
+    }
+    ck_assert_uint_ge(stops_full, 1);
+    ck_assert_uint_ge(stops_text, 4);
+    sigaction(SIGTRAP, &normal, NULL);
+    munmap(low, 4096);
+    record_layout_deinit(&layout);
 }
 END_TEST
 
@@ -441,6 +508,7 @@ int main(void) {
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, registers);
+    tcase_add_test(cases, puppet);
     tcase_add_test(cases, dead_places);
     tcase_add_test(cases, memory);
     tcase_add_test(cases, vectors);
