@@ -149,6 +149,30 @@ void expression_list_destroy(struct expression **expressions, size_t count) {
     free(expressions);
 }
 
+/* Every node counts, also those that are not reached: which are is not known before. */
+bool expression_is_of_values(const struct expression *expression,
+                             bool (*is_value)(void *context, const char *name), void *context) {
+    for (const struct node *node = expression->nodes; node; node = node->next)
+        switch (node->kind) {
+        case NODE_INTEGER:
+        case NODE_FLOAT:
+        case NODE_BINARY:
+        case NODE_CONDITIONAL:
+            break;
+        case NODE_UNARY:
+            if (node->operation == OPERATOR_MULTIPLY || node->operation == OPERATOR_AND)
+                return false;
+            break;
+        case NODE_NAME:
+            if (!is_value(context, node->text))
+                return false;
+            break;
+        default:
+            return false;
+        }
+    return true;
+}
+
 const char *expression_text(const struct expression *expression) {
     return expression->text;
 }

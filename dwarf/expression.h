@@ -47,6 +47,11 @@ void expression_list_destroy(struct expression **expressions, size_t count);
 /* The expression as it was written, without blanks around it. */
 const char *expression_text(const struct expression *expression);
 
+/* Does its value depend on nothing but the values of variables that is_value() knows: no memory, no other
+ * names? */
+bool expression_is_of_values(const struct expression *expression,
+                             bool (*is_value)(void *context, const char *name), void *context);
+
 /* ---- evaluation ---- */
 
 enum operand_state {

@@ -254,6 +254,33 @@ test_when() {
     is '[data["arguments"]["n"] for data in calls("parse_item")]' '[4, 5]'
     is '[data["arguments"]["n"] for data in calls("inner")]' '[4, 5]'
     is 'len(calls("deep"))' 6
+    trace --level minimal --when 'parse_item: n % 3 == 1 && item != 0'
+    is '[data["arguments"]["n"] for data in calls("parse_item")]' '[1, 4]'
+    is '[data["arguments"]["n"] for data in calls("inner")]' '[1, 4]'
+}
+# What can be decided by the arguments alone needs no trap; and nothing is lost.
+test_when_by_jumps() {
+    cat >program.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+enum color { RED, GREEN, BLUE };
+__attribute__((noinline)) int pick(int n, double d, enum color c, const char *s) { return n + (int)d + (int)c + s[0]; }
+int main(int argc, char **argv) {
+    int sum = 0, most = argc > 1 ? atoi(argv[1]) : 0;
+    for (int i = 0; i < most; i++)
+        sum += pick(i, i / 2.0, (enum color)(i % 3), "s");
+    return sum == 1;
+}
+END
+    compile gcc 2 5 program.c program
+    step out "$REEL" trace --level minimal --list-probes --when 'pick: n > 3 || d < 2.5 && c == 2' -- ./program
+    grep -q '^pick: 2 jumps, 0 traps$' out.out || fail "not by jumps: $(grep -A 2 '^pick' out.out)"
+    step out "$REEL" trace --level minimal --list-probes --when 'pick: s[0] == 1' -- ./program
+    grep -q '^pick: 1 jump, 1 trap$' out.out || fail "not by a trap: $(grep -A 2 '^pick' out.out)"
+    step out "$REEL" trace --level minimal --when 'pick: (n % 1000 == 7 || n == -1) && c == 1' -o trace.json -- ./program 60000
+    [ "$STATUS" = 0 ] || fail "status $STATUS: $(first_line out.err)"
+    is '[data["arguments"]["n"] for data in calls("pick")] == [n for n in range(60000) if n % 1000 == 7 and n % 3 == 1]' True
+    is 'document["metadata"]["dropped_events"]' 0
 }
 test_at() {
     trace --level minimal --at 'options.c:17: item->count, n * 10'

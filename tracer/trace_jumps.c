@@ -64,7 +64,9 @@ static struct error *create(struct traced_process *process, struct task *task, s
     if (host->instruction)
         TRY(agent_puppet_create(task, host->instruction, &reserved, &jumps->agent));
     else
-        TRY(agent_create(task, calltrace->options->lossless, &jumps->agent));
+        /* who asks for some calls only wants all of these */
+        TRY(agent_create(task, calltrace->options->lossless || calltrace->options->conditions.count,
+                         &jumps->agent));
     TRY(patch_set_create(&jumps->patches));
     if (host->instruction)
         patch_set_reserve(jumps->patches, host->reserved, host->reserved_count, host->instruction);
@@ -241,6 +243,30 @@ static unsigned patch_kinds(const struct site *site, const struct displaced *dis
     return kinds;
 }
 
+/* An argument that is a number or a pointer, and is in the record whatever the others are. */
+static bool is_number(void *context, const char *name) {
+    const struct traced_function *function = context;
+    for (size_t i = 0; i < function->variables.count; i++) {
+        const struct variable *variable = &function->variables.variables[i];
+        if (!variable->parameter || variable->inlined >= 0 || strcmp(variable->name, name) != 0)
+            continue;
+        enum type_kind kind =
+            function->variable_types[i] ? type_strip(function->variable_types[i])->kind : TYPE_VOID;
+        return (kind == TYPE_INTEGER || kind == TYPE_BOOL || kind == TYPE_CHARACTER || kind == TYPE_FLOAT ||
+                kind == TYPE_ENUM || kind == TYPE_POINTER) &&
+               trace_argument_is_plain(function, i);
+    }
+    return false;
+}
+
+/* Then reel can decide on the record. */
+static bool has_plain_conditions(struct traced_function *function) {
+    for (size_t i = 0; i < function->condition_count; i++)
+        if (!expression_is_of_values(function->conditions[i], is_number, function))
+            return false;
+    return true;
+}
+
 static struct error *prepare_site(struct traced_process *process, struct traced_thread *thread,
                                   const struct patch_code *code, struct site *site, uint64_t bias,
                                   struct emission_ids **ret_ids, unsigned *ret_kinds) {
@@ -249,8 +275,8 @@ static struct error *prepare_site(struct traced_process *process, struct traced_
     const uint8_t *bytes = patch_code_bytes(code, site->vaddr, &size);
     if (site->kinds & (SITE_PLACE | SITE_SPECIAL))
         return error_new(ERROR_UNSUPPORTED, "more than a record is wanted there");
-    if (site->kinds & SITE_ENTRY && site->function->condition_count)
-        return error_new(ERROR_UNSUPPORTED, "it has a condition");
+    if (site->kinds & SITE_ENTRY && !has_plain_conditions(site->function))
+        return error_new(ERROR_UNSUPPORTED, "it has a condition that looks at more than numbers");
     if (!bytes)
         return error_new(ERROR_UNSUPPORTED, "its code is not in the file");
     TRY(displaced_decode(bytes, size, site->vaddr + bias, &emission.displaced));

@@ -275,7 +275,8 @@ static const char *look(struct needs *needs) {
     const char *obstacle = NULL;
     uint64_t destination, rsp;
     frame_register(&context->registers, FRAME_RSP, &rsp);
-    if (context->kinds & SITE_ENTRY && (options->trace_functions || options->trace_variables))
+    if (context->kinds & SITE_ENTRY &&
+        (options->trace_functions || options->trace_variables || context->site->function->condition_count))
         obstacle = look_at_arguments(context);
     if (!obstacle && context->kinds & (SITE_STATEMENT | SITE_EXIT | SITE_JUMP) && context->site->plan.count)
         obstacle = look_at_variables(context);
