@@ -56,6 +56,7 @@ static bool find_gate(struct task *task, struct gate *ret) {
     *ret = known;
     if (is_there(task, ret)) /* whatever process it was found in */
         return true;
+    *ret = (struct gate){0};
     struct error *err = maps_read(task->tid, &maps);
     for (size_t i = 0; !err && i < maps.count && !(ret->call && ret->restorer); i++) {
         ret->call = ret->restorer = 0;

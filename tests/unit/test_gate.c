@@ -155,6 +155,33 @@ START_TEST(a_sleeper_sleeps_on) {
 }
 END_TEST
 
+static void becomes_another(void) {
+    execl("/bin/sleep", "sleep", "100", NULL);
+    _exit(1);
+}
+
+/* Another program's libc lies elsewhere: what was found in one process is not taken for the other's. */
+START_TEST(each_has_its_own_gate) {
+    for (int i = 0; i < 3; i++) {
+        pid_t pid = begin(becomes_another);
+        struct task task;
+        int status;
+        int64_t result;
+        bool done;
+        task_init(&task, pid);
+        ck_assert_ptr_null(trace_seize(pid, false));
+        ck_assert_ptr_null(trace_interrupt(pid));
+        ck_assert_ptr_null(await_stop(&task, 5000, &status));
+        ck_assert_ptr_null(gate_syscall(&task, SYS_getppid, (const uint64_t[6]){0}, &done, &result));
+        ck_assert(done);
+        ck_assert_int_eq(result, getpid());
+        task_deinit(&task);
+        kill(pid, SIGKILL);
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("gate");
     TCase *tests = tcase_create("gate");
@@ -162,6 +189,7 @@ int main(void) {
     tcase_add_test(tests, a_computation_goes_on);
     tcase_add_test(tests, a_call_is_made_again);
     tcase_add_test(tests, a_sleeper_sleeps_on);
+    tcase_add_test(tests, each_has_its_own_gate);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
