@@ -295,7 +295,10 @@ static struct plan_step step_of(const struct traced_function *function,
 }
 
 bool traced_variable_has_parts(const struct traced_function *function, size_t index) {
-    const struct type *type = type_strip(function->variable_types[index]);
+    const struct type *type = function->variable_types[index]; /* NULL: its description is damaged */
+    if (!type)
+        return false;
+    type = type_strip(type);
     return type->kind == TYPE_STRUCT || type->kind == TYPE_CLASS || type->kind == TYPE_UNION ||
            type->kind == TYPE_ARRAY;
 }

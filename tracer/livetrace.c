@@ -569,6 +569,17 @@ static struct error *loop(struct livetrace *live) {
 
 /* ---- beginning ---- */
 
+/* Has it failed because somebody has killed the process? Its memory is gone some moments before its end can
+ * be seen. */
+static bool is_end(const struct error *err, pid_t pid) {
+    const struct timespec moment = {.tv_nsec = 1000000};
+    if (error_is(err, ERROR_TASK_GONE))
+        return true;
+    for (int i = 0; error_is(err, ERROR_SYSTEM) && i < 100 && !process_is_ended(pid); i++)
+        nanosleep(&moment, NULL);
+    return err && process_is_ended(pid);
+}
+
 static struct error *begin_launched(struct livetrace *live) {
     struct task *task;
     launch_save_signals();
@@ -576,7 +587,7 @@ static struct error *begin_launched(struct livetrace *live) {
     TRY(launch(&live->engine, live->options->argv, false, &task));
     live->pid = task->tid;
     struct error *err = calltrace_process(live->calltrace, task, task->tid, ORIGIN_LAUNCH);
-    if (err && (error_is(err, ERROR_TASK_GONE) || process_is_ended(live->pid))) { /* somebody has killed it */
+    if (is_end(err, live->pid)) {
         error_free(err);
         return NULL;
     }
@@ -675,8 +686,7 @@ static struct error *begin_attached(struct livetrace *live) {
 /* Whatever was being done when it ended says nothing to the user. */
 static struct error *begin_attached_alive(struct livetrace *live) {
     struct error *err = begin_attached(live);
-    if (!err || (!error_is(err, ERROR_TASK_GONE) && !process_is_ended(live->pid)) ||
-        error_is(err, ERROR_NOT_FOUND))
+    if (error_is(err, ERROR_NOT_FOUND) || !is_end(err, live->pid))
         return err;
     error_free(err);
     return error_new(ERROR_NOT_FOUND, "process %d: it has ended while reel was attaching to it", live->pid);
