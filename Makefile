@@ -177,6 +177,7 @@ soak: setup-tests all unit-tests patchers
 bench: setup-tests all
 	@tests/bench/bench.sh
 	@tests/bench/trace.sh
+	@tests/bench/peers.sh
 	@tests/bench/watch.sh
 
 demo: setup

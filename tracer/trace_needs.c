@@ -111,6 +111,14 @@ static bool is_in_module(const struct needs *needs, uint64_t address, size_t siz
     return found;
 }
 
+/* Does rbp hold the frame there, or are its offsets from something else? */
+static bool rbp_is_frame(const struct site *site) {
+    struct cfi_row row;
+    struct error *err = unwind_row(site->module->unwind, site->vaddr, &row);
+    error_free(err);
+    return !err && row.cfa.kind == CFI_VAL_OFFSET && row.cfa.reg == FRAME_RBP;
+}
+
 static size_t read_answer(void *context, uint64_t address, void *ret, size_t size) {
     struct needs *needs = context;
     struct read read = {.size = size, .word = SIZE_MAX};
@@ -118,7 +126,8 @@ static size_t read_answer(void *context, uint64_t address, void *ret, size_t siz
         if (!is_near(address, register_value(needs, reg), &read.offset))
             continue;
         read.reg = reg;
-        if (reg != FRAME_RBP && reg != FRAME_RSP && !(reg == RAX && needs->has_result_in_memory)) {
+        bool is_frame = reg == FRAME_RSP || (reg == FRAME_RBP && rbp_is_frame(needs->context.site));
+        if (!is_frame && !(reg == RAX && needs->has_result_in_memory)) {
             needs->log.asked |= UINT64_C(1) << reg;
             return read_behind(needs, &read, size, ret);
         }
@@ -297,19 +306,9 @@ static bool same_reads(const struct read *a, const struct read *b, size_t count)
     return true;
 }
 
-/* Does rbp hold the frame there, or are its offsets from something else? */
-static bool rbp_is_frame(const struct site *site) {
-    struct cfi_row row;
-    struct error *err = unwind_row(site->module->unwind, site->vaddr, &row);
-    error_free(err);
-    return !err && row.cfa.kind == CFI_VAL_OFFSET && row.cfa.reg == FRAME_RBP;
-}
-
-static const char *check_place(const struct needs *needs, const struct read *read) {
+static const char *check_place(const struct read *read) {
     if (read->size > LAYOUT_MEMORY_MOST)
         return "its values are too large";
-    if (read->base == LAYOUT_REGISTER && read->reg == FRAME_RBP && !rbp_is_frame(needs->context.site))
-        return "a value that is found by a register";
     if (read->base == LAYOUT_REGISTER && (read->offset < -NEAR_MOST || read->offset > NEAR_MOST))
         return "a value that is far from the stack pointer";
     return NULL;
@@ -357,7 +356,7 @@ static struct error *make_layout(const struct needs *needs, struct record_layout
         return error_new(ERROR_UNSUPPORTED, "a value in registers of another kind");
     for (size_t i = 0; i < needs->read_count; i++) {
         const struct read *read = &needs->reads[i];
-        const char *obstacle = read->base == LAYOUT_TEXT ? NULL : check_place(needs, read);
+        const char *obstacle = read->base == LAYOUT_TEXT ? NULL : check_place(read);
         if (obstacle)
             return error_new(ERROR_UNSUPPORTED, "%s", obstacle);
         if (read->base == LAYOUT_TEXT)

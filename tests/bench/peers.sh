@@ -76,44 +76,55 @@ calls() {
 
 # ---- whole programs ----
 
+MOST=60 # seconds
+
 seconds_of() {
     local start end
     start=${EPOCHREALTIME//[.,]/}
-    timeout 300 "$@" >/dev/null 2>err </dev/null || return 1
+    timeout $MOST "$@" >/dev/null 2>err </dev/null || return 1
     end=${EPOCHREALTIME//[.,]/}
     awk -v us=$((end - start)) 'BEGIN { printf "%.3f\n", us / 1e6 }'
 }
 total() { tail -c 2000 "$1" 2>/dev/null | grep -o "\"$2\": [0-9]*" | grep -o '[0-9]*$' | head -n 1; }
 
+WAYS=('' '--probes jump' '--probes jump --lossless')
+
 # program NAME COMMAND...
 program() {
-    local name=$1 how i native time options
+    local name=$1 how i k native time
     shift
     for ((i = 0; i < RUNS; i++)); do
-        seconds_of "$@" >>"$name.native" || { printf '%-28s does not run here: %s\n' "$name" "$(head -n 1 err)" && return; }
+        seconds_of "$@" >>"$name.native" || { printf '%-10s does not run here: %s\n' "$name" "$(head -n 1 err)" && return; }
         for how in minimal standard full; do
-            for options in '' --lossless; do
+            for k in "${!WAYS[@]}"; do
+                [ ! -e "$name.$how.$k.failed" ] || continue
                 rm -f program.json
                 # shellcheck disable=SC2086
-                seconds_of "$REEL" trace --quiet --no-exceptions --level $how $options -o program.json -- "$@" >>"$name.$how$options" || continue
-                printf '%s %s\n' "$(total program.json total_events)" "$(total program.json dropped_events)" >"$name.$how$options.events"
+                if seconds_of "$REEL" trace --quiet --no-exceptions --level $how ${WAYS[k]} -o program.json -- "$@" >>"$name.$how.$k"; then
+                    printf '%s %s\n' "$(total program.json total_events)" "$(total program.json dropped_events)" >"$name.$how.$k.events"
+                else
+                    touch "$name.$how.$k.failed"
+                fi
             done
         done
     done
     native=$(median "$name.native")
     for how in minimal standard full; do
-        for options in '' --lossless; do
-            [ -s "$name.$how$options" ] || { printf '%-28s %-10s does not work\n' "$name" "$how" && continue; }
-            time=$(median "$name.$how$options")
+        for k in "${!WAYS[@]}"; do
+            if [ -e "$name.$how.$k.failed" ]; then
+                printf '%-10s %-10s %-26s %8s s %10s\n' "$name" $how "${WAYS[k]}" "$native" "over $MOST s"
+                continue
+            fi
+            time=$(median "$name.$how.$k")
             # shellcheck disable=SC2046
-            printf '%-28s %-10s %-11s %8s s %8s s %8.0f %%  %12s %12s\n' "$name" $how "${options:-(drops)}" "$native" "$time" \
-                "$(awk -v a="$time" -v b="$native" 'BEGIN { print (a / b - 1) * 100 }')" $(cat "$name.$how$options.events")
+            printf '%-10s %-10s %-26s %8s s %8s s %8.0f %%  %12s %12s\n' "$name" $how "${WAYS[k]}" "$native" "$time" \
+                "$(awk -v a="$time" -v b="$native" 'BEGIN { print (a / b - 1) * 100 }')" $(cat "$name.$how.$k.events")
         done
     done
 }
 
 programs() {
-    printf '\n%-28s %-10s %-11s %10s %10s %10s  %12s %12s\n' 'whole programs' level '' native traced overhead events lost
+    printf '\n%-10s %-10s %-26s %10s %10s %10s  %12s %12s\n' program level options native traced overhead events lost
     gcc -g -O2 -o words "$ROOT/tests/bench/words.c" && program words ./words 8
     cat >script.py <<'END'
 import zlib
@@ -123,7 +134,7 @@ for level in (1, 6, 9):
         packed = zlib.compress(data, level)
 print(len(packed), sum(i * i for i in range(2000000)))
 END
-    has python3 && program python3 python3 script.py
+    command -v python3 >/dev/null && program python3 python3 script.py
     cat >script.sql <<'END'
 create table t(a integer primary key, b text, c real);
 with recursive n(i) as (select 1 union all select i + 1 from n where i < 400000) insert into t select i, 'row ' || i, i * 0.5 from n;
@@ -131,10 +142,10 @@ create index tb on t(b);
 select count(*), sum(c), max(b) from t where b like 'row 1%';
 select a % 10, avg(c) from t group by 1 order by 1;
 END
-    has sqlite3 && program sqlite3 sqlite3 -init script.sql :memory: .quit
+    command -v sqlite3 >/dev/null && program sqlite3 sqlite3 -init script.sql :memory: .quit
 }
 
-calls
+[ -n "${NO_CALLS:-}" ] || calls
 programs
-printf '(medians of %d; without --lossless what reel cannot keep up with is dropped, and counted)\n' "$RUNS"
+printf '(medians of %d; what reel cannot keep up with is dropped, and counted, unless it is --lossless)\n' "$RUNS"
 exit 0
