@@ -335,20 +335,23 @@ test_pipeline() {
 
 # ---- attaching and leaving ----
 
-# each_thread_has N TRACE: four threads have N entries of chain() each, in the part that is written yet.
+# each_thread_has N TRACE: THREADS threads have N entries of chain() each, in the part that is written yet.
+THREADS=4
 each_thread_has() {
     head -c "$(stat -c %s "$2" 2>/dev/null || echo 0)" "$2" | # it may grow faster than it is read
         grep '"function_entry"' | grep '"chain"' | grep -o '"tid": *[0-9]*' | sort | uniq -c |
-        awk -v least="$1" '$1 >= least { threads++ } END { exit threads != 4 }'
+        awk -v least="$1" -v count="$THREADS" '$1 >= least { threads++ } END { exit threads != count }'
 }
 test_attach_and_leave() {
     local i times before lines
-    times=$(soak_or 50 10)
+    times=$(soak_or 200 10)
     build threads
-    run_for threads ./threads 4
+    THREADS=$(soak_or 8 4)
+    run_for threads ./threads "$THREADS"
     before=$(code_of "$PID")
     for ((i = 1; i <= times; i++)); do
-        trace_pid "0.$((1 + RANDOM % 4))$((RANDOM % 10))" "$PID" --level minimal -o t.json
+        trace_pid "0.$((1 + RANDOM % 4))$((RANDOM % 10))" "$PID" --verbose --level minimal -o t.json
+        sed -n 's/.*\(attached to\|left\): it stood still for \([0-9.]*\) ms.*/\1 \2/p' out.err >>pauses
         is_alive "$PID" || fail "the program is dead after round $i"
         [ "$(state_of "$PID")" != T ] || fail "the program stands still after round $i"
         valid t.json
@@ -358,12 +361,16 @@ test_attach_and_leave() {
     until_so each_thread_has 30 t.json
     leave
     holds t.json "len(t.entries('mix')) > 100" "not t.unpaired(begun=True)" \
-        "len({e['tid'] for e in t.entries('chain')}) == 4" "all(e['depth'] >= 1 for e in t.entries())"
+        "len({e['tid'] for e in t.entries('chain')}) == $THREADS" "all(e['depth'] >= 1 for e in t.entries())"
     kill -TERM "$PID"
     wait "$PID"
     [ $? = 0 ] || fail "the program's results are wrong: $(tail -n 1 threads.out)"
     lines=$(tail -n 1 threads.out)
     [ "$lines" = '0 wrong' ] || fail "the program says: $lines"
+    for i in attached left; do
+        printf '     %s %d times: it stood still for %s ms (median)\n' $i "$(grep -c "^$i" pauses)" \
+            "$(sed -n "s/^$i.* //p" pauses | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')"
+    done
 }
 # kill -9 of the program while it is being attached to: one line, or it was traced and its status is reel's.
 test_target_is_killed() {

@@ -247,7 +247,7 @@ static struct error *refuse_traced(const struct process_status *status, pid_t pi
                       "a process can have one tracer: end that one first");
 }
 
-static struct error *check(pid_t pid) {
+struct error *attach_check(pid_t pid) {
     struct process_status status;
     if (pid <= 0)
         return error_new(ERROR_NOT_FOUND, "process %d: no such process", pid);
@@ -393,7 +393,7 @@ struct error *attach_settle(struct halt *halt) {
 
 struct error *attach(struct engine *engine, pid_t pid, struct halt *ret) {
     struct halt halt = {0};
-    TRY(check(pid));
+    TRY(attach_check(pid));
     struct error *err = stop_threads(engine, pid, ask_stranger, &halt);
     if (!err)
         err = pass_vforks(engine, &halt);
@@ -443,7 +443,7 @@ static struct error *seize_new_threads(struct engine *engine, pid_t pid, unsigne
 }
 
 struct error *attach_running(struct engine *engine, pid_t pid, unsigned flags) {
-    struct error *err = check(pid);
+    struct error *err = attach_check(pid);
     for (bool is_new = true; is_new && !err;)
         err = seize_new_threads(engine, pid, flags, &is_new);
     if (!err && !engine->count)

@@ -30,6 +30,9 @@ struct halt {
  * stop: each is to be resumed once only. (A second resume swallows the stop that has come since, a hit for
  * instance.) */
 
+/* What attach() says about a process that it cannot attach to, as far as that can be seen from outside. */
+struct error *attach_check(pid_t pid);
+
 /* Attach to all threads of the process `pid` and stop them. The stops in *ret (released with halt_deinit())
  * have to be dealt with like those of engine_next(); attach_resume() does so.
  *

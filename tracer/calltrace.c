@@ -75,6 +75,7 @@ void calltrace_destroy(struct calltrace *calltrace) {
     free(calltrace->threads);
     free(calltrace->processes);
     free(calltrace->path);
+    buffer_deinit(&calltrace->held);
     free(calltrace);
 }
 
@@ -155,6 +156,10 @@ struct error *calltrace_note(struct calltrace *calltrace, struct traced_process 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    if (calltrace->is_preparing) {
+        buffer_put(&calltrace->held, text, strlen(text) + 1);
+        return buffer_check(&calltrace->held);
+    }
     say_verbose("%s", text);
     struct trace_event *event = &calltrace->event;
     trace_event_reset(event);
@@ -164,6 +169,16 @@ struct error *calltrace_note(struct calltrace *calltrace, struct traced_process 
     trace_data_string(&event->data, "kind", "not_traced");
     trace_data_string(&event->data, "text", text);
     return calltrace_write(calltrace, process);
+}
+
+struct error *calltrace_tell_held(struct calltrace *calltrace, struct traced_process *process) {
+    struct buffer held = calltrace->held;
+    struct error *err = NULL;
+    calltrace->held = (struct buffer){0};
+    for (size_t at = 0; !err && at < held.size; at += strlen((const char *)held.data + at) + 1)
+        err = calltrace_note(calltrace, process, "%s", (const char *)held.data + at);
+    buffer_deinit(&held);
+    return err;
 }
 
 /* ---- other events ---- */

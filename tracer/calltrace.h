@@ -52,6 +52,9 @@ struct calltrace_totals calltrace_totals(const struct calltrace *calltrace);
 /* How a process came to be traced. */
 enum process_origin { ORIGIN_LAUNCH, ORIGIN_ATTACH, ORIGIN_FORK, ORIGIN_EXEC };
 
+/* For ORIGIN_ATTACH: read what is to be traced while the process still runs, so that it stands still for less
+ * time. */
+struct error *calltrace_prepare(struct calltrace *calltrace, pid_t pid);
 /* A process whose first task stands still: find its modules, plant probes. pid and tid are the numbers to
  * show (those of the recording). ORIGIN_EXEC: the process has become another program; all its old threads are
  * gone. ERROR_NOT_FOUND when nothing at all can be traced in the first process. */

@@ -92,6 +92,8 @@ struct calltrace {
     struct record_view view; /* reused */
     char *path;
     bool full, any_selected;
+    bool is_preparing;  /* calltrace_prepare(): notes are held back */
+    struct buffer held; /* texts of notes, each with its NUL */
 };
 
 /* One passage of a site, as it is looked at: by a task that stands there, or by the record that it has left
@@ -132,6 +134,8 @@ struct error *calltrace_write(struct calltrace *calltrace, struct traced_process
 /* A note of kind "not_traced": what is left out of the trace, and why. */
 struct error *calltrace_note(struct calltrace *calltrace, struct traced_process *process, const char *format,
                              ...) __attribute__((format(printf, 3, 4)));
+/* Those that were held back. */
+struct error *calltrace_tell_held(struct calltrace *calltrace, struct traced_process *process);
 /* Add that it belongs to an inlined instance of another function, when it does: "inlined", its name; and the
  * file that the line is in. */
 void calltrace_put_inlined(struct trace_event *event, const struct traced_function *function, int inlined,
@@ -173,6 +177,8 @@ struct error *trace_output_close(struct traced_process *process);
 
 /* Find modules, select functions, plant what is not planted yet. */
 struct error *plant_process(struct traced_process *process, struct task *task);
+/* What can be found out of a running process's modules without stopping it. */
+struct error *plant_prepare(struct traced_process *process);
 void module_sites_destroy(struct module_sites *sites);
 /* The site at an address that is none of a traced function's, made when it is new. function: whose variables
  * are to be seen there, or NULL. */
@@ -209,6 +215,9 @@ struct error *trace_needs(struct traced_thread *thread, const struct emission *e
 /* ---- trace_jumps.c: planting jump probes ---- */
 
 /* The process gets jump probes, if they are wanted and it can have them: its first task stands still. */
+/* Look at a module's code, unless that has been done; what is in the way is told when it is asked for again.
+ */
+struct error *trace_jumps_prepare(struct traced_module *module);
 struct error *trace_jumps_begin(struct traced_process *process, struct task *task);
 /* A stop of a puppet that its probes ask for (emit_record.h): done, and the puppet can go on. */
 struct error *trace_jumps_stop(struct traced_thread *thread, const struct stop *stop, bool *ret_done);

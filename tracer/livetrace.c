@@ -1,5 +1,6 @@
 #include "tracer/livetrace.h"
 
+#include "base/clock.h"
 #include "base/say.h"
 #include "tracer/agent_cure.h"
 #include "tracer/attach.h"
@@ -424,9 +425,16 @@ static struct error *leave_later(struct livetrace *live, struct halt *halt) {
     return kept ? kept : error_new(ERROR_OTHER, "a process waits in the kernel and cannot be left now");
 }
 
+/* What attaching and leaving cost the process. */
+static void say_pause(pid_t pid, const char *what, uint64_t began) {
+    say_verbose("process %d was %s: it stood still for %.1f ms", pid, what,
+                (double)(clock_now() - began) / CLOCK_MILLISECOND);
+}
+
 static struct error *leave_process(struct livetrace *live, pid_t pid, const struct stop *held) {
     struct halt halt = {0};
     size_t patched_away = 0;
+    const uint64_t began = clock_now();
     struct error *err = add_held(live, pid, held, &halt);
     if (!err)
         err = halt_process(&live->engine, pid, &halt);
@@ -444,6 +452,7 @@ static struct error *leave_process(struct livetrace *live, pid_t pid, const stru
     struct error *detach_err =
         detach(&live->engine, pid, calltrace_traps(live->calltrace, pid), &halt, &patched_away);
     forget_left_births(live);
+    say_pause(pid, "left", began);
     if (patched_away)
         say("%zu probed instructions of process %d have been changed by the program: left as they are",
             patched_away, pid);
@@ -657,10 +666,25 @@ static struct error *cure(struct livetrace *live, struct halt *halt) {
     return err;
 }
 
+static struct error *resume_attached(struct livetrace *live, struct halt *halt) {
+    struct error *err = NULL;
+    if (how_to_resume(live) == RESUME_CONT)
+        return attach_resume(halt);
+    for (size_t i = 0; !err && i < halt->count; i++)
+        err = halt->stops[i].kind == STOP_SIGNAL || halt->stops[i].kind == STOP_GROUP
+                  ? engine_pass(&halt->stops[i])
+                  : resume(live, halt->stops[i].task, 0);
+    halt_deinit(halt);
+    return err;
+}
+
 static struct error *begin_attached(struct livetrace *live) {
     struct halt halt = {0};
     live->pid = live->options->pid;
     prepare_signals(live);
+    TRY(attach_check(live->pid));
+    TRY(calltrace_prepare(live->calltrace, live->pid));
+    const uint64_t began = clock_now();
     TRY(attach(&live->engine, live->pid, &halt));
     TRY(cure(live, &halt));
     struct error *err = begin_threads(live, &halt);
@@ -673,13 +697,8 @@ static struct error *begin_attached(struct livetrace *live) {
     TRY(engine_set_tick(TICK));
     if (live->options->trace->list_probes) /* and out again */
         stop_asked = SIGINT;
-    if (how_to_resume(live) == RESUME_CONT)
-        return attach_resume(&halt);
-    for (size_t i = 0; !err && i < halt.count; i++)
-        err = halt.stops[i].kind == STOP_SIGNAL || halt.stops[i].kind == STOP_GROUP
-                  ? engine_pass(&halt.stops[i])
-                  : resume(live, halt.stops[i].task, 0);
-    halt_deinit(&halt);
+    err = resume_attached(live, &halt);
+    say_pause(live->pid, "attached to", began);
     return err;
 }
 

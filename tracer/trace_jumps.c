@@ -326,6 +326,15 @@ static struct error *code_of(struct traced_module *module, const struct patch_co
     return NULL;
 }
 
+struct error *trace_jumps_prepare(struct traced_module *module) {
+    const struct patch_code *code;
+    struct error *err = code_of(module, &code);
+    if (error_is(err, ERROR_NO_MEMORY))
+        return err;
+    error_free(err);
+    return NULL;
+}
+
 /* Places of --at in the midst of it will be traps. */
 static struct error *avoid_extras(struct traced_process *process, const struct patch_code *code,
                                   const struct traced_function *function, uint64_t bias) {

@@ -451,3 +451,24 @@ struct error *plant_process(struct traced_process *process, struct task *task) {
             err = plant_module(process, task, &process->modules.modules[i]);
     return err ? err : arm_new(process, task);
 }
+
+struct error *plant_prepare(struct traced_process *process) {
+    struct calltrace *calltrace = process->calltrace;
+    struct module_sites *sites;
+    struct maps maps;
+    struct error *err = maps_read(process->pid, &maps);
+    if (err) { /* whoever cannot be looked at cannot be attached to: that is told then */
+        error_free(err);
+        return NULL;
+    }
+    err = process_modules_update(&process->modules, &calltrace->cache, process->pid, &maps,
+                                 &calltrace->host.opener);
+    maps_deinit(&maps);
+    for (size_t i = 0; !err && i < process->modules.count; i++) {
+        struct traced_module *module = process->modules.modules[i].module;
+        err = sites_of(process, module, &sites);
+        if (!err && sites->function_count && calltrace->options->probe_kind != PROBES_TRAP)
+            err = trace_jumps_prepare(module);
+    }
+    return err;
+}

@@ -136,6 +136,16 @@ struct error *calltrace_arm(struct calltrace *calltrace, struct halt *halt) {
     return NULL;
 }
 
+struct error *calltrace_prepare(struct calltrace *calltrace, pid_t pid) {
+    struct traced_process process = {
+        .calltrace = calltrace, .pid = pid, .shown_pid = pid, .entry = entry_of_process(pid)};
+    calltrace->is_preparing = true;
+    struct error *err = plant_prepare(&process);
+    calltrace->is_preparing = false;
+    process_modules_deinit(&process.modules);
+    return err;
+}
+
 struct error *calltrace_process(struct calltrace *calltrace, struct task *task, pid_t pid,
                                 enum process_origin origin) {
     static const char *const names[] = {"launch", "attach", "fork", "exec"};
@@ -153,6 +163,7 @@ struct error *calltrace_process(struct calltrace *calltrace, struct task *task, 
     if (!process->writer)
         TRY(trace_output_open(process));
     TRY(process_event(thread, names[origin]));
+    TRY(calltrace_tell_held(calltrace, process));
     struct error *err = process_is_32_bit(task->tid)
                             ? error_new(ERROR_UNSUPPORTED, "process %d: a 32-bit program", task->tid)
                             : trace_jumps_begin(process, task);
