@@ -77,10 +77,10 @@ build_victim() {
     read -r -a flags < <(header "$source" flags)
     local compile=(gcc -std=gnu11)
     [ "${source##*.}" = c ] || compile=(g++ -std=gnu++17)
-    "${compile[@]}" -D_GNU_SOURCE -Wall -Wextra -O1 -g -o "$binary.new" "$source" "${flags[@]+"${flags[@]}"}" \
+    "${compile[@]}" -D_GNU_SOURCE -Wall -Wextra -O1 -g -o "$binary.$$.new" "$source" "${flags[@]+"${flags[@]}"}" \
         2>"$T/build.err" || return
-    ! has_header "$source" strip || strip "$binary.new" || return
-    mv "$binary.new" "$binary"
+    ! has_header "$source" strip || strip "$binary.$$.new" || return
+    mv "$binary.$$.new" "$binary"
 }
 
 # Into EXPECTED: the status that the header promises.
