@@ -189,8 +189,8 @@ raise SystemExit(4)'
         shown 'interrupted'
         ended 4
     }
-    test_tty_interrupt_trap() {
-        terminal expect=ready 'send=\x03' expect=trapped 'send=more\n' -- bash -c \
+    test_tty_interrupt_trap() { # bash waits for ever when it gets the signal behind its last look for one, and before it reads
+        terminal expect=ready pause=0.3 'send=\x03' expect=trapped 'send=more\n' -- bash -c \
             'trap "echo trapped" INT; echo ready; until read -r x; do echo again; done; echo "got $x"'
         shown 'got more'
         ended 0
