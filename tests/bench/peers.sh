@@ -44,8 +44,8 @@ calls() {
     row 'reel trace, no timestamps' "$HOT" "$trace --level minimal --timestamps none -- ./hot %"
     row 'reel trace' "$HOT" "$trace --level minimal -- ./hot %"
     row 'reel trace, lossless' $((HOT / 20)) "$trace --level minimal --lossless -- ./hot %"
-    row 'reel trace, standard' "$HOT" "$trace --level standard -- ./hot %"
-    row 'reel trace, full' "$HOT" "$trace --level full -- ./hot %"
+    row 'reel trace, standard' "$HOT" "$trace --level standard --probes jump -- ./hot %"
+    row 'reel trace, full' "$HOT" "$trace --level full --probes jump -- ./hot %"
     row 'reel trace, condition, lossless' $((HOT / 20)) "$trace --level minimal --when 'hot: i == 77' -- ./hot %"
     row 'reel trace by traps' 1000 "$trace --level minimal --probes trap -- ./hot %"
     row 'uftrace, built with -pg' "$HOT" 'uftrace record -d uftrace.data ./hot_pg %'
@@ -76,7 +76,7 @@ calls() {
 
 # ---- whole programs ----
 
-MOST=60 # seconds
+MOST=${MOST:-30} # seconds that a run may take
 
 seconds_of() {
     local start end
@@ -148,6 +148,6 @@ END
 }
 
 [ -n "${NO_CALLS:-}" ] || calls
-programs
+[ -n "${NO_PROGRAMS:-}" ] || programs
 printf '(medians of %d; what reel cannot keep up with is dropped, and counted, unless it is --lossless)\n' "$RUNS"
 exit 0
