@@ -229,9 +229,12 @@ struct error *record_sysbuf_entry(struct recorder *recorder, struct user_regs_st
     return trace_set_registers(recorder->thread->task->tid, regs);
 }
 
+/* A call that the kernel is going to make again: it will take two bytes off rip, which must be the program's
+ * own then, and lead to the jump. When a handler comes between, and the call fails, the frame has the rip in
+ * the middle of the patch, where record_sysbuf_trapped() meets it. */
 struct error *record_sysbuf_go(struct recorder *recorder) {
     struct thread *thread = recorder->thread;
-    if (!is_on(recorder) || !thread->last_is_call)
+    if (!is_on(recorder) || !thread->last_is_call || syscall_restarts((int64_t)thread->last.rax))
         return NULL;
     uint64_t moved = sysbuf_sites_moved(&state_of(recorder)->sites, thread->last.rip);
     return moved ? trace_set_user_word(thread->task->tid, offsetof(struct user, regs.rip), moved) : NULL;

@@ -25,11 +25,12 @@ static void stop(int signo) {
 }
 
 static void produce(void) {
-    for (int i = 0; !enough; i++) {
+    int i = 0;
+    do {
         CHECK(write(1, "x", 1) == 1);
-        if (i % 20 == 0)
+        if (i++ % 20 == 0)
             usleep(500);
-    }
+    } while (!enough);
     exit(0);
 }
 
