@@ -360,6 +360,7 @@ struct error *record_domain_deal(struct recorder *recorder, const struct stop *s
 struct error *record_domain_stop(struct recorder *recorder, const struct stop *stop) {
     if (recorder->thread == recorder->turn && stop->kind != STOP_EXITED && stop->kind != STOP_KILLED)
         recorder->ending = NULL; /* a signal that should have been fatal was not: to init */
+    recorder->stops++;
     TRY(record_sysbuf_drain(recorder));
     if (recorder->mode != RECORDER_RECORDING) /* that was not possible */
         return record_pass(recorder->session, stop, recorder->thread);

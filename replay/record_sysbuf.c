@@ -270,8 +270,8 @@ static bool read_stack(const struct process_sysbuf *state, const struct user_reg
  * been made with a stop. */
 static struct error *take_over(struct recorder *recorder, struct user_regs_struct *regs, bool *ret_done) {
     struct sysbuf_record noted;
-    *ret_done = read_stack(state_of(recorder), regs, &noted);
-    if (!*ret_done)
+    *ret_done = read_stack(state_of(recorder), regs, &noted) && regs->orig_rax == noted.registers.rax;
+    if (!*ret_done) /* or it was a call of the hook's own */
         return NULL;
     struct user_regs_struct entry = *regs;
     entry_registers(&noted, &entry);
@@ -648,6 +648,7 @@ static bool is_regular(const struct recorder *recorder, const char *path, struct
     struct statfs system;
     return stat(path, ret) == 0 && S_ISREG(ret->st_mode) && statfs(path, &system) == 0 &&
            system.f_type != PROC_SUPER_MAGIC && system.f_type != SYSFS_MAGIC &&
+           system.f_type != DEBUGFS_MAGIC && system.f_type != TRACEFS_MAGIC &&
            recorder->mode == RECORDER_RECORDING;
 }
 

@@ -19,13 +19,14 @@
  * place. */
 #define TICK         250
 #define TICK_HURRIED 2
-#define TICK_SHORT   10 /* with several threads */
+#define TICK_SHORT   10 /* with several threads, */
+#define EARLY_TICKS  10 /* and this often at first */
 
 /* Ticks are as short as the most impatient needs them. */
 static struct error *set_tick(struct session *session) {
-    return engine_set_tick(session->lane->hurried       ? TICK_HURRIED
-                           : session->lane->short_ticks ? TICK_SHORT
-                                                        : TICK);
+    const struct lane *lane = session->lane;
+    bool is_short = lane->short_ticks || lane->early_ticks < EARLY_TICKS;
+    return engine_set_tick(lane->hurried ? TICK_HURRIED : is_short ? TICK_SHORT : TICK);
 }
 
 struct error *record_hurry(struct session *session) {
@@ -66,12 +67,15 @@ static struct error *on_tick(struct session *session) {
         TRY(record_filter_tick(session->recorders[i]));
         TRY(record_turn_tick(session->recorders[i]));
         TRY(record_domain_tick(session->recorders[i]));
+        record_place_judge(session->recorders[i]);
         waiting = waiting || has_deferred(session->recorders[i]);
     }
     if (session->lane->hurried && !waiting) {
         session->lane->hurried = false;
         TRY(set_tick(session));
     }
+    if (session->lane->early_ticks < EARLY_TICKS && ++session->lane->early_ticks == EARLY_TICKS)
+        TRY(set_tick(session));
     if (clock_now() - session->lane->long_tick < TICK * 900000ull)
         return NULL;
     session->lane->long_tick = clock_now();
@@ -285,7 +289,7 @@ static struct error *start(struct session *session) {
         return err;
     }
     bool parted;
-    TRY(engine_set_tick(TICK));
+    TRY(set_tick(session));
     TRY(record_lane_part(session->recorders[0], &parted));
     if (parted)
         return NULL;

@@ -104,6 +104,7 @@ struct lane {
     struct table threads;     /* recorded tasks, by tid */
     bool hurried;             /* ticks come faster: a signal waits */
     bool short_ticks;         /* a domain has several threads: see record_turn.c */
+    unsigned early_ticks;     /* so many were short because it was new */
     uint64_t long_tick;       /* clock_now() at the last one that was not too short */
     struct sharer *sharing;   /* unrecorded tasks, and what of the code that they run is patched */
     size_t sharing_count;
@@ -254,7 +255,10 @@ struct recorder {
     enum recorder_mode mode;
     struct recording_process info; /* whose recording it is; info.domain is its number */
     int domainfd;                  /* its folder */
-    size_t place;                  /* record_place.c: which processor it runs on */
+    size_t place;                  /* record_place.c: which processor it is bound to, */
+    bool loose;                    /* or to none, as it hardly stops; */
+    uint64_t judged;               /* as last_time: when that was decided last, */
+    unsigned stops;                /* and its stops since */
     struct lane *lane;             /* who may talk to its tasks */
     bool moving;                   /* it is on its way to that one */
     bool forked;                   /* its first segment begins in the middle of a program */
@@ -452,6 +456,8 @@ bool record_place_spreads(const struct session *session);
 void record_place_lane(const struct lane *lane);
 /* One has ended, or time has passed. */
 void record_place_balance(struct session *session);
+/* A tick: does it stop so seldom that the kernel may place it? */
+void record_place_judge(struct recorder *recorder);
 
 /* record_chaos.c: what --chaos changes; without it each says what is usual. */
 void record_chaos_init(struct session *session);

@@ -3,6 +3,7 @@
 #include "tracer/syscall.h"
 
 #include <string.h>
+#include <sys/syscall.h>
 
 /* The blob is part of reel. */
 __asm__(".section .rodata\n"
@@ -49,7 +50,7 @@ static const struct listed {
     CALL("fchmodat", SYSBUF_MAKE), CALL("chown", SYSBUF_MAKE), CALL("fchown", SYSBUF_MAKE),
     CALL("lchown", SYSBUF_MAKE), CALL("fchownat", SYSBUF_MAKE), CALL("utimensat", SYSBUF_MAKE),
     CALL("fsync", SYSBUF_MAKE), CALL("fdatasync", SYSBUF_MAKE), CALL("fadvise64", SYSBUF_MAKE),
-    CALL("epoll_ctl", SYSBUF_MAKE),
+    CALL("epoll_ctl", SYSBUF_MAKE), CALL("getdents", SYSBUF_MAKE), CALL("getdents64", SYSBUF_MAKE),
     CALL("read", SYSBUF_READ), CALL("pread64", SYSBUF_READ), IF_NULL("recvfrom", SYSBUF_READ, 5),
     CALL("write", SYSBUF_WRITE), CALL("pwrite64", SYSBUF_WRITE), CALL("sendto", SYSBUF_WRITE),
     CALL("epoll_wait", SYSBUF_WAIT), IF_NULL("epoll_pwait", SYSBUF_WAIT, 5), CALL("poll", SYSBUF_WAIT),
@@ -94,8 +95,11 @@ void sysbuf_fill_table(struct sysbuf_call table[SYSBUF_CALLS]) {
         struct sysbuf_call call = {.how = listed[i].how, .null = listed[i].null};
         /* what fcntl and poll write hangs on their arguments; those that are let through write nothing, or
          * all */
-        if (row && (listed[i].how == SYSBUF_FCNTL || fill_outputs(row, &call)))
-            table[number] = call;
+        if (!row || (listed[i].how != SYSBUF_FCNTL && !fill_outputs(row, &call)))
+            continue;
+        if (number == SYS_getdents || number == SYS_getdents64)
+            call.outputs[0].rule = SYSBUF_DIRENTS;
+        table[number] = call;
     }
 }
 

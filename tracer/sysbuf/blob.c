@@ -7,6 +7,12 @@
  * block does. */
 #include "tracer/sysbuf/shared.h"
 
+#include <asm/stat.h>
+#include <asm/statfs.h>
+#include <asm/unistd.h>
+#include <linux/fcntl.h>
+#include <linux/magic.h>
+
 #define XXH_INLINE_ALL
 #define XXH_VECTOR XXH_SCALAR
 #include <xxhash.h>
@@ -18,8 +24,9 @@
 #define RESUME_FLAG    0x10000ull
 #define ALIGNMENT_FLAG 0x40000ull
 #define NO_CALL        (uint64_t) - 38 /* -ENOSYS: what rax is at the entry */
-#define BYTES_MOST     0x10000ull      /* output, or written, of one call; more is left to a stop */
-#define O_TRUNC        01000           /* files that are mapped may change */
+#define BYTES_MOST     0x40000ull      /* output, or written, of one call; more is left to a stop */
+#define DIRENT_MOST    288u            /* tracer/outputs.c */
+#define PAGE           0x1000ull
 
 /* The registers are saved in the order of struct sysbuf_registers. rsp is taken from the block at the end,
  * the address that the slot has pushed is dropped with it. */
@@ -48,21 +55,31 @@ __asm__(
     ".text\n");
 _Static_assert(SYSBUF_DATA == 0x34000, "the addresses of block.rsp and block.target above");
 
-static int64_t make_call(const struct sysbuf_registers *regs) {
+static int64_t make(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f) {
     int64_t result;
     // cppcheck-suppress constStatement
-    register uint64_t r10 __asm__("r10") = regs->r10;
+    register uint64_t r10 __asm__("r10") = d;
     // cppcheck-suppress constStatement
-    register uint64_t r8 __asm__("r8") = regs->r8;
+    register uint64_t r8 __asm__("r8") = e;
     // cppcheck-suppress constStatement
-    register uint64_t r9 __asm__("r9") = regs->r9;
+    register uint64_t r9 __asm__("r9") = f;
     uint64_t instruction = SYSBUF_SYSCALL;
     __asm__ volatile("call *%[instruction]"
                      : "=a"(result)
-                     : "a"(regs->rax), "D"(regs->rdi), "S"(regs->rsi), "d"(regs->rdx), "r"(r10), "r"(r8),
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8),
                        "r"(r9), [instruction] "r"(instruction)
                      : "rcx", "r11", "memory");
     return result;
+}
+
+/* The program's call. */
+static int64_t make_call(const struct sysbuf_registers *regs) {
+    return make(regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9);
+}
+
+/* A call of the hook's own, with another number than the program's: record_sysbuf.c tells them apart so. */
+static int64_t make_own(uint64_t number, uint64_t a, uint64_t b, uint64_t c) {
+    return make(number, a, b, c, 0, 0, 0);
 }
 
 static uint64_t argument(const struct sysbuf_registers *regs, unsigned index) {
@@ -130,6 +147,9 @@ static uint64_t output_size(const struct sysbuf_registers *regs, const struct sy
     case SYSBUF_RESULT:
         limit = result < limit ? result : limit;
         break;
+    case SYSBUF_DIRENTS:
+        limit = result < limit && limit - result > DIRENT_MOST ? result + DIRENT_MOST : limit;
+        break;
     default:
         break;
     }
@@ -152,6 +172,39 @@ static uint64_t needed(const struct sysbuf_registers *regs, const struct sysbuf_
 }
 
 /* ---- recording ---- */
+
+/* Is there memory that can be read? prlimit64(2) copies the limits before it looks at what they are for. */
+static int is_readable(uint64_t address) {
+    enum { NO_RESOURCE = 0xffff };
+    return make_own(__NR_prlimit64, 0, NO_RESOURCE, address) != -EFAULT;
+}
+
+/* The kernel begins an entry behind the last one, and gives up where the program's memory ends. The last
+ * one's padding may lie behind that, too. */
+static uint64_t readable_entries(uint64_t address, uint64_t size) {
+    uint64_t border = (address + size - 1) & ~(PAGE - 1);
+    return border <= address || is_readable(border) ? size : border - address;
+}
+
+/* A regular file whose reading does not wait, as learn_fd() (replay/record_sysbuf.c) finds it. */
+static int is_plain_file(uint64_t fd) {
+    struct stat info;
+    struct statfs system;
+    if (make_own(__NR_fstat, fd, (uint64_t)&info, 0) || (info.st_mode & 0170000) != 0100000 ||
+        make_own(__NR_fstatfs, fd, (uint64_t)&system, 0))
+        return 0;
+    return system.f_type != PROC_SUPER_MAGIC && system.f_type != SYSFS_MAGIC &&
+           system.f_type != DEBUGFS_MAGIC && system.f_type != TRACEFS_MAGIC;
+}
+
+/* What has been opened for reading alone need not stop at its first read. */
+static void learn_opened(const struct sysbuf_call *call, const struct sysbuf_registers *regs, int64_t fd) {
+    uint64_t flags = call->how == SYSBUF_OPEN ? regs->rsi : regs->rdx;
+    if (fd < 0 || fd >= SYSBUF_FDS || (flags & (O_ACCMODE | O_DIRECT | O_PATH | O_DIRECTORY)))
+        return;
+    if (!DATA->fds[fd] && is_plain_file((uint64_t)fd))
+        DATA->fds[fd] = SYSBUF_FD_READ | SYSBUF_FD_KNOWN;
+}
 
 /* Where a record of so many bytes goes, or NULL: the ring is full. */
 static struct sysbuf_record *reserve(uint64_t size) {
@@ -209,6 +262,8 @@ static void fill(struct sysbuf_record *noted, const struct sysbuf_registers *reg
         const struct sysbuf_output *output = &call->outputs[i];
         uint64_t address = output->index ? argument(regs, output->index - 1u) : 0;
         uint64_t size = address ? output_size(regs, output, (uint64_t)result) : 0;
+        if (size && output->rule == SYSBUF_DIRENTS)
+            size = readable_entries(address, size);
         if (size)
             add_bytes(noted, SYSBUF_MEMORY, address, size);
     }
@@ -233,6 +288,8 @@ static void record(struct sysbuf_registers *regs, const struct sysbuf_slot *slot
     int64_t result = make_call(regs);
     if (result == -EFAULT) /* something may have been written: the stop finds out; nothing has happened yet */
         return;
+    if (call->how == SYSBUF_OPEN || call->how == SYSBUF_OPEN_AT)
+        learn_opened(call, regs, result);
     fill(noted, regs, call, slot->rip, result);
     regs->rax = (uint64_t)result;
     regs->rcx = slot->rip;

@@ -34,7 +34,8 @@
 #define SYSBUF_RING      0x100000 /* bytes of the ring, a power of two */
 #define SYSBUF_DATA_SIZE sizeof(struct sysbuf_data)
 
-/* What is known of a descriptor: set by reel, forgotten by the blob when it is closed. */
+/* What is known of a descriptor: set by reel, or for a file that is only to be read by the blob when it has
+ * been opened; forgotten by the blob when it is closed. */
 enum {
     SYSBUF_FD_READ = 1,      /* a regular file: reading never waits, and what it gives is in memory */
     SYSBUF_FD_WRITE = 2,     /* one that nobody has mapped, and that is no output of reel */
@@ -58,9 +59,10 @@ enum {
 
 /* How many bytes an argument's output has. */
 enum {
-    SYSBUF_FIXED,  /* unit */
-    SYSBUF_RESULT, /* min(result, args[argument]) * unit */
-    SYSBUF_ARG,    /* args[argument] * unit */
+    SYSBUF_FIXED,   /* unit */
+    SYSBUF_RESULT,  /* min(result, args[argument]) * unit */
+    SYSBUF_ARG,     /* args[argument] * unit */
+    SYSBUF_DIRENTS, /* as SYSBUF_RESULT, and what the entry behind those may have been begun with */
 };
 
 #define SYSBUF_OUTPUTS 2
