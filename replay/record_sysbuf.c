@@ -723,6 +723,10 @@ static void note_fds(struct recorder *recorder) {
     case SYS_pwrite64:
     case SYS_recvfrom:
     case SYS_sendto:
+    case SYS_readv:
+    case SYS_preadv:
+    case SYS_writev:
+    case SYS_pwritev:
         if (call->result >= 0)
             learn_fd(recorder, call->args[0]);
         break;
@@ -738,6 +742,9 @@ static void note_fds(struct recorder *recorder) {
             memset(data->fds, 0, sizeof(data->fds));
         break;
     case SYS_ioctl: /* flags, too */
+        if (call->result >= 0)
+            memset(data->fds, 0, sizeof(data->fds));
+        break;
     case SYS_close_range:
     case SYS_unshare:
         memset(data->fds, 0, sizeof(data->fds));

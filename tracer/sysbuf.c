@@ -58,7 +58,9 @@ static const struct listed {
     CALL("close", SYSBUF_CLOSE),
     CALL("open", SYSBUF_OPEN),
     CALL("openat", SYSBUF_OPEN_AT),
-    CALL("fcntl", SYSBUF_FCNTL),
+    CALL("fcntl", SYSBUF_FCNTL), CALL("futex", SYSBUF_FUTEX), CALL("ioctl", SYSBUF_IOCTL),
+    CALL("readv", SYSBUF_READ_VECTOR), CALL("preadv", SYSBUF_READ_VECTOR),
+    CALL("writev", SYSBUF_WRITE_VECTOR), CALL("pwritev", SYSBUF_WRITE_VECTOR),
     /* clang-format on */
 };
 
@@ -86,6 +88,13 @@ static bool fill_outputs(const struct syscall_row *row, struct sysbuf_call *ret)
     return true;
 }
 
+/* What such calls write hangs on their arguments: those that are let through write nothing, or all, or what
+ * the blob knows. */
+static bool depends(uint16_t how) {
+    return how == SYSBUF_FCNTL || how == SYSBUF_FUTEX || how == SYSBUF_IOCTL || how == SYSBUF_READ_VECTOR ||
+           how == SYSBUF_WRITE_VECTOR;
+}
+
 void sysbuf_fill_table(struct sysbuf_call table[SYSBUF_CALLS]) {
     memset(table, 0, SYSBUF_CALLS * sizeof(table[0]));
     for (size_t i = 0; i < sizeof(listed) / sizeof(listed[0]); i++) {
@@ -93,12 +102,12 @@ void sysbuf_fill_table(struct sysbuf_call table[SYSBUF_CALLS]) {
         const struct syscall_row *row =
             number >= 0 && number < SYSBUF_CALLS ? syscall_find((uint64_t)number) : NULL;
         struct sysbuf_call call = {.how = listed[i].how, .null = listed[i].null};
-        /* what fcntl and poll write hangs on their arguments; those that are let through write nothing, or
-         * all */
-        if (!row || (listed[i].how != SYSBUF_FCNTL && !fill_outputs(row, &call)))
+        if (!row || (!depends(listed[i].how) && !fill_outputs(row, &call)))
             continue;
         if (number == SYS_getdents || number == SYS_getdents64)
             call.outputs[0].rule = SYSBUF_DIRENTS;
+        if (number == SYS_ioctl)
+            call.outputs[0] = (struct sysbuf_output){.index = 3, .rule = SYSBUF_TERMINAL};
         table[number] = call;
     }
 }

@@ -27,6 +27,18 @@
 #define BYTES_MOST     0x40000ull      /* output, or written, of one call; more is left to a stop */
 #define DIRENT_MOST    288u            /* tracer/outputs.c */
 #define PAGE           0x1000ull
+#define VECTORS_MOST   16
+
+enum { GET_MODES = 0x5401, GET_WINDOW_SIZE = 0x5413, MODES_SIZE = 36, WINDOW_SIZE = 8 }; /* ioctls.def */
+enum { FUTEX_WAKE = 1, FUTEX_WAKE_BITSET = 10, FUTEX_FLAGS = 128 | 256 };
+
+/* Where the call reads or writes, if it takes vectors. */
+struct vectors {
+    uint32_t count;
+    struct {
+        uint64_t address, size;
+    } at[VECTORS_MOST];
+};
 
 /* The registers are saved in the order of struct sysbuf_registers. rsp is taken from the block at the end,
  * the address that the slot has pushed is dropped with it. */
@@ -112,6 +124,10 @@ static int may_use(uint64_t fd, unsigned ready, unsigned waits) {
     return has_fd(fd, DATA->block.alone ? ready | waits : ready);
 }
 
+static int is_wake(uint32_t operation) {
+    return operation == FUTEX_WAKE || operation == FUTEX_WAKE_BITSET;
+}
+
 static int is_wanted(const struct sysbuf_registers *regs, const struct sysbuf_call *call) {
     if (call->null && argument(regs, call->null - 1u))
         return 0;
@@ -119,8 +135,10 @@ static int is_wanted(const struct sysbuf_registers *regs, const struct sysbuf_ca
     case SYSBUF_MAKE:
         return 1;
     case SYSBUF_READ:
+    case SYSBUF_READ_VECTOR:
         return may_use(regs->rdi, SYSBUF_FD_READ, SYSBUF_FD_WAIT_READ);
     case SYSBUF_WRITE:
+    case SYSBUF_WRITE_VECTOR:
         return may_use(regs->rdi, SYSBUF_FD_WRITE, SYSBUF_FD_WAIT_WRITE) && regs->rdx <= BYTES_MOST;
     case SYSBUF_WAIT:
         return (int)DATA->block.alone;
@@ -132,6 +150,10 @@ static int is_wanted(const struct sysbuf_registers *regs, const struct sysbuf_ca
         return !(regs->rdx & O_TRUNC);
     case SYSBUF_FCNTL: /* F_GETFD, F_SETFD, F_GETFL */
         return (uint32_t)regs->rsi >= 1 && (uint32_t)regs->rsi <= 3;
+    case SYSBUF_FUTEX:
+        return is_wake((uint32_t)regs->rsi & ~(uint32_t)FUTEX_FLAGS);
+    case SYSBUF_IOCTL:
+        return (uint32_t)regs->rsi == GET_MODES || (uint32_t)regs->rsi == GET_WINDOW_SIZE;
     default:
         return 0;
     }
@@ -144,6 +166,8 @@ static uint64_t output_size(const struct sysbuf_registers *regs, const struct sy
     switch (output->rule) {
     case SYSBUF_FIXED:
         return output->unit;
+    case SYSBUF_TERMINAL:
+        return (uint32_t)regs->rsi == GET_MODES ? MODES_SIZE : WINDOW_SIZE;
     case SYSBUF_RESULT:
         limit = result < limit ? result : limit;
         break;
@@ -157,8 +181,14 @@ static uint64_t output_size(const struct sysbuf_registers *regs, const struct sy
 }
 
 /* Room for all that the call may bring; 0: too much for a record. */
-static uint64_t needed(const struct sysbuf_registers *regs, const struct sysbuf_call *call) {
-    uint64_t sum = sizeof(struct sysbuf_record) + sizeof(struct sysbuf_bytes) + 8;
+static uint64_t needed(const struct sysbuf_registers *regs, const struct sysbuf_call *call,
+                       const struct vectors *vectors) {
+    uint64_t sum = sizeof(struct sysbuf_record) + sizeof(struct sysbuf_bytes) + 8 + sizeof(*vectors);
+    for (uint32_t i = 0; i < vectors->count; i++) {
+        if (vectors->at[i].size > BYTES_MOST)
+            return 0;
+        sum += sizeof(struct sysbuf_bytes) + vectors->at[i].size + 8;
+    }
     for (unsigned i = 0; i < SYSBUF_OUTPUTS; i++) {
         const struct sysbuf_output *output = &call->outputs[i];
         if (!output->index || !argument(regs, output->index - 1u))
@@ -245,8 +275,41 @@ static uint64_t read_gs(void) {
     return base;
 }
 
+static int has_vectors(const struct sysbuf_call *call) {
+    return call->how == SYSBUF_READ_VECTOR || call->how == SYSBUF_WRITE_VECTOR;
+}
+
+/* 0: they are too many, or cannot be read. Of memory so small its ends tell. */
+static int read_vectors(const struct sysbuf_registers *regs, const struct sysbuf_call *call,
+                        struct vectors *ret) {
+    enum { SIZE = sizeof(ret->at[0]) };
+    ret->count = 0;
+    if (!has_vectors(call))
+        return 1;
+    if (!regs->rdx || regs->rdx > VECTORS_MOST || !is_readable(regs->rsi) ||
+        !is_readable(regs->rsi + (regs->rdx - 1) * SIZE))
+        return 0;
+    ret->count = (uint32_t)regs->rdx;
+    copy(ret->at, (const void *)regs->rsi, ret->count * SIZE);
+    return 1;
+}
+
+static void add_vectors(struct sysbuf_record *noted, const struct sysbuf_registers *regs,
+                        const struct sysbuf_call *call, const struct vectors *vectors, uint64_t left) {
+    unsigned kind = call->how == SYSBUF_READ_VECTOR ? SYSBUF_MEMORY : SYSBUF_WRITTEN;
+    if (kind == SYSBUF_WRITTEN)
+        add_bytes(noted, kind, regs->rsi, vectors->count * sizeof(vectors->at[0]));
+    for (uint32_t i = 0; i < vectors->count && left; i++) {
+        uint64_t size = vectors->at[i].size < left ? vectors->at[i].size : left;
+        if (size)
+            add_bytes(noted, kind, vectors->at[i].address, size);
+        left -= size;
+    }
+}
+
 static void fill(struct sysbuf_record *noted, const struct sysbuf_registers *regs,
-                 const struct sysbuf_call *call, uint64_t rip, int64_t result) {
+                 const struct sysbuf_call *call, const struct vectors *vectors, uint64_t rip,
+                 int64_t result) {
     struct sysbuf_block *block = &DATA->block;
     noted->size = sizeof(*noted);
     noted->count = 0;
@@ -267,6 +330,8 @@ static void fill(struct sysbuf_record *noted, const struct sysbuf_registers *reg
         if (size)
             add_bytes(noted, SYSBUF_MEMORY, address, size);
     }
+    if (has_vectors(call))
+        add_vectors(noted, regs, call, vectors, (uint64_t)result);
     if (call->how == SYSBUF_WRITE)
         add_bytes(noted, SYSBUF_WRITTEN, regs->rsi,
                   (uint64_t)result < regs->rdx ? (uint64_t)result : regs->rdx);
@@ -277,9 +342,10 @@ static void record(struct sysbuf_registers *regs, const struct sysbuf_slot *slot
     if (!*(volatile uint32_t *)&block->enabled || regs->rax >= SYSBUF_CALLS)
         return;
     const struct sysbuf_call *call = &DATA->calls[regs->rax];
-    if (!is_wanted(regs, call))
+    struct vectors vectors;
+    if (!is_wanted(regs, call) || !read_vectors(regs, call, &vectors))
         return;
-    uint64_t size = needed(regs, call);
+    uint64_t size = needed(regs, call, &vectors);
     struct sysbuf_record *noted = size ? reserve(size) : 0;
     if (!noted)
         return;
@@ -290,7 +356,7 @@ static void record(struct sysbuf_registers *regs, const struct sysbuf_slot *slot
         return;
     if (call->how == SYSBUF_OPEN || call->how == SYSBUF_OPEN_AT)
         learn_opened(call, regs, result);
-    fill(noted, regs, call, slot->rip, result);
+    fill(noted, regs, call, &vectors, slot->rip, result);
     regs->rax = (uint64_t)result;
     regs->rcx = slot->rip;
     regs->r11 = regs->flags;

@@ -54,15 +54,20 @@ enum {
     SYSBUF_CLOSE, /* it is made, and its descriptor forgotten */
     SYSBUF_OPEN,  /* it is made unless flags (args[1]; of SYSBUF_OPEN_AT args[2]) have something odd */
     SYSBUF_OPEN_AT,
-    SYSBUF_FCNTL, /* it is made if the command only asks, or sets FD_CLOEXEC */
+    SYSBUF_FCNTL,       /* it is made if the command only asks, or sets FD_CLOEXEC */
+    SYSBUF_FUTEX,       /* it is made if it only wakes */
+    SYSBUF_IOCTL,       /* it is made if it asks for a terminal's modes or size */
+    SYSBUF_READ_VECTOR, /* as the plain ones, with args[2] vectors at args[1] */
+    SYSBUF_WRITE_VECTOR,
 };
 
 /* How many bytes an argument's output has. */
 enum {
-    SYSBUF_FIXED,   /* unit */
-    SYSBUF_RESULT,  /* min(result, args[argument]) * unit */
-    SYSBUF_ARG,     /* args[argument] * unit */
-    SYSBUF_DIRENTS, /* as SYSBUF_RESULT, and what the entry behind those may have been begun with */
+    SYSBUF_FIXED,    /* unit */
+    SYSBUF_RESULT,   /* min(result, args[argument]) * unit */
+    SYSBUF_ARG,      /* args[argument] * unit */
+    SYSBUF_DIRENTS,  /* as SYSBUF_RESULT, and what the entry behind those may have been begun with */
+    SYSBUF_TERMINAL, /* of ioctl(2): as the request says */
 };
 
 #define SYSBUF_OUTPUTS 2
