@@ -55,6 +55,7 @@ struct trace_options {
     bool async_write;
     int probe_kind; /* enum probe_choice */
     bool lossless;
+    uint64_t backlog; /* bytes */
     bool list_probes;
     int timestamps;  /* enum timestamp_choice */
     char *output;    /* NULL: trace.json, or trace.jsonl */

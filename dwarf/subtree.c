@@ -18,7 +18,7 @@ static bool is_block(unsigned tag) {
 
 bool subtree_walk(struct dwarf_unit *unit, uint64_t offset,
                   bool (*visit)(struct subtree *, const struct die *, void *), void *context) {
-    struct subtree stack[DEPTH_MAX] = {{0, -1, -1}};
+    struct subtree stack[DEPTH_MAX] = {{.inlined = -1, .block = -1}};
     struct die die;
     size_t depth = 0;
     if (!die_read(unit, offset, &die) || !die.abbreviation)

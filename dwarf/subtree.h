@@ -10,6 +10,8 @@ struct subtree {
     int inlined; /* what the visitor has made of the innermost inlined instance around; -1: none. A visitor of
                     a DW_TAG_inlined_subroutine may set it: it then holds for the children */
     int block;   /* the same for blocks and inlined instances together */
+    bool is_lost; /* the same: the innermost inlined instance around is none of `inlined`, as no code is left
+                     of it */
 };
 
 /* Call visit for each DIE below the one at the offset, parents first, until it says false. False then, or

@@ -185,13 +185,14 @@ static bool visit(struct subtree *tree, const struct die *die, void *context) {
     switch (die_tag(die)) {
     case DW_TAG_formal_parameter:
     case DW_TAG_variable:
-        good = add_variable(collector, tree, die);
+        good = tree->is_lost || add_variable(collector, tree, die);
         break;
     case DW_TAG_unspecified_parameters:
         collector->variadic |= tree->depth == 0;
         break;
     case DW_TAG_inlined_subroutine: {
         int index = inlined_index(collector, die);
+        tree->is_lost = index < 0;
         tree->inlined = index >= 0 ? index : tree->inlined;
         good = add_block(collector, die, tree->block, &tree->block);
         break;

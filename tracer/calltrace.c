@@ -2,6 +2,7 @@
 
 #include "base/say.h"
 #include "tracer/calltrace_state.h"
+#include "tracer/ring_mover.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -63,6 +64,7 @@ void calltrace_destroy(struct calltrace *calltrace) {
     if (!calltrace)
         return;
     error_free(calltrace_finish(calltrace));
+    ring_mover_destroy(calltrace->mover);
     for (struct module_sites *sites = calltrace->sites, *next; sites; sites = next) {
         next = sites->next;
         module_sites_destroy(sites);

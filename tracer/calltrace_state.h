@@ -89,7 +89,8 @@ struct calltrace {
     struct buffer text;       /* reused */
     struct calltrace_totals totals;
     struct tick_clock clock;
-    struct record_view view; /* reused */
+    struct ring_mover *mover; /* NULL: there was no ring yet that wants one */
+    struct record_view view;  /* reused */
     char *path;
     bool full, any_selected;
     bool is_preparing;  /* calltrace_prepare(): notes are held back */
@@ -205,7 +206,14 @@ struct frame *trace_current_frame(struct hit_context *context);
 /* Where the instruction at the hit goes, as a process address; false when it cannot be told. */
 bool trace_destination(struct hit_context *context, uint64_t *ret);
 
+/* A register of an encoding as DWARF counts them (System V ABI, figure 3.36). */
+unsigned trace_dwarf_number(unsigned encoding);
+
 /* ---- trace_needs.c ---- */
+
+/* Does the variable's location at vaddr ask for what the caller had in registers that are not kept? (A false
+ * alarm does no harm.) */
+bool trace_wants_caller(const struct variable *variable, uint64_t vaddr);
 
 /* What looking at this emission will ask for; its layout is not placed yet. ERROR_UNSUPPORTED with the reason
  * when only a stopped task can answer. The thread is any of the process. */

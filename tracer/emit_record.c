@@ -340,8 +340,8 @@ void emit_record(const struct record_layout *layout, uint32_t id, const struct e
     if (layout->time)
         note_time(code, place, layout->time);
     note_memory(code, layout, place, &saved);
-    PUT(code, 0x41, 0xc7, 0x03); /* mov dword [r11], id */
-    buffer_put_u32(code, id);
+    move_constant(code, RAX, (uint64_t)layout->size << 8 * AGENT_RECORD_SIZE | id);
+    store(code, 8, RAX, R11, AGENT_RECORD_ID);
     land(code, to_end[0], code->size);
     land(code, to_end[1], code->size);
     restore(code, &saved, place);

@@ -31,6 +31,7 @@ void traced_function_destroy(struct traced_function *function) {
     free((void *)function->rows.rows);
     function_code_deinit(&function->code);
     free(function->variable_types);
+    free(function->arguments);
     free(function->namesakes);
     free(function->conditions);
     free(function);
@@ -118,8 +119,23 @@ static bool is_changed_clone(const struct function *function) {
 
 enum { DW_CC_NOCALL = 3 }; /* DW_CC_nocall: not to be called by the rules of the ABI */
 
+/* There may be thousands of variables, of what was inlined. */
+static struct error *find_arguments(struct traced_function *function) {
+    function->arguments = calloc(function->variables.count + 1, sizeof(*function->arguments));
+    if (!function->arguments)
+        return &error_no_memory;
+    for (size_t i = 0; i < function->variables.count; i++)
+        if (function->variables.variables[i].parameter && function->variables.variables[i].inlined < 0)
+            function->arguments[function->argument_count++] = (uint32_t)i;
+    uint32_t *fitting =
+        realloc(function->arguments, (function->argument_count + 1) * sizeof(*function->arguments));
+    function->arguments = fitting ? fitting : function->arguments;
+    return NULL;
+}
+
 static struct error *load_types(struct traced_function *function) {
     const struct function *f = function->function;
+    TRY(find_arguments(function));
     function->variable_types = calloc(function->variables.count + 1, sizeof(*function->variable_types));
     if (!function->variable_types)
         return &error_no_memory;

@@ -66,6 +66,8 @@ struct traced_function {
     const struct inlined *inlined; /* instances of other functions in it; not owned */
     size_t inlined_count;
     const struct type **variable_types; /* NULL entries: not known */
+    uint32_t *arguments;                /* its own parameters in order: indexes of variables */
+    size_t argument_count;
     uint32_t *namesakes; /* by variable: the next one of its name, round and round; with plans only */
     int64_t rsp_most; /* the farthest that rsp is from the CFA; 0: not worked out, which is done with plans */
     struct abi_call abi;

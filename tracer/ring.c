@@ -1,5 +1,8 @@
 #include "tracer/ring.h"
 
+#include "tracer/backlog.h"
+#include "tracer/ring_mover.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +11,8 @@
 
 /* Room is given back when so many bytes have been taken. */
 #define GIVE_BACK (AGENT_RING_SIZE / 8)
+/* Is moved to the backlog at a time. */
+#define PIECE 65536u
 
 /* ---- the file ---- */
 
@@ -96,6 +101,9 @@ void ring_close(struct ring *ring) {
     if (!ring->block)
         return;
     ring_reset(ring);
+    if (ring->mover)
+        ring_mover_remove(ring->mover, ring);
+    free(ring->backlog);
     munmap(ring->bytes, 2ull * AGENT_RING_SIZE);
     ring->block->check = 0;
     ring->pool->used[ring->slot] = false;
@@ -110,15 +118,83 @@ uint64_t ring_used(const struct ring *ring) {
     return ring->block ? head_of(ring) - ring->tail : 0;
 }
 
-static uint8_t *at_tail(const struct ring *ring) {
-    return ring->bytes + ring->tail % AGENT_RING_SIZE;
+static uint8_t *at(const struct ring *ring, uint64_t offset) {
+    return ring->bytes + offset % AGENT_RING_SIZE;
 }
+
+static void allow(struct ring *ring, uint64_t taken) {
+    __atomic_fetch_add(&ring->block->beat, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&ring->block->limit, taken + AGENT_RING_SIZE - AGENT_SLACK, __ATOMIC_RELEASE);
+}
+
+/* ---- moving to the backlog ---- */
+
+/* Bytes of the record that begins there; 0: it is not finished, or none. */
+static uint64_t record_size(struct ring *ring, uint64_t offset, uint64_t used) {
+    uint64_t word = __atomic_load_n((const uint64_t *)(const void *)at(ring, offset), __ATOMIC_ACQUIRE);
+    uint64_t size = word >> 32;
+    if (!(uint32_t)word)
+        return 0;
+    ring->is_broken = size < AGENT_RECORD_DATA || size % 8 || size > AGENT_RECORD_MOST || size > used;
+    return ring->is_broken ? 0 : size;
+}
+
+/* Finished records at the front, no more than fit in one piece. */
+static uint64_t finished(struct ring *ring, uint64_t used, uint64_t most) {
+    uint64_t done = 0, size;
+    while (done < used && (size = record_size(ring, ring->moved + done, used - done)) && done + size <= most)
+        done += size;
+    return done;
+}
+
+static bool move_piece(struct ring *ring, uint64_t size) {
+    if (!size || !backlog_put(ring->backlog, ring_mover_spares(ring->mover), at(ring, ring->moved), size))
+        return false;
+    memset(at(ring, ring->moved), 0, size);
+    ring->moved += size;
+    ring_mover_count(ring->mover, (int64_t)size);
+    return true;
+}
+
+uint64_t ring_move(struct ring *ring) {
+    uint64_t used = head_of(ring) - ring->moved, done = 0, size;
+    if (used > AGENT_RING_SIZE) { /* the program has written to the block */
+        ring->is_broken = true;
+        used = 0;
+    }
+    do {
+        uint64_t room = ring_mover_room(ring->mover);
+        size = finished(ring, used - done, room < PIECE ? room : PIECE);
+        done += size;
+    } while (move_piece(ring, size));
+    allow(ring, ring->moved);
+    return done;
+}
+
+static const uint8_t *peek_backlog(struct ring *ring, bool *ret_begun) {
+    const uint8_t *first = backlog_first(ring->backlog);
+    if (first)
+        return first;
+    ring_mover_lock(ring->mover);
+    backlog_tidy(ring->backlog, ring_mover_spares(ring->mover));
+    if (!(first = backlog_first(ring->backlog))) {
+        ring_move(ring);
+        first = backlog_first(ring->backlog);
+    }
+    ring_mover_unlock(ring->mover);
+    *ret_begun = !first && ring_used(ring) && !ring->is_broken;
+    return first;
+}
+
+/* ---- taking ---- */
 
 const uint8_t *ring_peek(struct ring *ring, bool *ret_begun) {
     *ret_begun = false;
     if (!ring_used(ring))
         return NULL;
-    const uint8_t *record = at_tail(ring);
+    if (ring->backlog)
+        return peek_backlog(ring, ret_begun);
+    const uint8_t *record = at(ring, ring->tail);
     if (__atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE))
         return record;
     *ret_begun = true;
@@ -126,20 +202,33 @@ const uint8_t *ring_peek(struct ring *ring, bool *ret_begun) {
 }
 
 void ring_give_back(struct ring *ring) {
-    __atomic_fetch_add(&ring->block->beat, 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&ring->block->limit, ring->tail + AGENT_RING_SIZE - AGENT_SLACK, __ATOMIC_RELEASE);
+    if (!ring->backlog) /* else it is the mover's to say */
+        allow(ring, ring->tail);
 }
 
 void ring_take(struct ring *ring, uint32_t size) {
-    memset(at_tail(ring), 0, size);
     ring->tail += size;
+    if (ring->backlog) {
+        backlog_take(ring->backlog, size);
+        ring_mover_count(ring->mover, -(int64_t)size);
+        return;
+    }
+    memset(at(ring, ring->tail - size), 0, size);
     if (ring->tail + AGENT_RING_SIZE - AGENT_SLACK - ring->block->limit >= GIVE_BACK)
         ring_give_back(ring);
 }
 
 void ring_reset(struct ring *ring) {
-    uint64_t used = ring_used(ring);
+    if (ring->mover)
+        ring_mover_lock(ring->mover);
+    if (ring->backlog) {
+        ring_mover_count(ring->mover, -(int64_t)(ring->moved - ring->tail));
+        backlog_clear(ring->backlog, ring_mover_spares(ring->mover));
+    }
+    ring->tail = ring->moved = head_of(ring);
+    ring->is_broken = false;
     memset(ring->bytes, 0, AGENT_RING_SIZE);
-    ring->tail += used;
-    ring_give_back(ring);
+    allow(ring, ring->tail);
+    if (ring->mover)
+        ring_mover_unlock(ring->mover);
 }

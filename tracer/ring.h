@@ -18,6 +18,9 @@
 #define RING_BLOCKS_SIZE (((RING_SLOTS + 1) * AGENT_BLOCK_SIZE + 4095) & ~4095u)
 #define RING_FILE_SIZE   (RING_BLOCKS_SIZE + (uint64_t)RING_SLOTS * AGENT_RING_SIZE)
 
+struct backlog;
+struct ring_mover;
+
 struct ring_pool {
     int fd;
     struct agent_block *blocks;
@@ -42,7 +45,11 @@ struct ring {
     uint8_t *bytes;            /* mapped twice in a row */
     uint64_t tail;             /* bytes taken out since the beginning */
     uint64_t dropped;          /* as seen last */
-    bool is_torn;              /* a record that was begun is not going to be finished */
+    bool is_broken;            /* something is in it that is no record */
+    /* With a backlog (ring_mover.h): */
+    struct backlog *backlog; /* what was moved out of the ring, and not taken yet; NULL: none */
+    struct ring_mover *mover;
+    uint64_t moved; /* bytes moved since the beginning */
 };
 
 /* A free slot, with an empty ring. The block's addresses (ring, full, text) are left for the caller to set.
@@ -51,8 +58,8 @@ struct error *ring_open(struct ring_pool *pool, struct ring *ret);
 /* The slot is free again: no task may write to it any more. A zeroed one is fine. */
 void ring_close(struct ring *ring);
 
-/* The first record that was written, or NULL: there is none, or it is not finished (*ret_begun). Valid until
- * ring_take(). */
+/* The first record that was written, or NULL: there is none, or it is not finished (*ret_begun), or the ring
+ * is_broken. Valid until ring_take(). */
 const uint8_t *ring_peek(struct ring *ring, bool *ret_begun);
 /* Done with a record of this size. Room is given back with ring_give_back(), or when a part of the ring has
  * become free. */
@@ -61,6 +68,10 @@ void ring_give_back(struct ring *ring);
 
 /* Bytes reserved and not taken. */
 uint64_t ring_used(const struct ring *ring);
+
+/* Move finished records to the backlog, as many as there is room for, and tell the task that reel lives.
+ * Under the mover's lock. Returns the bytes. */
+uint64_t ring_move(struct ring *ring);
 
 /* Leave out everything that is in it: after something that cannot be understood. */
 void ring_reset(struct ring *ring);

@@ -58,21 +58,23 @@ static void put_arguments(struct hit_context *context) {
     const struct traced_function *function = context->site->function;
     struct buffer *data = &context->calltrace->event.data;
     trace_data_open_object(data, "arguments");
-    for (size_t i = 0; i < function->variables.count; i++) {
+    for (size_t k = 0; k < function->argument_count; k++) {
+        size_t i = function->arguments[k];
         const struct variable *variable = &function->variables.variables[i];
-        if (!variable->parameter || variable->inlined >= 0 || !*variable->name)
+        if (!*variable->name)
             continue;
         trace_data_key(data, variable->name);
         const struct type *type = function->variable_types[i];
         uint32_t size = traced_look_size(function, i);
-        uint8_t *bytes = malloc(size + 16u);
+        uint8_t few[64], *bytes = size + 16u <= sizeof(few) ? few : malloc(size + 16u);
         enum plan_state state = NOTE_UNREADABLE;
         if (bytes && type && trace_argument_bytes(context, function, i, bytes, size, &state))
             trace_render(context, function, i, bytes, size, data);
         else
             buffer_put(data, state == NOTE_OPTIMIZED_OUT ? VALUE_OPTIMIZED_OUT : VALUE_UNREADABLE,
                        strlen(state == NOTE_OPTIMIZED_OUT ? VALUE_OPTIMIZED_OUT : VALUE_UNREADABLE));
-        free(bytes);
+        if (bytes != few)
+            free(bytes);
     }
     trace_data_close_object(data);
 }
@@ -222,8 +224,10 @@ static bool write_nothing(void *context, uint64_t address, const void *bytes, si
     return true;
 }
 
-/* Register numbers of encodings as DWARF has them (System V ABI, figure 3.36). */
-static const uint8_t dwarf_numbers[16] = {0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15};
+unsigned trace_dwarf_number(unsigned encoding) {
+    static const uint8_t numbers[16] = {0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15};
+    return numbers[encoding & 15];
+}
 
 /* What an indirect jump takes its target from, and no more. */
 static bool registers_of_operand(struct hit_context *context, const struct displaced_operand *operand,
@@ -236,7 +240,7 @@ static bool registers_of_operand(struct hit_context *context, const struct displ
         uint64_t value;
         if (numbers[i] < 0)
             continue;
-        int dwarf = dwarf_numbers[numbers[i] & 15];
+        int dwarf = (int)trace_dwarf_number((unsigned)numbers[i]);
         if (!frame_register(&context->registers, (unsigned)dwarf, &value))
             return false;
         for (size_t row = 0; row < REGISTER_COUNT; row++)

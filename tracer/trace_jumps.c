@@ -246,9 +246,9 @@ static unsigned patch_kinds(const struct site *site, const struct displaced *dis
 /* An argument that is a number or a pointer, and is in the record whatever the others are. */
 static bool is_number(void *context, const char *name) {
     const struct traced_function *function = context;
-    for (size_t i = 0; i < function->variables.count; i++) {
-        const struct variable *variable = &function->variables.variables[i];
-        if (!variable->parameter || variable->inlined >= 0 || strcmp(variable->name, name) != 0)
+    for (size_t k = 0; k < function->argument_count; k++) {
+        size_t i = function->arguments[k];
+        if (strcmp(function->variables.variables[i].name, name) != 0)
             continue;
         enum type_kind kind =
             function->variable_types[i] ? type_strip(function->variable_types[i])->kind : TYPE_VOID;

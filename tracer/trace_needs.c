@@ -18,6 +18,7 @@
 #define READS_MOST  256
 #define NEAR_MOST   (1 << 20) /* bytes from rsp */
 #define RAX         0
+#define R11         11 /* emit_record.c needs it itself */
 #define ODD         255 /* pointers are so far into 256 bytes: the first step of reading a string is one byte */
 #define STRING_MOST 4096u
 
@@ -119,6 +120,17 @@ static bool rbp_is_frame(const struct site *site) {
     return !err && row.cfa.kind == CFI_VAL_OFFSET && row.cfa.reg == FRAME_RBP;
 }
 
+/* What the jump itself is about to read: where it leads. The program would fault there, too. */
+static bool is_operand(const struct needs *needs, unsigned reg, int64_t offset, size_t size) {
+    const struct displaced *displaced = needs->context.displaced;
+    if (!(needs->context.kinds & SITE_JUMP) || !displaced || displaced->operation != DISPLACED_JUMP_INDIRECT)
+        return false;
+    const struct displaced_operand *operand = &displaced->operand;
+    return operand->is_memory && operand->index < 0 && operand->base >= 0 && !operand->segment &&
+           !operand->is_32_bit && trace_dwarf_number((unsigned)operand->base) == reg &&
+           operand->base != R11 && offset == operand->displacement && size == sizeof(uint64_t);
+}
+
 static size_t read_answer(void *context, uint64_t address, void *ret, size_t size) {
     struct needs *needs = context;
     struct read read = {.size = size, .word = SIZE_MAX};
@@ -127,7 +139,8 @@ static size_t read_answer(void *context, uint64_t address, void *ret, size_t siz
             continue;
         read.reg = reg;
         bool is_frame = reg == FRAME_RSP || (reg == FRAME_RBP && rbp_is_frame(needs->context.site));
-        if (!is_frame && !(reg == RAX && needs->has_result_in_memory)) {
+        if (!is_frame && !(reg == RAX && needs->has_result_in_memory) &&
+            !is_operand(needs, reg, read.offset, size)) {
             needs->log.asked |= UINT64_C(1) << reg;
             return read_behind(needs, &read, size, ret);
         }
@@ -176,33 +189,8 @@ static void begin(struct needs *needs, uint64_t salt, uint8_t filling) {
     needs->context.fs_base = UINT64_C(1) << 52; /* what is read there is nothing that is known */
 }
 
-static const char *look_at_arguments(struct hit_context *context) {
-    const struct traced_function *function = context->site->function;
-    for (unsigned reg = 0; function->asks_for_entry && reg < 16; reg++) {
-        uint64_t value;
-        if (ENTRY_REGISTERS >> reg & 1)
-            frame_register(&context->registers, reg, &value);
-    }
-    for (size_t i = 0; i < function->variables.count; i++) {
-        const struct variable *variable = &function->variables.variables[i];
-        uint32_t size = traced_look_size(function, i);
-        enum plan_state state;
-        if (!variable->parameter || variable->inlined >= 0 || !function->variable_types[i])
-            continue;
-        if (!trace_argument_is_plain(function, i))
-            return "an argument that only a stopped program shows";
-        uint8_t *bytes = malloc(size + 16u);
-        struct buffer text = {0};
-        if (bytes && trace_argument_bytes(context, function, i, bytes, size, &state))
-            trace_render(context, function, i, bytes, size, &text);
-        buffer_deinit(&text);
-        free(bytes);
-    }
-    return NULL;
-}
-
 /* Entry values other than those. (A false alarm does no harm.) */
-static bool has_entry_value(const struct variable *variable, uint64_t vaddr) {
+bool trace_wants_caller(const struct variable *variable, uint64_t vaddr) {
     enum { OP_REG0 = 0x50, OP_ENTRY_VALUE = 0xa3, OP_GNU_ENTRY_VALUE = 0xf3 };
     const struct variable_location *location = variable_location_at(variable, vaddr);
     for (size_t i = 0; location && i < location->size; i++) {
@@ -217,13 +205,38 @@ static bool has_entry_value(const struct variable *variable, uint64_t vaddr) {
     return false;
 }
 
+static const char *look_at_arguments(struct hit_context *context) {
+    const struct traced_function *function = context->site->function;
+    for (unsigned reg = 0; function->asks_for_entry && reg < 16; reg++) {
+        uint64_t value;
+        if (ENTRY_REGISTERS >> reg & 1)
+            frame_register(&context->registers, reg, &value);
+    }
+    for (size_t k = 0; k < function->argument_count; k++) {
+        size_t i = function->arguments[k];
+        uint32_t size = traced_look_size(function, i);
+        enum plan_state state;
+        if (!function->variable_types[i])
+            continue;
+        if (!trace_argument_is_plain(function, i))
+            return "an argument that only a stopped program shows";
+        uint8_t *bytes = malloc(size + 16u);
+        struct buffer text = {0};
+        if (bytes && trace_argument_bytes(context, function, i, bytes, size, &state))
+            trace_render(context, function, i, bytes, size, &text);
+        buffer_deinit(&text);
+        free(bytes);
+    }
+    return NULL;
+}
+
 static bool asks_too_much(const struct site *site) {
     const struct traced_function *function = site->function;
     for (size_t i = 0; i < site->plan.count; i++) {
         const struct plan_step *step = &site->plan.steps[i];
         if (step->operation == PLAN_ASK &&
             (traced_variable_is_counted(function, step->item) ||
-             has_entry_value(&function->variables.variables[step->item], site->vaddr)))
+             trace_wants_caller(&function->variables.variables[step->item], site->vaddr)))
             return true;
     }
     return false;

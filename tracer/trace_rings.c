@@ -7,6 +7,7 @@
 #include "tracer/agent_puppet.h"
 #include "tracer/calltrace_state.h"
 #include "tracer/record_view.h"
+#include "tracer/ring_mover.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,12 @@ static struct emission *emission_of(const struct emissions *emissions, uint32_t 
     return index < emissions->count ? emissions->items[index] : NULL;
 }
 
+static struct error *start_anew(struct traced_thread *thread) {
+    ring_reset(&thread->ring);
+    return calltrace_note(thread->process->calltrace, thread->process,
+                          "the records of thread %d were overwritten: some are lost", (int)thread->shown_tid);
+}
+
 /* The first record, when it is of before `until`. */
 static const uint8_t *look(struct traced_thread *thread, bool is_stopped, uint64_t until,
                            uint64_t *ret_time) {
@@ -120,6 +127,8 @@ static const uint8_t *look(struct traced_thread *thread, bool is_stopped, uint64
         __builtin_ia32_pause();
         record = ring_peek(&thread->ring, &begun);
     }
+    if (!record && thread->ring.is_broken)
+        error_free(start_anew(thread));
     if (!record)
         return NULL;
     uint32_t id;
@@ -138,12 +147,8 @@ static struct error *take(struct traced_thread *thread, const uint8_t *record) {
     uint32_t id;
     memcpy(&id, record, sizeof(id));
     struct emission *emission = emission_of(emissions, id);
-    if (!emission) {
-        ring_reset(&thread->ring);
-        return calltrace_note(process->calltrace, process,
-                              "the records of thread %d were overwritten: some are lost",
-                              (int)thread->shown_tid);
-    }
+    if (!emission)
+        return start_anew(thread);
     struct error *err = emission->site->function->is_left_out ? NULL : observe(thread, emission, record);
     ring_take(&thread->ring, emission->layout.size);
     forget_gap(thread);
@@ -284,6 +289,25 @@ struct error *calltrace_drain(struct calltrace *calltrace, unsigned most, bool *
     return has_rings(calltrace) ? drain(calltrace, NULL, most, ret_more) : NULL;
 }
 
+/* Without one it is looked at as fast as it can be. */
+static struct error *begin_backlog(struct traced_thread *thread) {
+    struct calltrace *calltrace = thread->process->calltrace;
+    uint64_t limit = calltrace->options->backlog;
+    struct error *err = NULL;
+    if (!limit)
+        return NULL;
+    if (!calltrace->mover)
+        err = ring_mover_create(limit, &calltrace->mover);
+    if (!err)
+        err = ring_mover_add(calltrace->mover, &thread->ring);
+    if (!err || error_is(err, ERROR_NO_MEMORY))
+        return err;
+    struct error *note =
+        calltrace_note(calltrace, thread->process, "thread %d: %s", (int)thread->shown_tid, err->message);
+    error_free(err);
+    return note;
+}
+
 struct error *trace_ring_begin(struct traced_thread *thread, struct task *by) {
     struct jump_probes *jumps = thread->process->jumps;
     if (!jumps)
@@ -294,7 +318,7 @@ struct error *trace_ring_begin(struct traced_thread *thread, struct task *by) {
     if (err && !error_is(err, ERROR_UNSUPPORTED))
         return err;
     if (!err && thread->ring.block)
-        return NULL;
+        return begin_backlog(thread);
     struct error *note = calltrace_note(thread->process->calltrace, thread->process,
                                         "thread %d is not traced by jump probes: %s", (int)thread->shown_tid,
                                         err ? err->message : "there is no ring for it");

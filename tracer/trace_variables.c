@@ -74,23 +74,9 @@ static bool argument_behind_prologue(struct hit_context *context, const struct t
     return locate_bytes(&request, ret, size) == NOTE_OK;
 }
 
-static bool is_parameter(const struct traced_function *function, size_t index, uint64_t vaddr) {
-    const struct variable *variable = &function->variables.variables[index];
-    (void)vaddr;
-    return variable->parameter && variable->inlined < 0;
-}
-
 bool trace_argument_is_plain(const struct traced_function *function, size_t index) {
-    struct plan plan = {0};
-    if (traced_variable_is_counted(function, index) || !value_is_plain(function->variable_types[index]))
-        return false;
-    struct error *err = variables_plan(function, function->function->entry, is_parameter, &plan);
-    bool asks = err != NULL;
-    for (size_t i = 0; i < plan.count; i++)
-        asks |= plan.steps[i].operation == PLAN_ASK && plan.steps[i].item == index;
-    plan_deinit(&plan);
-    error_free(err);
-    return !asks;
+    return !traced_variable_is_counted(function, index) && value_is_plain(function->variable_types[index]) &&
+           !trace_wants_caller(&function->variables.variables[index], function->function->entry);
 }
 
 /* At the first instruction: where a location list says so, else where the caller put it. */
@@ -100,9 +86,8 @@ bool trace_argument_bytes(struct hit_context *context, const struct traced_funct
     const struct variable_location *location = variable_location_at(variable, function->function->entry);
     bool list = variable->location_count > 1 || (location && (location->low || location->high != UINT64_MAX));
     size_t position = 0;
-    for (size_t i = 0; i < index; i++)
-        position +=
-            function->variables.variables[i].parameter && function->variables.variables[i].inlined < 0;
+    while (position < function->argument_count && function->arguments[position] != index)
+        position++;
     if (!list && location && function->is_private) {
         *ret_state = NOTE_OPTIMIZED_OUT;
         return false;
@@ -148,11 +133,11 @@ struct error *trace_variables_begin(struct hit_context *context, struct frame *f
     if (!context->calltrace->options->trace_variables)
         return NULL;
     TRY(make_shadows(frame));
-    for (size_t i = 0; i < function->variables.count; i++) {
-        const struct variable *variable = &function->variables.variables[i];
+    for (size_t k = 0; k < function->argument_count; k++) {
+        size_t i = function->arguments[k];
         uint32_t size = traced_look_size(function, i);
         enum plan_state state;
-        if (!variable->parameter || variable->inlined >= 0 || !size)
+        if (!size)
             continue;
         uint8_t *bytes = malloc(size);
         if (bytes && trace_argument_bytes(context, function, i, bytes, size, &state) &&

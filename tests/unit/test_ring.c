@@ -5,11 +5,13 @@
 #include "tracer/emit_record.h"
 #include "tracer/record_view.h"
 #include "tracer/ring.h"
+#include "tracer/ring_mover.h"
 
 #include "scratch.h"
 #include "self.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -413,6 +415,100 @@ START_TEST(lossless) {
 }
 END_TEST
 
+/* ---- a backlog ---- */
+
+static void take_in_order(const struct record_layout *layout, uint64_t from, uint64_t to) {
+    for (uint64_t i = from; i < to;) {
+        struct record_view view;
+        uint64_t value;
+        bool begun;
+        const uint8_t *record = ring_peek(&ring, &begun);
+        ck_assert(!ring.is_broken);
+        if (!record)
+            continue;
+        record_view_init(&view, layout, record);
+        ck_assert(frame_register(&view.registers, 5, &value));
+        ck_assert_uint_eq(value, i++);
+        ring_take(&ring, layout->size);
+    }
+}
+
+/* More than a ring holds waits, and comes out in order; what goes beyond the limit stays in the ring, and the
+ * program waits. */
+START_TEST(backlog) {
+    enum { LIMIT = 8 << 20 };
+    struct record_layout layout = {.registers = BIT(5)};
+    struct ring_mover *mover;
+    size_t size;
+    CHECK_OK(record_layout_place(&layout, RECORD_TIME_NONE));
+    ring.block->full = agent + agent_image(&size)->wait;
+    CHECK_OK(ring_mover_create(LIMIT, &mover));
+    CHECK_OK(ring_mover_add(mover, &ring));
+    const uint64_t fitting = LIMIT / layout.size, all = 3 * fitting;
+    struct writer writer = {make(&layout, 4, false), fitting};
+    pthread_t thread;
+    pthread_create(&thread, NULL, write_records, &writer);
+    pthread_join(thread, NULL); /* nobody has taken anything */
+    ck_assert_uint_eq(ring_used(&ring), fitting * layout.size);
+    ck_assert_uint_eq(ring.block->dropped, 0);
+    take_in_order(&layout, 0, fitting);
+    writer.count = all;
+    pthread_create(&thread, NULL, write_records, &writer);
+    while (ring_used(&ring) < LIMIT)
+        sched_yield();
+    ck_assert_uint_le(ring_used(&ring), LIMIT + AGENT_RING_SIZE);
+    take_in_order(&layout, 0, all);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(ring.block->dropped, 0);
+    ck_assert_uint_eq(ring_used(&ring), 0);
+    /* all may go at any time */
+    writer.count = 1000;
+    pthread_create(&thread, NULL, write_records, &writer);
+    pthread_join(thread, NULL);
+    ring_reset(&ring);
+    ck_assert_uint_eq(ring_used(&ring), 0);
+    ck_assert_ptr_null(next());
+    pthread_create(&thread, NULL, write_records, &writer);
+    pthread_join(thread, NULL);
+    take_in_order(&layout, 0, 1000);
+    ring_close(&ring);
+    ring_mover_destroy(mover);
+    CHECK_OK(ring_open(pool, &ring));
+    record_layout_deinit(&layout);
+}
+END_TEST
+
+/* The program has written over a record: nothing is read beyond what is there. */
+START_TEST(broken) {
+    static const uint64_t words[] = {UINT64_C(0x1800000001), UINT64_C(0x800000001), UINT64_C(0x1c00000001),
+                                     UINT64_C(0xffffffff00000001), UINT64_C(0x4000000001)};
+    struct ring_mover *mover;
+    CHECK_OK(ring_mover_create(1 << 20, &mover));
+    CHECK_OK(ring_mover_add(mover, &ring));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        ring_mover_lock(mover);
+        memcpy(ring.bytes + ring.moved % AGENT_RING_SIZE, &words[i], sizeof(words[i]));
+        ring.block->head += 0x18;
+        ring_mover_unlock(mover);
+        bool begun;
+        const uint8_t *record = ring_peek(&ring, &begun);
+        ck_assert_int_eq(record != NULL, i == 0);
+        ck_assert_int_eq(ring.is_broken, i != 0);
+        ring_reset(&ring);
+        ck_assert(!ring.is_broken && !ring_used(&ring));
+    }
+    ring_mover_lock(mover);
+    ring.block->head += UINT64_C(1) << 40;
+    ring_mover_unlock(mover);
+    bool begun;
+    ck_assert_ptr_null(ring_peek(&ring, &begun));
+    ck_assert(ring.is_broken);
+    ring_close(&ring);
+    ring_mover_destroy(mover);
+    CHECK_OK(ring_open(pool, &ring));
+}
+END_TEST
+
 /* ---- a handler that records ---- */
 
 static void *inner;
@@ -515,6 +611,8 @@ int main(void) {
     tcase_add_test(cases, texts);
     tcase_add_test(cases, full);
     tcase_add_test(cases, lossless);
+    tcase_add_test(cases, backlog);
+    tcase_add_test(cases, broken);
     tcase_add_test(cases, signals);
     tcase_add_test(cases, stranger);
     tcase_add_test(cases, slots);

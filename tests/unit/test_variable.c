@@ -282,11 +282,47 @@ START_TEST(names_and_kinds) {
 }
 END_TEST
 
+/* Of an inlined call gcc may leave no code, but its parameters: they are none of the function's. */
+static const char nothing_left_c[] =
+    "struct object { long count; struct object *type; };\n"
+    "static inline struct object *type_of(struct object *ob) { return ob->type; }\n"
+    "__attribute__((noinline)) long release(struct object *self, long by) {\n"
+    "    struct object *type = type_of(self);\n"
+    "    if (by > 3)\n"
+    "        by = type_of(self)->count;\n"
+    "    return by - type->count;\n"
+    "}\n"
+    "int main(int argc, char **argv) {\n"
+    "    struct object one = {argc, (struct object *)argv};\n"
+    "    one.type = &one;\n"
+    "    return (int)release(&one, 1);\n"
+    "}\n";
+
+START_TEST(nothing_left) {
+    static const char *const flags[] = {"-O1", "-O2", "-O3", "-Og"};
+    struct scratch scratch = scratch_create();
+    scratch_write(scratch.fd, "left.c", nothing_left_c, strlen(nothing_left_c));
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        struct variables variables;
+        unsigned own = 0;
+        ck_assert(run(&scratch, "gcc -g %s left.c -o left", flags[i]));
+        struct module *module = module_in(&scratch, "left", NULL);
+        CHECK_OK(function_variables(module, function_named(module, "release"), &variables));
+        for (size_t k = 0; k < variables.count; k++)
+            own += variables.variables[k].parameter && variables.variables[k].inlined < 0;
+        ck_assert_uint_eq(own, 2);
+        module_close(module);
+    }
+    scratch_remove(&scratch);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("variable");
     TCase *compiled = tcase_create("compiled");
     tcase_set_timeout(compiled, 120);
     tcase_add_test(compiled, names_and_kinds);
+    tcase_add_test(compiled, nothing_left);
     tcase_add_loop_test(compiled, values, 0, WAYS);
     suite_add_tcase(suite, compiled);
     return scratch_run(suite);

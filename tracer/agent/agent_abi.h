@@ -13,7 +13,7 @@
 #ifndef REEL_TRACER_AGENT_AGENT_ABI_H
 #define REEL_TRACER_AGENT_AGENT_ABI_H
 
-#define AGENT_VERSION 1
+#define AGENT_VERSION 2
 
 /* Stands in each block, and at the start of the blob: a program that has set a GS base of its own since is noticed. */
 #define AGENT_MAGIC 0x4c454552u /* "REEL" */
@@ -49,6 +49,7 @@
 
 /* A record: offsets. */
 #define AGENT_RECORD_ID   0 /* 4 bytes: number of what was emitted, from 1 on; 0: not written yet */
+#define AGENT_RECORD_SIZE 4 /* 4 bytes: of the whole record; written together with the id */
 #define AGENT_RECORD_TIME 8 /* 8 bytes: TSC, if it is noted */
 #define AGENT_RECORD_DATA 16
 

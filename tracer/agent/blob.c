@@ -19,7 +19,7 @@
 
 /* Linked at address 0: these are offsets. */
 __asm__(".pushsection .text.head, \"ax\"\n"
-        ".long 0x4c454552, 1\n"
+        ".long 0x4c454552, 2\n"
         ".quad stub_drop, stub_wait, stub_text\n"
         ".popsection\n");
 /* Only rax and flags are changed, which have been saved: this is the way of all hits when nobody drains. */
