@@ -52,6 +52,19 @@ const char *expression_text(const struct expression *expression);
 bool expression_is_of_values(const struct expression *expression,
                              bool (*is_value)(void *context, const char *name), void *context);
 
+/* One of those that must all hold for an expression to be true: a variable against a constant. */
+struct expression_comparison {
+    const char *name;          /* the expression's own */
+    bool less, equal, greater; /* any of these will do */
+    bool is_negative;          /* the constant */
+    int64_t constant;
+};
+
+/* Is the expression nothing but such comparisons, joined by && (also `n`, `!n`)? Fills ret[0..most). C would
+ * convert a negative constant to the type of an unsigned variable: that is the caller's to look at. */
+bool expression_comparisons(const struct expression *expression, struct expression_comparison *ret,
+                            size_t most, size_t *ret_count);
+
 /* ---- evaluation ---- */
 
 enum operand_state {

@@ -282,6 +282,54 @@ END
     is '[data["arguments"]["n"] for data in calls("pick")] == [n for n in range(60000) if n % 1000 == 7 and n % 3 == 1]' True
     is 'document["metadata"]["dropped_events"]' 0
 }
+# What the agent decides on is what reel decides on by traps: calls that are left in every way, in all processes.
+rules() {
+    local optimisation=$1 option traps jumps i
+    compile gcc "$optimisation" 5 "$VICTIMS/parts/rules.c" program
+    while read -r option; do
+        rm -f traps*.json jumps*.json
+        # shellcheck disable=SC2086
+        step traps "$REEL" trace --quiet --no-exceptions --probes trap --level minimal $option -o traps.json -- ./program
+        # shellcheck disable=SC2086
+        step jumps "$REEL" trace --quiet --no-exceptions --probes auto --lossless --level minimal $option -o jumps.json -- ./program
+        [ -z "$TIMED_OUT$(words traps.err)$(words jumps.err)" ] || fail "$option: $(first_line traps.err) $(first_line jumps.err)"
+        mapfile -t traps < <(ls traps*.json | sort -V)
+        mapfile -t jumps < <(ls jumps*.json | sort -V)
+        [ "${#traps[@]} ${#jumps[@]}" = '3 3' ] || fail "$option: ${#traps[@]} traces and ${#jumps[@]}"
+        for i in 0 1 2; do
+            compare "$option" --same "${traps[i]}" "${jumps[i]}"
+        done
+    done <<'END'
+--sample 2
+--sample 3
+--max-depth 1
+--max-depth 2
+--max-depth 3 --sample 2
+--when leaf:n>5
+--when many:h<-1&&a!=4
+--when many:h>=0
+--when escapes:n<5
+--when escapes:n>-1
+--when escapes:n>5u
+--when resumes:n>=2
+--when forks:n==5 --when leaf:n
+--when tail:!n
+--when raises:-1<n&&n<=5 --when deep:n!=2
+--when deep:n>2 --max-depth 3
+--when round_of:n%2==1
+--when round_of:n>3 --sample 2
+--when tries:3>=n
+--when tail_through:n==3
+END
+}
+test_rules() { rules 0; }
+test_rules_optimised() { rules 2; }
+# What is muted is not even noted: the ring has room for all that is told.
+test_rules_cost_no_room() {
+    compile gcc 2 5 "$ROOT/tests/bench/hot.c" program
+    step out "$REEL" trace --level minimal --backlog 0 --sample 100000 -o trace.json -- ./program 3000000
+    is 'len(calls("hot")), document["metadata"]["dropped_events"]' '(30, 0)'
+}
 test_at() {
     trace --level minimal --at 'options.c:17: item->count, n * 10'
     is '[data["value"] for data in type("variable_assignment")]' '[0, 0, 2, 10, 4, 20, 6, 30, 8, 40, 10, 50]'

@@ -135,6 +135,16 @@ static bool is_none(const void *context, uint64_t start) {
     return false;
 }
 
+/* For which calls are noted. */
+static void set_functions(const struct agent *agent, unsigned slot) {
+    struct agent_block *block = &agent->pool->blocks[slot];
+    block->self = agent->file + ring_block_offset(slot);
+    block->frames = agent->file + ring_frames_offset(slot);
+    block->counters = agent->file + RING_COUNTERS;
+    block->judge = agent->judge;
+    block->passed = agent->passed;
+}
+
 static struct error *infect(struct agent *agent, struct task *task, bool lossless) {
     struct maps maps;
     size_t size;
@@ -149,11 +159,14 @@ static struct error *infect(struct agent *agent, struct task *task, bool lossles
     TRY(map_code(agent, task));
     agent->full = agent->code + (lossless ? image->wait : image->drop);
     agent->text = agent->code + image->text;
+    agent->judge = agent->code + image->judge;
+    agent->passed = agent->code + image->passed;
     if (!status_number(task->tid, "NStgid:", &agent->pid))
         return error_new(ERROR_UNSUPPORTED, "process %d: its number is not known", task->tid);
     TRY(make_file(agent, task));
     agent->pool->blocks[RING_SINK] = (struct agent_block){
         .full = agent->code + image->drop, .text = agent->text, .head = 1, .check = AGENT_MAGIC};
+    set_functions(agent, RING_SINK);
     return NULL;
 }
 
@@ -250,6 +263,25 @@ static struct error *check_own(const struct agent *agent, struct task *task) {
     return regs.gs_base - agent->file < RING_BLOCKS_SIZE ? NULL : check_registers(task);
 }
 
+/* The child of a fork is in the same calls as its maker. */
+static void inherit(const struct agent *agent, struct task *task, struct ring *ring) {
+    struct user_regs_struct regs;
+    struct error *err = trace_get_registers(task->tid, &regs);
+    uint64_t slot = err ? UINT64_MAX : (regs.gs_base - agent->file) / AGENT_BLOCK_SIZE;
+    error_free(err);
+    if (slot >= RING_SLOTS || slot == ring->slot)
+        return;
+    const struct agent_block *maker = &agent->pool->blocks[slot];
+    struct agent_block *block = ring->block;
+    if (regs.rsp < maker->low || regs.rsp >= maker->high || maker->high != block->high ||
+        maker->depth > AGENT_FRAMES_MOST)
+        return;
+    block->muted = maker->muted;
+    block->sampled = maker->sampled;
+    block->depth = maker->depth;
+    memcpy(ring_frames(ring->pool, ring->slot), ring_frames(ring->pool, (unsigned)slot), RING_FRAMES_SIZE);
+}
+
 struct error *agent_enter(struct agent *agent, struct task *by, struct task *task, struct ring *ret) {
     struct ring ring = {0};
     TRY(check_own(agent, task));
@@ -270,8 +302,10 @@ struct error *agent_enter(struct agent *agent, struct task *by, struct task *tas
     block->full = agent->full;
     block->text = agent->text;
     block->pid = agent->pid;
+    set_functions(agent, ring.slot);
     memcpy(block->constants, agent->constants, sizeof(block->constants));
     find_stack(task, block);
+    inherit(agent, task, &ring);
     err = set_base(task, agent->file + ring_block_offset(ring.slot));
     if (err) {
         ring_close(&ring);

@@ -19,8 +19,9 @@ struct agent {
     struct ring_pool *pool;
     uint64_t instruction; /* of a system call */
     uint64_t code, code_size;
-    uint64_t file;              /* where the whole memory file is mapped */
-    uint64_t full, text;        /* addresses of the agent's functions */
+    uint64_t file;       /* where the whole memory file is mapped */
+    uint64_t full, text; /* addresses of the agent's functions */
+    uint64_t judge, passed;
     uint32_t block;             /* of a puppet (agent_puppet.h): address of its only block; else 0 */
     uint64_t pid;               /* as the process sees itself */
     uint64_t rings[RING_SLOTS]; /* where each is mapped twice, or 0 */

@@ -89,6 +89,7 @@ struct calltrace {
     struct buffer text;       /* reused */
     struct calltrace_totals totals;
     struct tick_clock clock;
+    uint32_t counters;        /* that were given to functions (trace_rules.h) */
     struct ring_mover *mover; /* NULL: there was no ring yet that wants one */
     struct record_view view;  /* reused */
     char *path;
@@ -117,6 +118,8 @@ struct hit_context {
     uint64_t destination;
     struct frame_stack *stack;
     const struct entry_registers *entry; /* without a stack: of the function */
+    bool is_judged;                      /* the agent has counted this call, for --sample */
+    bool is_muted;                       /* in a call that the agent has muted */
     struct counted_types *counted;       /* types that were made for this hit (trace_counted.c) */
 };
 
@@ -203,6 +206,11 @@ struct error *trace_unwound(struct calltrace *calltrace, struct traced_thread *t
                             struct frame_stack *stack, uint64_t rsp, bool keep_equal, uint64_t now);
 /* The recorded frame that the site's function is in, or NULL. */
 struct frame *trace_current_frame(struct hit_context *context);
+/* Does a jump from the site to this process address leave its function? */
+bool trace_destination_leaves(const struct traced_process *process, const struct site *site, uint64_t bias,
+                              uint64_t destination);
+/* Is the function one of those that --sample is about? */
+bool trace_is_sampled(const struct traced_function *function);
 /* Where the instruction at the hit goes, as a process address; false when it cannot be told. */
 bool trace_destination(struct hit_context *context, uint64_t *ret);
 

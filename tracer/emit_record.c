@@ -1,8 +1,7 @@
 /* Encodings: Intel SDM volume 2. Register numbers are those of encodings; DWARF counts them otherwise. */
 #include "tracer/emit_record.h"
 
-#include "tracer/agent/agent_abi.h"
-
+#include <stddef.h>
 #include <string.h>
 
 enum { RAX = 0, RCX = 1, RDX = 2, RSP = 4, R11 = 11 };
@@ -102,7 +101,7 @@ static size_t jump(struct buffer *code, uint8_t condition) {
     return code->size - 4;
 }
 
-enum { CONDITION_NOT_ZERO = 5, CONDITION_ABOVE = 7 };
+enum { CONDITION_BELOW = 2, CONDITION_ZERO = 4, CONDITION_NOT_ZERO = 5, CONDITION_ABOVE = 7 };
 
 static void land(struct buffer *code, size_t jump_at, size_t target) {
     uint32_t displacement = (uint32_t)(target - (jump_at + 4));
@@ -169,13 +168,89 @@ static void restore(struct buffer *code, const struct saved *saved, const struct
         lea(code, RSP, RSP, saved->skipped);
 }
 
-/* r11 becomes the address of the record. *ret: jumps to where nothing is written. */
-static void reserve(struct buffer *code, const struct emit_place *place, uint32_t size, size_t ret[2]) {
+/* Jumps to where nothing is written. */
+struct to_end {
+    size_t jumps[4];
+    size_t count;
+};
+
+static void end_if(struct buffer *code, uint8_t condition, struct to_end *ret) {
+    ret->jumps[ret->count++] = jump(code, condition);
+}
+
+static void check_block(struct buffer *code, const struct emit_place *place, struct to_end *ret) {
     put_segment(code, place);
     PUT(code, 0x81, 0x3c, 0x25); /* cmp dword gs:[AGENT_CHECK], AGENT_MAGIC */
     buffer_put_u32(code, place->block + AGENT_CHECK);
     buffer_put_u32(code, AGENT_MAGIC);
-    ret[0] = jump(code, CONDITION_NOT_ZERO);
+    end_if(code, CONDITION_NOT_ZERO, ret);
+}
+
+/* ---- is it noted? ---- */
+
+#define RULE_HEAD offsetof(struct agent_rule, comparisons)
+
+/* r11 becomes the rule's address, or 0: `lea r11, [rip + over the jump]; jmp behind the rule`. */
+static void load_rule(struct buffer *code, const struct agent_rule *rule) {
+    if (!rule) {
+        PUT(code, 0x45, 0x31, 0xdb); /* xor r11d, r11d */
+        return;
+    }
+    uint32_t size = (uint32_t)(RULE_HEAD + rule->count * sizeof(rule->comparisons[0]));
+    PUT(code, 0x4c, 0x8d, 0x1d);
+    buffer_put_u32(code, 5);
+    buffer_put_u8(code, 0xe9);
+    buffer_put_u32(code, size);
+    buffer_put(code, rule, size);
+}
+
+/* rax becomes the program's rsp, and what is inside of a muted frame ends here; r11 is what it is muted from.
+ */
+static void end_if_inside(struct buffer *code, const struct emit_place *place, const struct saved *saved,
+                          struct to_end *ret) {
+    lea(code, RAX, RSP, saved->depth);
+    with_block(code, place, 0x3b, RAX, AGENT_LOW); /* cmp */
+    size_t elsewhere = jump(code, CONDITION_BELOW);
+    PUT(code, 0x4c, 0x39, 0xd8); /* cmp rax, r11 */
+    end_if(code, CONDITION_BELOW, ret);
+    land(code, elsewhere, code->size);
+}
+
+static void filter(struct buffer *code, const struct emit_place *place, const struct saved *saved,
+                   struct to_end *ret) {
+    bool is_entry = place->filter == EMIT_JUDGE;
+    size_t go = 0;
+    if (place->filter == EMIT_ALL)
+        return;
+    with_block(code, place, MOV_FROM_MEMORY, R11, AGENT_MUTED);
+    if (!is_entry || !place->rule) {
+        PUT(code, 0x4c, 0x89, 0xd8); /* mov rax, r11 */
+        if (!is_entry) {
+            with_block(code, place, 0x0b, RAX, AGENT_SAMPLED); /* or */
+            with_block(code, place, 0x0b, RAX, AGENT_DEPTH);
+        }
+        PUT(code, 0x48, 0x85, 0xc0); /* test rax, rax */
+        go = jump(code, CONDITION_ZERO);
+    }
+    end_if_inside(code, place, saved, ret);
+    if (is_entry)
+        load_rule(code, place->rule);
+    else {
+        PUT(code, 0x41, 0xbb); /* mov r11d, leaves */
+        buffer_put_u32(code, place->filter == EMIT_LEAVE);
+    }
+    PUT(code, 0x65, 0xff, 0x14, 0x25); /* call gs:[] */
+    buffer_put_u32(code, is_entry ? AGENT_JUDGE : AGENT_PASSED);
+    PUT(code, 0x85, 0xc0); /* test eax, eax */
+    end_if(code, CONDITION_ZERO, ret);
+    if (go)
+        land(code, go, code->size);
+}
+
+/* ---- the record ---- */
+
+/* r11 becomes the address of the record. */
+static void reserve(struct buffer *code, const struct emit_place *place, uint32_t size, struct to_end *ret) {
     size_t again = code->size;
     with_block(code, place, MOV_FROM_MEMORY, RAX, AGENT_HEAD);
     with_block(code, place, 0x3b, RAX, AGENT_LIMIT); /* cmp */
@@ -199,11 +274,10 @@ static void reserve(struct buffer *code, const struct emit_place *place, uint32_
     }
     PUT(code, 0xe9); /* jmp */
     buffer_put_u32(code, 0);
-    ret[1] = code->size - 4;
-    if (place->block) { /* there is room always */
-        land(code, ret[1], again);
-        ret[1] = ret[0];
-    }
+    if (place->block) /* there is room always */
+        land(code, code->size - 4, again);
+    else
+        ret->jumps[ret->count++] = code->size - 4;
     if (!code->failed)
         code->data[over - 1] = (uint8_t)(code->size - over);
 }
@@ -333,16 +407,18 @@ static void note_time(struct buffer *code, const struct emit_place *place, enum 
 
 void emit_record(const struct record_layout *layout, uint32_t id, const struct emit_place *place,
                  struct buffer *code) {
-    size_t to_end[2];
+    struct to_end to_end = {0};
     struct saved saved = save(code, layout, place);
-    reserve(code, place, layout->size, to_end);
+    check_block(code, place, &to_end);
+    filter(code, place, &saved, &to_end);
+    reserve(code, place, layout->size, &to_end);
     note_registers(code, layout, place, &saved);
     if (layout->time)
         note_time(code, place, layout->time);
     note_memory(code, layout, place, &saved);
     move_constant(code, RAX, (uint64_t)layout->size << 8 * AGENT_RECORD_SIZE | id);
     store(code, 8, RAX, R11, AGENT_RECORD_ID);
-    land(code, to_end[0], code->size);
-    land(code, to_end[1], code->size);
+    for (size_t i = 0; i < to_end.count; i++)
+        land(code, to_end.jumps[i], code->size);
     restore(code, &saved, place);
 }

@@ -13,9 +13,20 @@
 #define REEL_TRACER_EMIT_RECORD_H
 
 #include "base/buffer.h"
+#include "tracer/agent/agent_abi.h"
 #include "tracer/record_layout.h"
 
+/* Is it noted at all (tracer/agent/agent_mute.h)? */
+enum emit_filter {
+    EMIT_ALL,   /* it is; nothing is asked */
+    EMIT_JUDGE, /* an entry: rule decides, or what is around it */
+    EMIT_PASS,  /* what is around it decides */
+    EMIT_LEAVE, /* the same, and the frame is left */
+};
+
 struct emit_place {
+    enum emit_filter filter;       /* not for a puppet */
+    const struct agent_rule *rule; /* EMIT_JUDGE; NULL: none. It becomes part of the code */
     bool flags_are_dead, red_zone_is_dead;
     uint32_t block; /* of a puppet: its address, below 2 GiB; 0: the task's GS base leads to its block */
 };

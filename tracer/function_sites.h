@@ -81,7 +81,8 @@ struct traced_function {
     size_t site_count;
     const struct expression **conditions; /* --when; all must hold. The array is owned */
     size_t condition_count;
-    uint64_t calls; /* for --sample, over all processes */
+    uint64_t calls;   /* for --sample, over all processes; unless the agent counts: */
+    uint32_t counter; /* the place of its counter there, from 1; 0: none */
 };
 
 /* Make sites of a function, for what the options ask. ERROR_BAD_DATA or ERROR_UNSUPPORTED when the function

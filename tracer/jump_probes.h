@@ -8,6 +8,7 @@
 
 #include "tracer/agent.h"
 #include "tracer/displaced.h"
+#include "tracer/emit_record.h"
 #include "tracer/patch.h"
 #include "tracer/record_layout.h"
 
@@ -23,6 +24,8 @@ struct emission {
     uint64_t destination; /* process address */
     struct displaced displaced;
     bool is_blamed; /* its records lacked something: told once */
+    enum emit_filter filter;
+    struct agent_rule *rule; /* owned; NULL: none */
 };
 
 /* Of a site, for each enum patch_edge: the id of what is emitted there, or 0. */

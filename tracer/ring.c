@@ -19,7 +19,7 @@
 static struct error *map_blocks(struct ring_pool *pool) {
     if (ftruncate(pool->fd, (off_t)RING_FILE_SIZE))
         return error_system(errno, "probes: memory for rings");
-    void *blocks = mmap(NULL, RING_BLOCKS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, pool->fd, 0);
+    void *blocks = mmap(NULL, RING_START, PROT_READ | PROT_WRITE, MAP_SHARED, pool->fd, 0);
     if (blocks == MAP_FAILED)
         return error_system(errno, "probes: mapping rings");
     pool->blocks = blocks;
@@ -52,17 +52,29 @@ void ring_pool_release(struct ring_pool *pool) {
     if (!pool || --pool->users)
         return;
     if (pool->blocks)
-        munmap(pool->blocks, RING_BLOCKS_SIZE);
+        munmap(pool->blocks, RING_START);
     close(pool->fd);
     free(pool);
 }
 
 uint64_t ring_offset(unsigned slot) {
-    return RING_BLOCKS_SIZE + (uint64_t)slot * AGENT_RING_SIZE;
+    return RING_START + (uint64_t)slot * AGENT_RING_SIZE;
 }
 
 uint64_t ring_block_offset(unsigned slot) {
     return (uint64_t)slot * AGENT_BLOCK_SIZE;
+}
+
+uint64_t ring_frames_offset(unsigned slot) {
+    return RING_FRAMES + slot * RING_FRAMES_SIZE;
+}
+
+uint64_t *ring_frames(const struct ring_pool *pool, unsigned slot) {
+    return (uint64_t *)(void *)((uint8_t *)pool->blocks + ring_frames_offset(slot));
+}
+
+uint64_t *ring_counters(const struct ring_pool *pool) {
+    return (uint64_t *)(void *)((uint8_t *)pool->blocks + RING_COUNTERS);
 }
 
 /* ---- one ring ---- */

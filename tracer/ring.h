@@ -1,7 +1,8 @@
 /* ring: reel's end of the rings that traced tasks write records to; tracer/agent/agent_abi.h says how.
  *
  * All rings of a family (a process and its forked children) are in one memory file: first the blocks of all
- * slots, then their rings. Pages that nobody has touched cost nothing. */
+ * slots, then their frames, the counters of all, and the rings. Pages that nobody has touched cost nothing.
+ */
 #ifndef REEL_TRACER_RING_H
 #define REEL_TRACER_RING_H
 
@@ -16,7 +17,11 @@
 #define RING_SLOTS       256u
 #define RING_SINK        RING_SLOTS
 #define RING_BLOCKS_SIZE (((RING_SLOTS + 1) * AGENT_BLOCK_SIZE + 4095) & ~4095u)
-#define RING_FILE_SIZE   (RING_BLOCKS_SIZE + (uint64_t)RING_SLOTS * AGENT_RING_SIZE)
+#define RING_FRAMES      ((uint64_t)RING_BLOCKS_SIZE)
+#define RING_FRAMES_SIZE ((uint64_t)AGENT_FRAMES_MOST * 8)
+#define RING_COUNTERS    (RING_FRAMES + (RING_SLOTS + 1) * RING_FRAMES_SIZE)
+#define RING_START       (RING_COUNTERS + AGENT_COUNTERS_MOST * 8)
+#define RING_FILE_SIZE   (RING_START + (uint64_t)RING_SLOTS * AGENT_RING_SIZE)
 
 struct backlog;
 struct ring_mover;
@@ -34,9 +39,13 @@ struct error *ring_pool_create(int fd, struct ring_pool **ret);
 struct ring_pool *ring_pool_share(struct ring_pool *pool);
 void ring_pool_release(struct ring_pool *pool);
 
-/* Offset of a slot's ring, and of its block, in the file. */
+/* Offset of a slot's ring, its block, and its frames, in the file. */
 uint64_t ring_offset(unsigned slot);
 uint64_t ring_block_offset(unsigned slot);
+uint64_t ring_frames_offset(unsigned slot);
+/* The frames of a slot and the counters of all, in reel's memory. */
+uint64_t *ring_frames(const struct ring_pool *pool, unsigned slot);
+uint64_t *ring_counters(const struct ring_pool *pool);
 
 struct ring {
     struct ring_pool *pool; /* not owned */

@@ -2,6 +2,7 @@
 #include "tracer/calltrace_state.h"
 
 #include "base/registers.h"
+#include "tracer/trace_rules.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,7 @@ static bool in_sample(const struct frame_stack *stack) {
 }
 
 /* main() is called once: as the Nth call of itself it would bring everything along. */
-static bool is_sampled_function(const struct traced_function *function) {
+bool trace_is_sampled(const struct traced_function *function) {
     return strcmp(function->function->name, "main") != 0;
 }
 
@@ -117,8 +118,8 @@ static void decide(struct hit_context *context, struct frame *frame, bool muted,
         frame->silent = frame->subtree_silent = true;
         return;
     }
-    if (options->sample > 1 && !sampled_before && is_sampled_function(function)) {
-        frame->sampled = function->calls++ % options->sample == 0;
+    if (options->sample > 1 && !sampled_before && trace_is_sampled(function)) {
+        frame->sampled = trace_rules_is_nth(context, function);
         frame->silent = frame->subtree_silent = !frame->sampled;
     }
     if (!frame->silent && !conditions_hold(context))
@@ -153,6 +154,7 @@ struct error *trace_entry(struct hit_context *context) {
     frame->depth = depth;
     TRY(keep_entry(context, frame));
     decide(context, frame, muted, sampled);
+    trace_rules_tell(context, frame);
     if (frame->silent)
         return NULL;
     if (calltrace->options->trace_functions) {
@@ -271,9 +273,8 @@ bool trace_destination(struct hit_context *context, uint64_t *ret) {
 }
 
 /* A jump into the middle of another traced function: they share a tail, whose `ret` is the exit. */
-static bool is_shared_tail(struct hit_context *context, uint64_t destination) {
-    const struct loaded_module *loaded =
-        process_modules_find(&context->thread->process->modules, destination);
+static bool is_shared_tail(const struct traced_process *process, uint64_t destination) {
+    const struct loaded_module *loaded = process_modules_find(&process->modules, destination);
     const struct function *function;
     if (!loaded)
         return false;
@@ -288,16 +289,20 @@ static bool is_shared_tail(struct hit_context *context, uint64_t destination) {
     return false;
 }
 
+bool trace_destination_leaves(const struct traced_process *process, const struct site *site, uint64_t bias,
+                              uint64_t destination) {
+    const struct function *function = site->function->function;
+    uint64_t vaddr = destination - bias;
+    bool stays = vaddr != function->entry && ranges_contain(function->ranges, function->range_count, vaddr);
+    return !stays && !is_shared_tail(process, destination);
+}
+
 struct error *trace_jump(struct hit_context *context) {
-    const struct function *function = context->site->function->function;
     struct frame *frame = trace_current_frame(context);
     uint64_t destination;
     if (!frame || frame->address != context->rsp || !trace_destination(context, &destination))
         return NULL;
-    uint64_t vaddr = destination - context->bias;
-    if (vaddr != function->entry && ranges_contain(function->ranges, function->range_count, vaddr))
-        return NULL;
-    if (is_shared_tail(context, destination))
+    if (!trace_destination_leaves(context->thread->process, context->site, context->bias, destination))
         return NULL;
     if (!frame->silent) {
         TRY(trace_variables(context, frame));

@@ -144,7 +144,7 @@ struct error *trace_special(struct hit_context *context) {
     TRY(trace_unwound(context->calltrace, context->thread, context->stack, context->rsp,
                       context->site->kinds & SITE_ENTRY, context->now));
     top = frame_stack_top(context->stack);
-    if (top && top->subtree_silent)
+    if (context->is_muted || (top && top->subtree_silent))
         return NULL;
     switch (context->site->special) {
     case SPECIAL_THROW:

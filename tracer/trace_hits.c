@@ -2,6 +2,7 @@
  * signals. */
 #include "tracer/calltrace_state.h"
 #include "tracer/process.h"
+#include "tracer/trace_rules.h"
 
 #include <stdlib.h>
 
@@ -94,7 +95,11 @@ static struct error *on_hit(struct traced_thread *thread, const struct trap_hit 
     uint8_t *xstate = has_values ? malloc(XSTATE_MAX) : NULL;
     frame_from_user_regs(&hit->regs, &context.registers);
     read_xstate(&context, xstate);
-    struct error *err = trace_observe(&context);
+    if (!trace_rules_trapped(&context)) { /* --at, and the loader */
+        context.is_muted = true;
+        context.kinds &= (unsigned)(SITE_PLACE | SITE_SPECIAL);
+    }
+    struct error *err = context.kinds ? trace_observe(&context) : NULL;
     free(xstate);
     return err;
 }

@@ -8,6 +8,7 @@
 #include "tracer/agent_puppet.h"
 #include "tracer/emit_record.h"
 #include "tracer/inject.h"
+#include "tracer/trace_rules.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ static void release_emissions(struct emissions *emissions) {
         return;
     for (size_t i = 0; i < emissions->count; i++) {
         record_layout_deinit(&emissions->items[i]->layout);
+        free(emissions->items[i]->rule);
         free(emissions->items[i]);
     }
     for (size_t i = 0; i < emissions->site_count; i++)
@@ -187,8 +189,11 @@ static struct error *add_emission(struct traced_process *process, struct traced_
         return &error_no_memory;
     *emission = *wanted;
     struct error *err = lay_out(process, thread, emission);
+    if (!err)
+        err = trace_rules_set(process, emission);
     if (err) {
         record_layout_deinit(&emission->layout);
+        free(emission->rule);
         free(emission);
         return err;
     }
@@ -374,12 +379,16 @@ static struct error *emit(void *context, const struct patch_place *place, uint64
     const struct emissions *emissions = jumps->emissions;
     const struct emission_ids *ids = place->site->user;
     uint32_t id = ids->ids[place->edge];
-    const struct emit_place how = {.flags_are_dead = place->flags_are_dead,
-                                   .red_zone_is_dead = place->red_zone_is_dead,
-                                   .block = jumps->agent->block};
+    const struct emission *emission = id ? emissions->items[id - emissions->base - 1] : NULL;
+    struct emit_place how = {.flags_are_dead = place->flags_are_dead,
+                             .red_zone_is_dead = place->red_zone_is_dead,
+                             .block = jumps->agent->block};
     (void)at;
-    if (id)
-        emit_record(&emissions->items[id - emissions->base - 1]->layout, id, &how, code);
+    if (!emission)
+        return NULL;
+    how.filter = emission->filter;
+    how.rule = emission->rule;
+    emit_record(&emission->layout, id, &how, code);
     return NULL;
 }
 

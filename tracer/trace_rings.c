@@ -4,6 +4,7 @@
  * is reserved before its time is read; so what is reserved after a moment has a later time, and all records
  * up to a moment can be told without waiting for what comes: but for those that were begun and are not
  * finished, which are waited for a little. */
+#include "tracer/agent/agent_mute.h"
 #include "tracer/agent_puppet.h"
 #include "tracer/calltrace_state.h"
 #include "tracer/record_view.h"
@@ -78,6 +79,8 @@ static struct error *observe(struct traced_thread *thread, struct emission *emis
                                   .has_destination = emission->has_destination,
                                   .destination = emission->destination};
     frame_register(&context.registers, FRAME_RSP, &context.rsp);
+    context.is_judged = emission->rule && emission->rule->sample && thread->ring.block &&
+                        agent_mute_in_stack(thread->ring.block, context.rsp);
     TRY(trace_observe(&context));
     return record_view_is_incomplete(view) ? blame(thread->process, emission) : NULL;
 }

@@ -377,6 +377,57 @@ START_TEST(depth_and_length_are_bounded) {
 }
 END_TEST
 
+/* What machine code could decide: "name relation constant ..." */
+START_TEST(comparisons_are_told) {
+    static const struct {
+        const char *text, *told;
+    } cases[] = {
+        {"n > 5", "n>5"},
+        {"5 > n", "n<5"},
+        {"-5 <= n", "n>=-5"},
+        {"n != 'a' && m <= +7 && 0x10 == k", "n!=97 m<=7 k==16"},
+        {"(n < 3) && !m && a::b", "n<3 m==0 a::b!=0"},
+        {"n == true && p == 0", "n==1 p==0"},
+        {"n > 9223372036854775807", "n>9223372036854775807"},
+        {"n > 5u", NULL},
+        {"n > -5u", NULL},
+        {"n > 5 || m", NULL},
+        {"n + 1 > 5", NULL},
+        {"n > m", NULL},
+        {"n > 5.0", NULL},
+        {"p->n > 5", NULL},
+        {"*p == 5", NULL},
+        {"p == nullptr", NULL},
+        {"(char)n > 5", NULL},
+        {"n & 4", NULL},
+        {"a && b && c && d && e", NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct expression *expression;
+        struct expression_comparison list[4];
+        size_t count;
+        char told[256] = "";
+        CHECK_OK(expression_parse(cases[i].text, &expression));
+        bool good = expression_comparisons(expression, list, 4, &count);
+        for (size_t k = 0; good && k < count; k++) {
+            ck_assert_int_eq(list[k].is_negative, list[k].constant < 0);
+            size_t used = strlen(told);
+            const char *relation = list[k].less      ? list[k].greater ? "!="
+                                                       : list[k].equal ? "<="
+                                                                       : "<"
+                                   : list[k].greater ? list[k].equal ? ">=" : ">"
+                                                     : "==";
+            snprintf(told + used, sizeof(told) - used, "%s%s%s%lld", k ? " " : "", list[k].name, relation,
+                     (long long)list[k].constant);
+        }
+        ck_assert_msg(good == (cases[i].told != NULL), "%s", cases[i].text);
+        if (good)
+            ck_assert_str_eq(told, cases[i].told);
+        expression_destroy(expression);
+    }
+}
+END_TEST
+
 START_TEST(lists_are_split_at_commas) {
     struct expression **list;
     size_t count;
@@ -638,6 +689,7 @@ static Suite *make_suite(void) {
                         sizeof(refused) / sizeof(refused[0]));
     tcase_add_test(tcase, depth_and_length_are_bounded);
     tcase_add_test(tcase, lists_are_split_at_commas);
+    tcase_add_test(tcase, comparisons_are_told);
     tcase_add_test(tcase, c_values_show_as_json);
     tcase_add_test(tcase, cxx_values_show_as_json);
     tcase_add_test(tcase, conditions_are_true_false_or_unknown);

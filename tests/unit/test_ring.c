@@ -509,6 +509,116 @@ START_TEST(broken) {
 }
 END_TEST
 
+/* ---- which calls are noted ---- */
+
+static bool has_next(uint32_t size) {
+    bool has = next() != NULL;
+    if (has)
+        ring_take(&ring, size);
+    return has;
+}
+
+/* Calls it with rdi; all registers and flags stay. Is it noted? */
+static bool notes(const struct record_layout *layout, void *code, uint64_t argument, unsigned round) {
+    struct state state = some_state(round);
+    state.r[7] = argument;
+    struct state before = state;
+    call_with(code, &state);
+    ck_assert_mem_eq(&state, &before, sizeof(state));
+    return has_next(layout->size);
+}
+
+static void be_the_stack(void) {
+    uint64_t frame = address(__builtin_frame_address(0));
+    size_t size;
+    ring.block->low = frame - 65536;
+    ring.block->high = frame + 4096;
+    ring.block->self = (uint64_t)(uintptr_t)ring.block;
+    ring.block->frames = (uint64_t)(uintptr_t)ring_frames(pool, ring.slot);
+    ring.block->counters = (uint64_t)(uintptr_t)ring_counters(pool);
+    ring.block->judge = agent + agent_image(&size)->judge;
+    ring.block->passed = agent + agent_image(&size)->passed;
+}
+
+START_TEST(rules) {
+    struct record_layout layout = {.registers = BIT(5)};
+    struct agent_rule above = {.count = 1,
+                               .depth = AGENT_NO_DEPTH,
+                               .comparisons = {{.source = 1,
+                                                .size = 2,
+                                                .is_signed = 1,
+                                                .relation = AGENT_GREATER | AGENT_EQUAL,
+                                                .constant = -2}}},
+                      nth = {.depth = AGENT_NO_DEPTH, .sample = 3, .counter = 5};
+    struct emit_place place = {.filter = EMIT_JUDGE, .rule = &above};
+    CHECK_OK(record_layout_place(&layout, RECORD_TIME_NONE));
+    be_the_stack();
+    void *judged = make_at(&layout, 1, &place);
+    place.rule = &nth;
+    void *sampled = make_at(&layout, 2, &place);
+    place.rule = NULL;
+    void *entry = make_at(&layout, 3, &place);
+    place.filter = EMIT_PASS;
+    void *inside = make_at(&layout, 4, &place);
+    place.filter = EMIT_LEAVE;
+    void *leave = make_at(&layout, 5, &place);
+    for (unsigned round = 0; round < 4; round++) {
+        ck_assert(notes(&layout, judged, (uint64_t)-2, round));
+        ck_assert(notes(&layout, inside, 0, round) && notes(&layout, leave, 0, round));
+        ck_assert(!notes(&layout, judged, 0x12345fffd, round)); /* -3 as a short */
+        ck_assert_uint_ne(ring.block->muted, 0);
+        ck_assert(!notes(&layout, inside, 0, round)); /* rsp is that of the entry */
+        ring.block->muted += 64;                      /* now it is what the muted one calls */
+        ck_assert(!notes(&layout, entry, 0, round) && !notes(&layout, judged, 7, round));
+        ck_assert(!notes(&layout, leave, 0, round));
+        ring.block->muted -= 64;
+        ck_assert(!notes(&layout, leave, 0, round)); /* it is left itself */
+        ck_assert_uint_eq(ring.block->muted, 0);
+        ck_assert(notes(&layout, entry, 0, round) && notes(&layout, inside, 0, round));
+        ck_assert(!notes(&layout, judged, (uint64_t)-9, round));
+        ring.block->muted -= 64; /* left by a longjmp */
+        ck_assert(notes(&layout, inside, 0, round));
+        ck_assert_uint_eq(ring.block->muted, 0);
+        for (unsigned i = 0; i < 3; i++) {
+            ck_assert_int_eq(notes(&layout, sampled, 0, round), i == 0);
+            ck_assert_uint_eq(ring.block->sampled != 0, i == 0);
+            ck_assert_int_eq(notes(&layout, leave, 0, round), i == 0);
+        }
+    }
+    ck_assert_uint_eq(ring_counters(pool)[5], 12);
+    ring.block->high = ring.block->low + 8; /* another stack: all is noted, and reel decides */
+    ck_assert(notes(&layout, judged, (uint64_t)-9, 0) && notes(&layout, sampled, 0, 0));
+    ck_assert(ring.block->muted == 0 && ring.block->sampled == 0);
+    record_layout_deinit(&layout);
+}
+END_TEST
+
+START_TEST(depth) {
+    struct record_layout layout = {.registers = BIT(5)};
+    struct agent_rule two = {.depth = 1};
+    struct emit_place place = {.filter = EMIT_JUDGE, .rule = &two};
+    CHECK_OK(record_layout_place(&layout, RECORD_TIME_NONE));
+    be_the_stack();
+    void *entry = make_at(&layout, 1, &place);
+    place.filter = EMIT_LEAVE;
+    void *leave = make_at(&layout, 5, &place);
+    uint64_t *frames = ring_frames(pool, ring.slot);
+    ck_assert(notes(&layout, entry, 0, 0));
+    ck_assert_uint_eq(ring.block->depth, 1);
+    frames[0] += 128; /* the next ones are calls of it */
+    ck_assert(notes(&layout, entry, 0, 1));
+    ck_assert_uint_eq(ring.block->depth, 2);
+    frames[1] += 64;
+    ck_assert(!notes(&layout, entry, 0, 2) && !notes(&layout, leave, 0, 2));
+    ck_assert_uint_eq(ring.block->depth, 2);
+    frames[1] -= 64;
+    ck_assert(notes(&layout, leave, 0, 3));
+    ck_assert_uint_eq(ring.block->depth, 1);
+    ck_assert(notes(&layout, entry, 0, 0) && notes(&layout, leave, 0, 0));
+    record_layout_deinit(&layout);
+}
+END_TEST
+
 /* ---- a handler that records ---- */
 
 static void *inner;
@@ -613,6 +723,8 @@ int main(void) {
     tcase_add_test(cases, lossless);
     tcase_add_test(cases, backlog);
     tcase_add_test(cases, broken);
+    tcase_add_test(cases, rules);
+    tcase_add_test(cases, depth);
     tcase_add_test(cases, signals);
     tcase_add_test(cases, stranger);
     tcase_add_test(cases, slots);

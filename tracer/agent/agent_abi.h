@@ -45,7 +45,16 @@
 #define AGENT_SAVED_R11     0xb0
 #define AGENT_SAVED_RDX     0xb8
 #define AGENT_SAVED_FLAGS   0xc0
-#define AGENT_BLOCK_SIZE    0x100
+/* Which calls are noted (agent_mute.h); 0 where none of it is asked for. */
+#define AGENT_MUTED         0xc8
+#define AGENT_SAMPLED       0xd0
+#define AGENT_DEPTH         0xd8
+#define AGENT_SELF          0xe0 /* the block's own address in the process */
+#define AGENT_FRAMES        0xe8 /* address of the task's frames: AGENT_FRAMES_MOST words */
+#define AGENT_COUNTERS      0xf0 /* address of the counters of all: AGENT_COUNTERS_MOST words */
+#define AGENT_JUDGE         0xf8 /* address of what is called at an entry: rax rsp, r11 the rule or 0; eax: 1 note it */
+#define AGENT_PASSED        0x100 /* the same elsewhere; r11: 1 the frame is left there */
+#define AGENT_BLOCK_SIZE    0x200
 
 /* A record: offsets. */
 #define AGENT_RECORD_ID   0 /* 4 bytes: number of what was emitted, from 1 on; 0: not written yet */
@@ -67,8 +76,12 @@ struct agent_block {
         uint64_t start, end;
     } constants[AGENT_CONSTANT_MOST];
     uint64_t clock;
-    uint8_t rest[AGENT_BLOCK_SIZE - AGENT_CLOCK - 8];
+    uint64_t saved[4];
+    uint64_t muted, sampled, depth, self, frames, counters, judge, passed;
+    uint8_t rest[AGENT_BLOCK_SIZE - AGENT_PASSED - 8];
 };
+_Static_assert(__builtin_offsetof(struct agent_block, muted) == AGENT_MUTED, "agent_block");
+_Static_assert(__builtin_offsetof(struct agent_block, passed) == AGENT_PASSED, "agent_block");
 _Static_assert(sizeof(struct agent_block) == AGENT_BLOCK_SIZE, "agent_block");
 
 /* What the blob begins with: offsets of its parts. */
@@ -77,7 +90,34 @@ struct agent_image {
     uint64_t drop; /* for `full`: count and do without */
     uint64_t wait; /* for `full`: wait for room while the tracer lives */
     uint64_t text;
+    uint64_t judge, passed;
 };
+
+#define AGENT_FRAMES_MOST   512u
+#define AGENT_COUNTERS_MOST 65536u
+#define AGENT_COMPARES_MOST 8u
+
+/* An argument against a constant. */
+enum { AGENT_LESS = 1, AGENT_EQUAL = 2, AGENT_GREATER = 4 };
+struct agent_comparison {
+    uint8_t source; /* 1-6: rdi, rsi, rdx, rcx, r8, r9; 0: memory at rsp + offset */
+    uint8_t size;   /* bytes: 1, 2, 4, 8 */
+    uint8_t is_signed;
+    uint8_t relation; /* AGENT_LESS | ...: any of these will do */
+    int32_t offset;
+    int64_t constant; /* not negative unless is_signed */
+};
+
+/* What decides on a call. */
+struct agent_rule {
+    uint32_t count;    /* comparisons; all must hold */
+    uint32_t counter;  /* its place among the counters */
+    uint64_t sample;   /* every so many calls; 0: all */
+    uint32_t depth;    /* so many frames may be around it; AGENT_NO_DEPTH: frames are not counted */
+    uint32_t is_open;  /* depth does not mute it: reel decides, who knows where its last jump leads */
+    struct agent_comparison comparisons[AGENT_COMPARES_MOST];
+};
+#define AGENT_NO_DEPTH 0xffffffffu
 #endif
 
 #endif

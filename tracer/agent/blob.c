@@ -5,13 +5,13 @@
  * It is called from emitted code on the program's own stack, which has saved rax and r11 (and flags). The stubs save
  * everything else that C may change. It never allocates, takes no lock, and touches none of the program's memory but
  * through the kernel, or where it is known to be readable. */
-#include "tracer/agent/agent_abi.h"
+#include "tracer/agent/agent_mute.h"
 
 #define STUB(name, function)                                                                                 \
     __asm__(".pushsection .text.head, \"ax\"\n" name ":\n"                                                   \
             "push %rcx\n push %rdx\n push %rsi\n push %rdi\n push %r8\n push %r9\n push %r10\n"        \
             "push %r11\n push %rbp\n mov %rsp, %rbp\n and $-16, %rsp\n"                                      \
-            "mov %rax, %rdi\n mov %r11, %rsi\n"                                                              \
+            "mov %rax, %rdi\n mov %r11, %rsi\n mov %rbp, %rdx\n"                                             \
             "call " function "\n"                                                                            \
             "mov %rbp, %rsp\n pop %rbp\n pop %r11\n pop %r10\n pop %r9\n pop %r8\n pop %rdi\n pop %rsi\n"    \
             "pop %rdx\n pop %rcx\n ret\n"                                                                    \
@@ -20,7 +20,7 @@
 /* Linked at address 0: these are offsets. */
 __asm__(".pushsection .text.head, \"ax\"\n"
         ".long 0x4c454552, 2\n"
-        ".quad stub_drop, stub_wait, stub_text\n"
+        ".quad stub_drop, stub_wait, stub_text, stub_judge, stub_passed\n"
         ".popsection\n");
 /* Only rax and flags are changed, which have been saved: this is the way of all hits when nobody drains. */
 __asm__(".pushsection .text.head, \"ax\"\nstub_drop:\n"
@@ -29,6 +29,13 @@ __asm__(".pushsection .text.head, \"ax\"\nstub_drop:\n"
 _Static_assert(AGENT_HEAD == 0x00 && AGENT_GAP == 0x38 && AGENT_DROPPED == 0x30, "stub_drop");
 STUB("stub_wait", "agent_wait");
 STUB("stub_text", "agent_text");
+STUB("stub_judge", "agent_judge");
+STUB("stub_passed", "agent_passed");
+
+/* What the stubs have pushed, the last first. */
+struct pushed {
+    uint64_t rbp, r11, r10, r9, r8, rdi, rsi, rdx, rcx;
+};
 
 /* How long to wait for a tracer that shows no sign of life: in loops of a `pause`, some 50 ns each. */
 #define PATIENCE 20000000u
@@ -37,6 +44,8 @@ STUB("stub_text", "agent_text");
 uint32_t agent_drop(void);
 uint32_t agent_wait(void);
 void agent_text(uint64_t address, uint8_t *record);
+uint32_t agent_judge(uint64_t rsp, const struct agent_rule *rule, const struct pushed *pushed);
+uint32_t agent_passed(uint64_t rsp, uint64_t leaves);
 
 uint32_t agent_drop(void) {
     AT(AGENT_GAP) = AT(AGENT_HEAD);
@@ -125,4 +134,24 @@ void agent_text(uint64_t address, uint8_t *record) {
                 break;
     }
     *length = (uint32_t)(i < room ? i + 1 : room);
+}
+
+/* ---- which calls are noted ---- */
+
+uint32_t agent_judge(uint64_t rsp, const struct agent_rule *rule, const struct pushed *pushed) {
+    struct agent_block *block = (struct agent_block *)AT(AGENT_SELF);
+    uint64_t *frames = (uint64_t *)block->frames;
+    const struct agent_arguments arguments = {
+        {pushed->rdi, pushed->rsi, pushed->rdx, pushed->rcx, pushed->r8, pushed->r9}};
+    if (!agent_mute_in_stack(block, rsp))
+        return 1;
+    if (!agent_mute_enter(block, frames, rsp))
+        return 0;
+    return !rule || (uint32_t)agent_mute_decide(block, frames, (uint64_t *)block->counters, rsp, rule, &arguments);
+}
+
+uint32_t agent_passed(uint64_t rsp, uint64_t leaves) {
+    struct agent_block *block = (struct agent_block *)AT(AGENT_SELF);
+    return !agent_mute_in_stack(block, rsp) ||
+           (uint32_t)agent_mute_pass(block, (uint64_t *)block->frames, rsp, leaves != 0);
 }
