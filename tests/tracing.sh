@@ -342,6 +342,46 @@ each_thread_has() {
         grep '"function_entry"' | grep '"chain"' | grep -o '"tid": *[0-9]*' | sort | uniq -c |
         awk -v least="$1" -v count="$THREADS" '$1 >= least { threads++ } END { exit threads != count }'
 }
+# A program that writes records faster than reel can tell them, and waits: signals come, and reel is asked to leave.
+test_flood() {
+    local limit
+    cat >flood.c <<'END'
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
+static volatile sig_atomic_t ticks;
+static void on_tick(int signo) { ticks += signo == SIGALRM; }
+__attribute__((noipa)) static unsigned long step(unsigned long n) { return n * 6364136223846793005u + 1442695040888963407u; }
+int main(int argc, char **argv) {
+    const struct itimerval often = {{0, 3000}, {0, 3000}};
+    unsigned long n = 1, count = argc > 1 ? strtoul(argv[1], NULL, 0) : 0;
+    signal(SIGALRM, on_tick);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (unsigned long i = 0; i < count; i++)
+        n = step(n);
+    printf("%lu %d\n", n, ticks > 0);
+    return 0;
+}
+END
+    gcc -g -O2 -o flood flood.c || fail "does not compile"
+    ./flood 400000 >alone
+    for limit in 0 1M 256M; do
+        step out "$REEL" trace --quiet --no-exceptions --level minimal --probes jump --lossless --backlog $limit -o t.json -- ./flood 400000
+        [ "$STATUS $(cut -d ' ' -f 1 out.out)" = "0 $(cut -d ' ' -f 1 alone)" ] || fail "--backlog $limit: status $STATUS: $(first_line out.err)"
+        holds t.json "len(t.entries('step')) == 400000" "not t.unpaired()"
+    done
+    ./flood 100000000 >alone
+    for limit in 0 1M; do
+        env --default-signal ./flood 100000000 >attached &
+        PID=$!
+        attach "$PID" --no-exceptions --level minimal --probes jump --lossless --backlog $limit -o a.json
+        sleep 0.5 # as long as there is a flood; if it is over, nothing is tested, and nothing fails
+        leave
+        wait "$PID" || fail "--backlog $limit: the program: status $?"
+        [ "$(cut -d ' ' -f 1 attached)" = "$(cut -d ' ' -f 1 alone)" ] || fail "--backlog $limit: another result"
+    done
+}
 test_attach_and_leave() {
     local i times before lines
     times=$(soak_or 200 10)

@@ -175,12 +175,21 @@ uint64_t ring_move(struct ring *ring) {
         used = 0;
     }
     do {
-        uint64_t room = ring_mover_room(ring->mover);
+        uint64_t room = ring->is_unbound ? PIECE : ring_mover_room(ring->mover);
         size = finished(ring, used - done, room < PIECE ? room : PIECE);
         done += size;
     } while (move_piece(ring, size));
     allow(ring, ring->moved);
     return done;
+}
+
+void ring_set_unbound(struct ring *ring, bool is_unbound) {
+    if (!ring->backlog)
+        return;
+    ring_mover_lock(ring->mover);
+    ring->is_unbound = is_unbound;
+    ring_move(ring);
+    ring_mover_unlock(ring->mover);
 }
 
 static const uint8_t *peek_backlog(struct ring *ring, bool *ret_begun) {

@@ -58,7 +58,8 @@ struct ring {
     /* With a backlog (ring_mover.h): */
     struct backlog *backlog; /* what was moved out of the ring, and not taken yet; NULL: none */
     struct ring_mover *mover;
-    uint64_t moved; /* bytes moved since the beginning */
+    uint64_t moved;  /* bytes moved since the beginning */
+    bool is_unbound; /* no limit counts */
 };
 
 /* A free slot, with an empty ring. The block's addresses (ring, full, text) are left for the caller to set.
@@ -81,6 +82,10 @@ uint64_t ring_used(const struct ring *ring);
 /* Move finished records to the backlog, as many as there is room for, and tell the task that reel lives.
  * Under the mover's lock. Returns the bytes. */
 uint64_t ring_move(struct ring *ring);
+
+/* While it is so, the mover moves whatever comes: the task is being led out of the code of probes, and would
+ * be found waiting for room each time it is looked at. Without a backlog nothing happens. */
+void ring_set_unbound(struct ring *ring, bool is_unbound);
 
 /* Leave out everything that is in it: after something that cannot be understood. */
 void ring_reset(struct ring *ring);

@@ -118,7 +118,11 @@ struct error *calltrace_settle(struct calltrace *calltrace, struct stop *stop) {
     struct traced_thread *thread = calltrace_find_thread(calltrace, stop->task->tid);
     if (!thread || !thread->process->jumps || stop->kind != STOP_SIGNAL)
         return NULL;
-    return patch_handle(thread->process->jumps->patches, stop);
+    /* with no lock held, the drainer makes room where there is no backlog */
+    ring_set_unbound(&thread->ring, true);
+    struct error *err = patch_handle(thread->process->jumps->patches, stop);
+    ring_set_unbound(&thread->ring, false);
+    return err;
 }
 
 struct error *calltrace_signal(struct calltrace *calltrace, pid_t tid, const siginfo_t *info, bool handled,

@@ -449,6 +449,13 @@ static struct task *first_stopped(const struct halt *halt) {
     return NULL;
 }
 
+static void set_unbound(struct traced_process *process, bool is_unbound) {
+    const struct calltrace *calltrace = process->calltrace;
+    for (size_t i = 0; i < calltrace->thread_count; i++)
+        if (calltrace->threads[i]->process == process)
+            ring_set_unbound(&calltrace->threads[i]->ring, is_unbound);
+}
+
 /* No thread is in code of ours any more, nor led there by its GS base; what they have noted is dealt with. */
 static struct error *withdraw(struct traced_process *process, struct halt *halt) {
     TRY(trace_rings_drain(process->calltrace, NULL)); /* some may be waiting for room */
@@ -489,8 +496,12 @@ struct error *calltrace_disarm(struct calltrace *calltrace, pid_t pid, struct ha
     if (!known || !known->process->jumps || known->process->traps_borrowed || !task)
         return NULL;
     struct traced_process *process = known->process;
-    TRY(ignore_gone(patch_disarm(process->jumps->patches, halt, NULL)));
-    TRY(withdraw(process, halt));
+    set_unbound(process, true);
+    struct error *err = ignore_gone(patch_disarm(process->jumps->patches, halt, NULL));
+    if (!err)
+        err = withdraw(process, halt);
+    set_unbound(process, false);
+    TRY(err);
     TRY(unmap(process, halt));
     process->jumps->is_active = false;
     return NULL;

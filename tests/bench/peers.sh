@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # `reel trace` beside other tools, and on whole programs. Medians of RUNS (default 5) runs, those of one table interleaved.
 #   what a call costs: ns a call of a function of some instructions in the program's own eyes, entry and exit noted;
-#   whole programs: CPU-bound runs of some seconds by level, wall time as a ratio to native, what was lost.
+#   whole programs, all functions of their own: by level, the processor time of the program itself as a ratio to native, the time until
+#     reel has written all of it, what was lost.
 # A tool that is not there, or does not work here, has a row that says so.
 set -u
 export LC_ALL=C.UTF-8
@@ -76,65 +77,73 @@ calls() {
 
 # ---- whole programs ----
 
-MOST=${MOST:-30} # seconds that a run may take
+MOST=${MOST:-60} # seconds that a run may take
 
-seconds_of() {
-    local start end
+# run OF COMMAND...: seconds from beginning to end, and of processor that the program itself used, to OF.wall and OF.cpu.
+run() {
+    local of=$1 start end
+    shift
     start=${EPOCHREALTIME//[.,]/}
-    timeout $MOST "$@" >/dev/null 2>err </dev/null || return 1
+    timeout "$MOST" "$@" >/dev/null 2>err 9>>"$of.cpu" </dev/null || return 1
     end=${EPOCHREALTIME//[.,]/}
-    awk -v us=$((end - start)) 'BEGIN { printf "%.3f\n", us / 1e6 }'
+    awk -v us=$((end - start)) 'BEGIN { printf "%.3f\n", us / 1e6 }' >>"$of.wall"
 }
 total() { tail -c 2000 "$1" 2>/dev/null | grep -o "\"$2\": [0-9]*" | grep -o '[0-9]*$' | head -n 1; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'; }
 
-WAYS=('' '--probes jump' '--probes jump --lossless')
+WAYS=('' '--lossless')
 
 # program NAME COMMAND...
 program() {
-    local name=$1 how i k native time
+    local name=$1 how i k of
     shift
     for ((i = 0; i < RUNS; i++)); do
-        seconds_of "$@" >>"$name.native" || { printf '%-10s does not run here: %s\n' "$name" "$(head -n 1 err)" && return; }
+        run "$name" ./cpu_of "$@" || { printf '%-10s does not run here: %s\n' "$name" "$(head -n 1 err)" && return; }
         for how in minimal standard full; do
             for k in "${!WAYS[@]}"; do
-                [ ! -e "$name.$how.$k.failed" ] || continue
-                rm -f program.json
+                of=$name.$how.$k
+                [ ! -e "$of.failed" ] || continue
+                rm -f program*.json
                 # shellcheck disable=SC2086
-                if seconds_of "$REEL" trace --quiet --no-exceptions --level $how ${WAYS[k]} -o program.json -- "$@" >>"$name.$how.$k"; then
-                    printf '%s %s\n' "$(total program.json total_events)" "$(total program.json dropped_events)" >"$name.$how.$k.events"
+                if run "$of" "$REEL" trace --quiet --no-exceptions --probes jump --level $how ${WAYS[k]} -o program.json -- ./cpu_of "$@"; then
+                    total program.*.json total_events >"$of.events"
+                    total program.*.json dropped_events >"$of.lost"
                 else
-                    touch "$name.$how.$k.failed"
+                    touch "$of.failed"
                 fi
             done
         done
     done
-    native=$(median "$name.native")
     for how in minimal standard full; do
         for k in "${!WAYS[@]}"; do
-            if [ -e "$name.$how.$k.failed" ]; then
-                printf '%-10s %-10s %-26s %8s s %10s\n' "$name" $how "${WAYS[k]}" "$native" "over $MOST s"
+            of=$name.$how.$k
+            printf '%-10s %-10s %-12s %8s s ' "$name" $how "${WAYS[k]}" "$(median "$name.wall")"
+            if [ -e "$of.failed" ]; then
+                printf '%10s\n' "over $MOST s"
                 continue
             fi
-            time=$(median "$name.$how.$k")
-            # shellcheck disable=SC2046
-            printf '%-10s %-10s %-26s %8s s %8s s %8.0f %%  %12s %12s\n' "$name" $how "${WAYS[k]}" "$native" "$time" \
-                "$(awk -v a="$time" -v b="$native" 'BEGIN { print (a / b - 1) * 100 }')" $(cat "$name.$how.$k.events")
+            printf '%10s %10s s %12s %12s\n' "$(ratio "$(median "$of.cpu")" "$(median "$name.cpu")")" "$(median "$of.wall")" \
+                "$(cat "$of.events")" "$(cat "$of.lost")"
         done
     done
 }
 
 programs() {
-    printf '\n%-10s %-10s %-26s %10s %10s %10s  %12s %12s\n' program level options native traced overhead events lost
-    gcc -g -O2 -o words "$ROOT/tests/bench/words.c" && program words ./words 8
+    local python
+    printf '\n%-10s %-10s %-12s %10s %10s %12s %12s %12s\n' program level options native 'its CPU x' 'all written' events lost
+    gcc -O2 -o cpu_of "$ROOT/tests/bench/cpu_of.c" || return
+    gcc -g -O2 -o words "$ROOT/tests/bench/words.c" && program words ./words 40
     cat >script.py <<'END'
 import zlib
 data = bytes(i * 7919 % 251 for i in range(400000))
 for level in (1, 6, 9):
     for _ in range(10):
         packed = zlib.compress(data, level)
-print(len(packed), sum(i * i for i in range(2000000)))
+print(len(packed), sum(i * i for i in range(200000)))
 END
-    command -v python3 >/dev/null && program python3 python3 script.py
+    python=/usr/bin/python3 # not a script that leads to one
+    [ -x "$python" ] || python=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null)
+    [ -z "$python" ] || program python3 "$python" -S -E script.py
     cat >script.sql <<'END'
 create table t(a integer primary key, b text, c real);
 with recursive n(i) as (select 1 union all select i + 1 from n where i < 100000) insert into t select i, 'row ' || i, i * 0.5 from n;
