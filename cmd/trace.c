@@ -2,6 +2,7 @@
  * or of a recording. */
 #include "cmd/verb.h"
 #include "config/arguments.h"
+#include "replay/pack.h"
 #include "replay/processes.h"
 #include "replay/retrace.h"
 #include "tracer/livetrace.h"
@@ -22,6 +23,8 @@ struct source {
 static bool is_recording(const char *path) {
     char file[4200];
     struct stat info;
+    if (pack_has_magic(path))
+        return true;
     snprintf(file, sizeof(file), "%s/recording.json", path);
     return stat(file, &info) == 0;
 }

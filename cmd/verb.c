@@ -4,13 +4,16 @@
 #include "config/arguments.h"
 #include "config/nearest.h"
 #include "config/print.h"
+#include "replay/pack.h"
 #include "replay/recording.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LONG_MOST = 128, NAME_MOST = 32, LONG_ONLY = 1000, TABLE = 2000 };
 
@@ -206,11 +209,56 @@ struct error *verb_number(const char *text, const char *what, uint64_t most, uin
     return NULL;
 }
 
-struct error *verb_recording(int argc, char **argv, int first, char **ret) {
+struct error *verb_recording_folder(int argc, char **argv, int first, char **ret) {
     if (argc - first > 1)
         return error_new(ERROR_USAGE, "%s: one recording at a time, not also '%s'", argv[0], argv[first + 1]);
     if (argc == first)
         return recording_find_newest(".", ret);
     *ret = strdup(argv[first]);
     return *ret ? NULL : &error_no_memory;
+}
+
+/* ---- packs ---- */
+
+/* Of the process that has made it: children that reel forks leave it alone. */
+static char *unpacked;
+static pid_t unpacked_by;
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where) {
+    (void)info, (void)kind, (void)where;
+    remove(path);
+    return 0;
+}
+
+static void remove_unpacked(void) {
+    enum { DESCRIPTORS = 8 };
+    if (unpacked && unpacked_by == getpid())
+        nftw(unpacked, remove_one, DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
+}
+
+struct error *verb_unpack(char **path) {
+    const char *where = getenv("TMPDIR");
+    if (unpacked || !pack_is_file(*path))
+        return NULL;
+    if (asprintf(&unpacked, "%s/reel-XXXXXX", where && *where ? where : "/tmp") < 0)
+        return &error_no_memory;
+    if (!mkdtemp(unpacked))
+        return error_system(errno, "%s: a folder to unpack to, %s", *path, unpacked);
+    unpacked_by = getpid();
+    atexit(remove_unpacked);
+    TRY(pack_read(*path, unpacked));
+    free(*path);
+    *path = strdup(unpacked);
+    return *path ? NULL : &error_no_memory;
+}
+
+struct error *verb_recording(int argc, char **argv, int first, char **ret) {
+    char *path;
+    TRY(verb_recording_folder(argc, argv, first, &path));
+    struct error *err = verb_unpack(&path);
+    if (err)
+        free(path);
+    else
+        *ret = path;
+    return err;
 }

@@ -21,7 +21,7 @@ struct verb {
 };
 
 extern const struct verb verb_record, verb_replay, verb_trace, verb_summary, verb_merge, verb_config,
-    verb_dump, verb_ps, verb_doctor, verb_hunt, verb_watch, verb_debug;
+    verb_dump, verb_ps, verb_doctor, verb_hunt, verb_watch, verb_debug, verb_pack;
 
 enum verb_takes {
     VERB_FLAG,   /* nothing; ret is a bool * */
@@ -65,8 +65,13 @@ struct error *verb_options_of_table(const struct verb *verb, int argc, char **ar
 /* A whole number; what names the option in the error. */
 struct error *verb_number(const char *text, const char *what, uint64_t most, uint64_t *ret);
 
-/* The recording that the arguments name, or the newest in the current folder: a fresh string. More than one
- * is ERROR_USAGE. */
+/* The folder of the recording that the arguments name, or of the newest in the current folder: a fresh
+ * string. More than one is ERROR_USAGE. A pack is unpacked into a temporary folder, which is gone when reel
+ * ends. */
 struct error *verb_recording(int argc, char **argv, int first, char **ret);
+/* The same as it was named. */
+struct error *verb_recording_folder(int argc, char **argv, int first, char **ret);
+/* The same of a path that was given in another way; *path is freed, and replaced. */
+struct error *verb_unpack(char **path);
 
 #endif

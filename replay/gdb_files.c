@@ -188,16 +188,29 @@ static bool read_proc(struct travel *travel, const char *path, struct buffer *re
 
 /* ---- as a debugger asks ---- */
 
+/* Debug information that has come with the recording (pack.h), wherever the debugger looks for such. */
+static int open_debug(struct travel *travel, const char *path) {
+    static const char *const folders[] = {"/.build-id/", "/.dwz/"};
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        const char *below = strstr(path, folders[i]);
+        char name[512];
+        if (!below || strstr(below, "/../") || strlen(below) + 8 > sizeof(name))
+            continue;
+        snprintf(name, sizeof(name), "debug%s", below);
+        return openat(travel_tape(travel)->recording.dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    }
+    return -1;
+}
+
 static int open_stored(struct travel *travel, const char *path, struct gdb_file *ret) {
     char name[16];
     struct stat info;
     const struct tape_file *file = file_by_path(travel, path);
-    if (!file)
-        return -ENOENT;
-    snprintf(name, sizeof(name), "%u", file->id);
-    int fd = openat(travel_tape(travel)->recording.filesfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    snprintf(name, sizeof(name), "%u", file ? file->id : 0);
+    int fd = file ? openat(travel_tape(travel)->recording.filesfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+                  : open_debug(travel, path);
     if (fd < 0)
-        return -errno;
+        return file ? -errno : -ENOENT;
     if (fstat(fd, &info) < 0) {
         close(fd);
         return -EIO;

@@ -81,6 +81,7 @@ struct recording_info {
     uint64_t features;
     char *reel_version;
     char *host, *kernel, *cpu; /* nodename, release and version, CPU brand string */
+    char **cpu_features;       /* replay/cpu_features.h; NULL: a recording of before that was noted */
     char **argv, **env;        /* NULL-terminated */
     char *cwd;
     char *program; /* path of the executable */

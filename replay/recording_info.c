@@ -2,6 +2,7 @@
 #include "replay/recording.h"
 
 #include "base/version.h"
+#include "replay/cpu_features.h"
 #include "replay/recording_json.h"
 
 #include <cpuid.h>
@@ -31,6 +32,7 @@ void recording_info_deinit(struct recording_info *info) {
         free(texts[i]);
     recording_texts_free(info->argv);
     recording_texts_free(info->env);
+    recording_texts_free(info->cpu_features);
     recording_processes_deinit(&info->processes);
     memset(info, 0, sizeof(*info));
 }
@@ -124,6 +126,7 @@ struct error *recording_info_from_host(struct recording_info *ret) {
     info.reel_version = strdup(REEL_VERSION);
     info.host = strdup(names.nodename);
     info.cpu = cpu_brand();
+    info.cpu_features = cpu_features_here();
     info.uid = (int32_t)getuid();
     info.cwd = getcwd(NULL, 0);
     /* The folder may have been removed under us; that is no reason not to record. */
@@ -133,7 +136,7 @@ struct error *recording_info_from_host(struct recording_info *ret) {
         info.kernel = NULL;
     clock_gettime(CLOCK_REALTIME, &info.started);
     info.started.tv_nsec -= info.started.tv_nsec % 1000;
-    if (!info.reel_version || !info.host || !info.cpu || !info.cwd || !info.kernel) {
+    if (!info.reel_version || !info.host || !info.cpu || !info.cpu_features || !info.cwd || !info.kernel) {
         recording_info_deinit(&info);
         return &error_no_memory;
     }
@@ -302,6 +305,7 @@ static const struct json_field fields[] = {
     JSON_FIELD(recording_info, "host", text, host, "a string"),
     JSON_FIELD(recording_info, "kernel", text, kernel, "a string"),
     JSON_FIELD(recording_info, "cpu", text, cpu, "a string"),
+    JSON_FIELD(recording_info, "cpu_features", texts, cpu_features, "an array of strings"),
     JSON_FIELD(recording_info, "env", texts, env, "an array of strings"),
     JSON_FIELD(recording_info, "processes", processes, processes,
                "an array of processes, in the order of their domains"),
@@ -398,6 +402,8 @@ static struct error *read_fields(const cJSON *root, const char *what, struct rec
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, fields[i].key);
         if (!item && fields[i].read == json_read_processes && !(info->features & FEATURE_PROCESSES))
             continue; /* recordings were of one process once */
+        if (!item && !strcmp(fields[i].key, "cpu_features"))
+            continue; /* and did not know these */
         if (!item)
             return error_new(ERROR_BAD_DATA, "%s: \"%s\" is missing", what, fields[i].key);
         if (!fields[i].read(item, (char *)info + fields[i].offset))

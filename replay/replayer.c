@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/say.h"
+#include "replay/cpu_features.h"
 #include "replay/replay_sysbuf.h"
 #include "replay/replayer_state.h"
 #include "tracer/engine.h"
@@ -268,6 +269,11 @@ struct error *replayer_open(const struct replayer_options *options, struct repla
         tape_open(options->path, options->info, options->domain ? options->domain : 1, &replayer->tape);
     if (err) {
         free(replayer);
+        return err;
+    }
+    err = cpu_features_check(replayer->tape.info.cpu_features, options->path);
+    if (err) {
+        replayer_close(replayer);
         return err;
     }
     engine_pin_to(replayer->tape.info.processor); /* generated code may have asked which it is */

@@ -1,6 +1,7 @@
 #include "replay/retrace.h"
 
 #include "base/say.h"
+#include "replay/pack.h"
 #include "replay/processes.h"
 #include "replay/puppet.h"
 #include "replay/replayer.h"
@@ -274,8 +275,8 @@ static void report(const struct retrace *retrace) {
         say("%llu events were dropped: the trace has reached its limit", (unsigned long long)totals.dropped);
 }
 
-static struct error *run(const char *path, uint32_t domain, bool one_of_many,
-                         const struct trace_options *options, int *ret_status) {
+static struct error *run_with(const char *path, uint32_t domain, bool one_of_many,
+                              const struct trace_options *options, int *ret_status) {
     struct retrace retrace = {.options = options, .one_of_many = one_of_many};
     const struct replay_hooks hooks = {.opened = opened,
                                        .begin = begin,
@@ -302,6 +303,18 @@ static struct error *run(const char *path, uint32_t domain, bool one_of_many,
     if (err)
         error_free(finish_err);
     return err ? err : finish_err;
+}
+
+/* Debug information that has come with it counts, unless another folder is named. */
+static struct error *run(const char *path, uint32_t domain, bool one_of_many,
+                         const struct trace_options *options, int *ret_status) {
+    struct trace_options own = *options;
+    char *folder = own.debug_dir ? NULL : pack_debug_folder(path);
+    if (folder)
+        own.debug_dir = folder;
+    struct error *err = run_with(path, domain, one_of_many, &own, ret_status);
+    free(folder);
+    return err;
 }
 
 struct error *retrace_run(const char *path, uint32_t domain, const struct trace_options *options,

@@ -450,6 +450,95 @@ test_check_memory_without() {
 
 # ---- dump ----
 
+# One file, that replays, is traced and debugged where nothing of it was before, as another user.
+test_pack() {
+    local as=(setpriv --reuid=65534 --regid=65534 --clear-groups) folder=$T/elsewhere
+    cat >shop.c <<'END'
+#include <stdio.h>
+__attribute__((noinline)) static int price(int n) { return n * 3; }
+int main(void) { printf("%d\n", price(14)); return 7; }
+END
+    gcc -g -O1 -o shop shop.c && objcopy --only-keep-debug shop shop.debug &&
+        objcopy --strip-debug --add-gnu-debuglink=shop.debug shop || fail "does not compile"
+    record 7 shop.reel ./shop
+    try 0 "$REEL" pack shop.reel
+    [ "$(stat -c %a shop.reel.tar.zst)" = 600 ] || fail "its mode: $(stat -c %a shop.reel.tar.zst)"
+    tar tf shop.reel.tar.zst >names || fail "tar cannot list it"
+    grep -q '^recording.json$' names && grep -q '^d1/1.log$' names && grep -q '^debug/.build-id/../.*\.debug$' names || fail "in it: $(cat names)"
+    fails "$REEL" pack shop.reel
+    err_has 'it is there already'
+    try 0 "$REEL" pack -q -o other.pack shop.reel
+    silent err
+    mkdir -m 755 "$folder" && mv shop.reel.tar.zst "$folder/a file" && chmod 644 "$folder/a file" && rm -rf shop*
+    cd "$folder" || fail "no folder"
+    chmod 755 "$T"
+    "${as[@]}" test -x "$REEL" && "${as[@]}" test -r "$folder/a file" || as=() # below a folder that is closed to others
+    mkdir -m 777 scratch
+    try 7 env TMPDIR="$folder/scratch" "${as[@]}" "$REEL" replay 'a file'
+    [ "$(cat "$T/out.out")" = 42 ] || fail "the replay's output: $(cat "$T/out.out")"
+    [ -z "$(ls scratch)" ] || fail "left behind: $(ls scratch)"
+    try 7 "$REEL" trace --quiet --level minimal -o t.json 'a file'
+    grep -q '"function": "price", "arguments": {"n": 14}' t.json || fail "not traced with debug information: $(tail -n 3 t.json)"
+    if command -v gdb >/dev/null; then
+        step "$T/out" "$REEL" debug 'a file' -- -nx -batch -ex 'break price' -ex reverse-continue -ex 'print n'
+        out_has '^\$1 = 14$'
+    fi
+    try 0 "$REEL" ps 'a file'
+    try 0 "$REEL" dump 'a file'
+    tar xf 'a file' --one-top-level=again && try 7 "$REEL" replay again
+}
+# What is no pack, or one that somebody has made up.
+test_pack_hostile() {
+    command -v python3 >/dev/null || skip "needs python3"
+    record 1 a.reel bash -c 'echo hello; exit 1'
+    try 0 "$REEL" pack -o good.pack a.reel
+    mkdir scratch && export TMPDIR=$PWD/scratch
+    cat >made.py <<'END'
+import io, os, sys, tarfile
+def made(name, entries):
+    with tarfile.open(name, "w") as tar:
+        for path, kind in entries:
+            info = tarfile.TarInfo(path)
+            info.type = kind
+            data = b"{}" if kind == tarfile.REGTYPE else b""
+            info.size = len(data)
+            info.linkname = "/etc/passwd"
+            tar.addfile(info, io.BytesIO(data))
+REG = tarfile.REGTYPE
+cases = [[], [("recording.json", REG)], [("../evil", REG)], [("/tmp/evil", REG)], [("files/../../evil", REG)], [("files/1/2", REG)],
+         [("recording.json", tarfile.SYMTYPE)], [("files/1", tarfile.LNKTYPE)], [("files/1", tarfile.FIFOTYPE)],
+         [("files/1", tarfile.CHRTYPE)], [("recording.json", REG), ("recording.json", REG)], [("d1", REG), ("d1/1.log", REG)],
+         [("d1/.hidden/x", REG)], [("debug/", REG)], [("debug/a b", REG)], [("x" * 600, REG)], [("debug/./x", REG)], [("", REG)]]
+for i, entries in enumerate(cases):
+    made(f"bad{i}.pack", entries)
+good = open("good.pack", "rb").read()
+for i, size in enumerate([0, 3, 100, len(good) // 2, len(good) - 3]):
+    open(f"cut{i}.pack", "wb").write(good[:size])
+for i in range(40):
+    at = (i * 7919 * 31 + 13) % len(good)
+    open(f"flip{i}.pack", "wb").write(good[:at] + bytes([good[at] ^ 1 << i % 8]) + good[at + 1:])
+END
+    python3 made.py || fail "the archives are not made"
+    local pack
+    for pack in bad*.pack cut*.pack /dev/null; do
+        fails "$REEL" replay "$pack"
+        [ "$(wc -l <"$T/out.err")" = 1 ] || fail "$pack: $(cat "$T/out.err")"
+        [ -z "$(ls scratch)" ] || fail "$pack: left behind: $(ls scratch)"
+    done
+    [ ! -e evil ] && [ ! -e ../evil ] && [ ! -e /tmp/evil ] || fail "it has written elsewhere"
+    for pack in flip*.pack; do # a bit of padding may not matter
+        step "$T/out" "$REEL" replay "$pack"
+        case $STATUS in
+        1) [ "$(cat "$T/out.out")" = hello ] || fail "$pack: another output" ;;
+        125) [ "$(wc -l <"$T/out.err")" = 1 ] || fail "$pack: $(cat "$T/out.err")" ;;
+        *) fail "$pack: status $STATUS" ;;
+        esac
+    done
+    fails "$REEL" pack nothing
+    fails "$REEL" pack good.pack
+    fails "$REEL" pack -o /nowhere/x a.reel
+    fails "$REEL" replay good.pack other
+}
 test_dump() {
     record 1 a.reel bash -c 'echo hello; read -r x <file'
     try 0 "$REEL" dump a.reel

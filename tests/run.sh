@@ -180,6 +180,11 @@ fuzz_seeds() {
             "$ROOT"/tests/unit/typed/oxide.rs 2>/dev/null && printf '%s\n' "$SCRATCH/oxide.so"
         ;;
     fuzz_patch) printf '%s\n' /usr/bin/true /usr/bin/env ;;
+    fuzz_tar)
+        mkdir -p "$SCRATCH/tar/files" && echo '{}' >"$SCRATCH/tar/recording.json" && head -c 3000 /usr/bin/true >"$SCRATCH/tar/files/1" &&
+            tar --format=ustar -cf "$SCRATCH/ustar.tar" -C "$SCRATCH/tar" recording.json files/1 && tar --format=pax -cf "$SCRATCH/pax.tar" -C "$SCRATCH/tar" . &&
+            printf '%s\n' "$SCRATCH/ustar.tar" "$SCRATCH/pax.tar"
+        ;;
     fuzz_elf) printf '%s\n' "$BUILD/tests/unit/test_base" /usr/bin/true ;;
     esac
 }

@@ -1,4 +1,5 @@
 /* recording: the directory, and recording.json, which holds any bytes and notices every change. */
+#include "replay/cpu_features.h"
 #include "replay/recording.h"
 #include "tests/unit/scratch.h"
 
@@ -90,6 +91,7 @@ static void same_info(const struct recording_info *a, const struct recording_inf
     ck_assert_pstr_eq(a->why, b->why);
     same_list(a->argv, b->argv);
     same_list(a->env, b->env);
+    same_list(a->cpu_features, b->cpu_features);
     ck_assert(a->pid == b->pid && a->uid == b->uid && a->end == b->end && a->status == b->status);
     ck_assert(a->started.tv_sec == b->started.tv_sec && a->started.tv_nsec == b->started.tv_nsec);
     ck_assert(a->ended.tv_sec == b->ended.tv_sec && a->ended.tv_nsec == b->ended.tv_nsec);
@@ -252,6 +254,23 @@ static void check_key(const char *key, const char *json, enum error_code code, c
     cJSON_Delete(root);
     buffer_deinit(&text);
 }
+
+/* This machine can do what it can do; what it has never heard of it cannot. */
+START_TEST(test_cpu_features) {
+    char *future[] = {"sse3", "warp_9", "sse4_1", "flux", NULL}, *none[] = {NULL};
+    char **here = cpu_features_here();
+    ck_assert(here && here[0]);
+    CHECK_OK(cpu_features_check(here, "it"));
+    CHECK_OK(cpu_features_check(none, "it"));
+    CHECK_OK(cpu_features_check(NULL, "it"));
+    CHECK_FAILS(cpu_features_check(future, "it"), ERROR_UNSUPPORTED,
+                "it: it was recorded on a processor with warp_9, flux, which this one lacks");
+    setenv("REEL_ANY_CPU", "1", 1);
+    CHECK_OK(cpu_features_check(future, "it"));
+    unsetenv("REEL_ANY_CPU");
+    recording_texts_free(here);
+}
+END_TEST
 
 START_TEST(test_keys) {
     static const char *const keys[] = {
@@ -568,6 +587,7 @@ int main(void) {
     tcase_add_test(tests, test_every_flip_is_seen);
     tcase_add_test(tests, test_every_truncation);
     tcase_add_test(tests, test_keys);
+    tcase_add_test(tests, test_cpu_features);
     tcase_add_test(tests, test_without_processes);
     tcase_add_test(tests, test_values);
     tcase_add_test(tests, test_newer);
