@@ -9,7 +9,7 @@
 
 static const struct verb *const verbs[] = {
     &verb_record, &verb_replay, &verb_trace, &verb_summary, &verb_merge, &verb_config, &verb_dump,
-    &verb_ps,     &verb_doctor, &verb_hunt,  &verb_watch,   &verb_debug, &verb_pack};
+    &verb_ps,     &verb_doctor, &verb_hunt,  &verb_watch,   &verb_debug, &verb_pack,   &verb_script};
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 
 static void print_usage(FILE *file) {

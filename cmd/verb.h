@@ -21,7 +21,7 @@ struct verb {
 };
 
 extern const struct verb verb_record, verb_replay, verb_trace, verb_summary, verb_merge, verb_config,
-    verb_dump, verb_ps, verb_doctor, verb_hunt, verb_watch, verb_debug, verb_pack;
+    verb_dump, verb_ps, verb_doctor, verb_hunt, verb_watch, verb_debug, verb_pack, verb_script;
 
 enum verb_takes {
     VERB_FLAG,   /* nothing; ret is a bool * */

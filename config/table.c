@@ -79,10 +79,10 @@ const struct option_row option_rows[] = {
      .help = "The program waits when reel cannot keep up with its jump probes, and the backlog is full. Else "
              "what "
              "there is no room for is dropped, and counted in the trace."},
-    {FIELD(backlog), .name = "backlog", .type = OPTION_SIZE, .fallback = 256 << 20, .least = 0,
+    {FIELD(backlog), .name = "backlog", .type = OPTION_SIZE, .fallback = 256 << 20, .least = 1 << 20,
      .most = UINT64_C(64) << 30, .value = "SIZE",
      .help = "Memory for what jump probes have noted and reel has not written yet: a program that calls "
-             "much for a while is not slowed down, and nothing is lost. 0: none."},
+             "much for a while is not slowed down, and nothing is lost."},
     {FIELD(timestamps), .name = "timestamps", .type = OPTION_ENUM, .fallback = TIMESTAMPS_FULL,
      .words = timestamp_words, .value = "KIND",
      .help = "Of jump probes: full reads the clock at each, which costs more than all the rest; coarse is "

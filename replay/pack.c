@@ -102,7 +102,7 @@ static struct error *put_file(struct packer *packer, int fd, const char *name, u
     if (!S_ISREG(info.st_mode))
         return error_new(ERROR_BAD_DATA, "%s: it is no file", name);
     TRY(note_name(packer, name));
-    TRY(tar_writer_begin(packer->tar, name, (uint64_t)info.st_size, info.st_mtim.tv_sec));
+    TRY(tar_writer_begin(packer->tar, name, 0600, (uint64_t)info.st_size, info.st_mtim.tv_sec));
     *ret_size = (uint64_t)info.st_size;
     return put_bytes(packer, fd, name, (uint64_t)info.st_size);
 }
@@ -257,7 +257,7 @@ static struct error *put_all(struct packer *packer, const char *path) {
 
 static struct error *write_all(struct packer *packer, const char *path, int fd) {
     struct stat info;
-    TRY(tar_writer_create(fd, packer->to, &packer->tar));
+    TRY(tar_writer_create(fd, packer->to, TAR_ZSTD, &packer->tar));
     TRY(put_all(packer, path));
     TRY(tar_writer_finish(packer->tar));
     if (fsync(fd) || fstat(fd, &info))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 #include <zstd.h>
 
 #define BLOCK 512u
@@ -38,32 +39,47 @@ static unsigned checksum_of(const struct header *header) {
 struct tar_writer {
     int fd;
     const char *what;
-    ZSTD_CCtx *zstd;
+    ZSTD_CCtx *zstd; /* NULL: gzip */
+    z_stream gzip;
     uint64_t left; /* bytes of the current file */
     uint64_t pad;
     size_t room;
     uint8_t out[];
 };
 
-struct error *tar_writer_create(int fd, const char *what, struct tar_writer **ret) {
+static bool begin_zstd(struct tar_writer *writer) {
+    if (!(writer->zstd = ZSTD_createCCtx()))
+        return false;
+    ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, LEVEL);
+    ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_checksumFlag, 1);
+    return true;
+}
+
+static bool begin_gzip(struct tar_writer *writer) {
+    enum { GZIP = 16, MEMORY = 8 }; /* zlib.h: deflateInit2() */
+    return deflateInit2(&writer->gzip, LEVEL, Z_DEFLATED, MAX_WBITS + GZIP, MEMORY, Z_DEFAULT_STRATEGY) ==
+           Z_OK;
+}
+
+struct error *tar_writer_create(int fd, const char *what, enum tar_compression how, struct tar_writer **ret) {
     size_t room = ZSTD_CStreamOutSize();
     struct tar_writer *writer = calloc(1, sizeof(*writer) + room);
     if (!writer)
         return &error_no_memory;
-    *writer = (struct tar_writer){.fd = fd, .what = what, .zstd = ZSTD_createCCtx(), .room = room};
-    if (!writer->zstd) {
+    *writer = (struct tar_writer){.fd = fd, .what = what, .room = room};
+    if (how == TAR_ZSTD ? !begin_zstd(writer) : !begin_gzip(writer)) {
         free(writer);
         return &error_no_memory;
     }
-    ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, LEVEL);
-    ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_checksumFlag, 1);
     *ret = writer;
     return NULL;
 }
 
 void tar_writer_destroy(struct tar_writer *writer) {
-    if (writer)
+    if (writer && writer->zstd)
         ZSTD_freeCCtx(writer->zstd);
+    else if (writer)
+        deflateEnd(&writer->gzip);
     free(writer);
 }
 
@@ -79,8 +95,24 @@ static struct error *flush(const struct tar_writer *writer, size_t size) {
     return NULL;
 }
 
-static struct error *compress(struct tar_writer *writer, const void *bytes, size_t size,
-                              ZSTD_EndDirective how) {
+/* size: less than 4 GiB. */
+static struct error *deflate_bytes(struct tar_writer *writer, const void *bytes, size_t size, bool ends) {
+    int result;
+    writer->gzip.next_in = (Bytef *)(uintptr_t)bytes;
+    writer->gzip.avail_in = (uInt)size;
+    do {
+        writer->gzip.next_out = writer->out;
+        writer->gzip.avail_out = (uInt)writer->room;
+        result = deflate(&writer->gzip, ends ? Z_FINISH : Z_NO_FLUSH);
+        TRY(flush(writer, writer->room - writer->gzip.avail_out));
+    } while (ends ? result != Z_STREAM_END : writer->gzip.avail_in > 0);
+    return NULL;
+}
+
+static struct error *compress_bytes(struct tar_writer *writer, const void *bytes, size_t size, bool ends) {
+    const ZSTD_EndDirective how = ends ? ZSTD_e_end : ZSTD_e_continue;
+    if (!writer->zstd)
+        return deflate_bytes(writer, bytes, size, ends);
     ZSTD_inBuffer in = {bytes, size, 0};
     size_t left;
     do {
@@ -120,11 +152,12 @@ static bool put_name(struct header *header, const char *name) {
     return true;
 }
 
-struct error *tar_writer_begin(struct tar_writer *writer, const char *name, uint64_t size, time_t mtime) {
+struct error *tar_writer_begin(struct tar_writer *writer, const char *name, unsigned mode, uint64_t size,
+                               time_t mtime) {
     struct header header = {.kind = '0', .magic = "ustar", .version = "00"};
     if (!put_name(&header, name))
         return error_new(ERROR_UNSUPPORTED, "%s: the name %s is too long", writer->what, name);
-    put_number(header.mode, sizeof(header.mode), 0600);
+    put_number(header.mode, sizeof(header.mode), mode);
     put_number(header.uid, sizeof(header.uid), 0);
     put_number(header.gid, sizeof(header.gid), 0);
     put_number(header.size, sizeof(header.size), size);
@@ -133,20 +166,20 @@ struct error *tar_writer_begin(struct tar_writer *writer, const char *name, uint
     header.checksum[7] = ' ';
     writer->left = size;
     writer->pad = padding(size);
-    return compress(writer, &header, sizeof(header), ZSTD_e_continue);
+    return compress_bytes(writer, &header, sizeof(header), false);
 }
 
 struct error *tar_writer_put(struct tar_writer *writer, const void *bytes, size_t size) {
     if (size > writer->left)
         return error_new(ERROR_OTHER, "%s: a file has grown", writer->what);
     writer->left -= size;
-    TRY(compress(writer, bytes, size, ZSTD_e_continue));
-    return writer->left ? NULL : compress(writer, zeros, (size_t)writer->pad, ZSTD_e_continue);
+    TRY(compress_bytes(writer, bytes, size, false));
+    return writer->left ? NULL : compress_bytes(writer, zeros, (size_t)writer->pad, false);
 }
 
 struct error *tar_writer_finish(struct tar_writer *writer) {
-    TRY(compress(writer, zeros, BLOCK, ZSTD_e_continue));
-    return compress(writer, zeros, BLOCK, ZSTD_e_end);
+    TRY(compress_bytes(writer, zeros, BLOCK, false));
+    return compress_bytes(writer, zeros, BLOCK, true);
 }
 
 /* ---- reading ---- */

@@ -17,11 +17,15 @@
 
 struct tar_writer;
 
+enum tar_compression { TAR_ZSTD, TAR_GZIP };
+
 /* To the file open at fd, which stays the caller's; `what` names it in errors, and must outlive the writer.
  */
-struct error *tar_writer_create(int fd, const char *what, struct tar_writer **ret);
-/* Begin a file of `size` bytes, which tar_writer_put() then gets. ERROR_UNSUPPORTED: its name is too long. */
-struct error *tar_writer_begin(struct tar_writer *writer, const char *name, uint64_t size, time_t mtime);
+struct error *tar_writer_create(int fd, const char *what, enum tar_compression how, struct tar_writer **ret);
+/* Begin a file of `size` bytes, which tar_writer_put() then gets. ERROR_UNSUPPORTED: its name is too long.
+ * mode: permissions. */
+struct error *tar_writer_begin(struct tar_writer *writer, const char *name, unsigned mode, uint64_t size,
+                               time_t mtime);
 struct error *tar_writer_put(struct tar_writer *writer, const void *bytes, size_t size);
 /* All files are whole: the archive ends here. */
 struct error *tar_writer_finish(struct tar_writer *writer);

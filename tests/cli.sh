@@ -487,6 +487,48 @@ END
     try 0 "$REEL" dump 'a file'
     tar xf 'a file' --one-top-level=again && try 7 "$REEL" replay again
 }
+# A program that replays, with nothing but the kernel and busybox, for another user.
+test_script_of_a_recording() {
+    local tool bare=()
+    cat >shop.c <<'END'
+#include <stdio.h>
+__attribute__((noinline)) static int price(int n) { return n * 3; }
+int main(void) { printf("%d\n", price(14)); return 7; }
+END
+    gcc -g -O1 -o shop shop.c || fail "does not compile"
+    record 7 shop.reel ./shop
+    try 0 "$REEL" script -o shop.sh shop.reel
+    [ "$(stat -c %a shop.sh)" = 700 ] || fail "its mode: $(stat -c %a shop.sh)"
+    head -n 20 shop.sh | grep -q '^#     ./shop$' || fail "it does not say what it is: $(head -n 5 shop.sh)"
+    fails "$REEL" script -o shop.sh shop.reel
+    fails "$REEL" script -o 'a b.sh' shop.reel
+    rm -rf shop shop.c shop.reel
+    mkdir scratch && export TMPDIR=$PWD/scratch
+    try 7 ./shop.sh
+    [ "$(cat "$T/out.out")" = 42 ] || fail "its output: $(cat "$T/out.out")"
+    try 7 sh shop.sh --trace --quiet --level minimal -o t.json
+    grep -q '"function": "price", "arguments": {"n": 14}' t.json || fail "not traced: $(tail -n 3 t.json)"
+    try 0 ./shop.sh --summary
+    out_has price
+    try 0 ./shop.sh --ps
+    try 0 ./shop.sh --extract shop.pack
+    try 7 "$REEL" replay shop.pack
+    try 0 ./shop.sh --help
+    out_has '--extract FILE'
+    fails ./shop.sh --nonsense
+    fails ./shop.sh --extract shop.pack
+    [ -z "$(ls scratch)" ] || fail "left behind: $(ls scratch)"
+    cp shop.sh cut.sh && truncate -s -1 cut.sh
+    fails ./cut.sh
+    err_has 'it is damaged'
+    command -v busybox bwrap >/dev/null || skip "needs busybox and bwrap for the rest"
+    mkdir -p bare/bin bare/tmp bare/proc bare/dev && cp "$(command -v busybox)" bare/bin/busybox && cp shop.sh bare/
+    for tool in sh tail tar gzip gunzip mktemp rm cp sed; do ln -s busybox bare/bin/$tool; done
+    bare=(bwrap --unshare-user --uid 1000 --gid 1000 --unshare-pid --unshare-net --bind bare / --proc /proc --dev /dev --clearenv --setenv PATH /bin)
+    "${bare[@]}" /bin/sh -c : 2>/dev/null || skip "no namespaces here for the rest"
+    try 7 "${bare[@]}" /bin/sh /shop.sh
+    [ "$(cat "$T/out.out")" = 42 ] || fail "with busybox: $(cat "$T/out.out")"
+}
 # What is no pack, or one that somebody has made up.
 test_pack_hostile() {
     command -v python3 >/dev/null || skip "needs python3"

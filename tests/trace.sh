@@ -327,7 +327,7 @@ test_rules_optimised() { rules 2; }
 # What is muted is not even noted: the ring has room for all that is told.
 test_rules_cost_no_room() {
     compile gcc 2 5 "$ROOT/tests/bench/hot.c" program
-    step out "$REEL" trace --level minimal --backlog 0 --sample 100000 -o trace.json -- ./program 3000000
+    step out "$REEL" trace --level minimal --backlog 1M --sample 100000 -o trace.json -- ./program 3000000
     is 'len(calls("hot")), document["metadata"]["dropped_events"]' '(30, 0)'
 }
 test_at() {

@@ -118,7 +118,7 @@ struct error *calltrace_settle(struct calltrace *calltrace, struct stop *stop) {
     struct traced_thread *thread = calltrace_find_thread(calltrace, stop->task->tid);
     if (!thread || !thread->process->jumps || stop->kind != STOP_SIGNAL)
         return NULL;
-    /* with no lock held, the drainer makes room where there is no backlog */
+    /* or it would be found waiting for room each time it is looked at */
     ring_set_unbound(&thread->ring, true);
     struct error *err = patch_handle(thread->process->jumps->patches, stop);
     ring_set_unbound(&thread->ring, false);

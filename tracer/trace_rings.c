@@ -295,12 +295,9 @@ struct error *calltrace_drain(struct calltrace *calltrace, unsigned most, bool *
 /* Without one it is looked at as fast as it can be. */
 static struct error *begin_backlog(struct traced_thread *thread) {
     struct calltrace *calltrace = thread->process->calltrace;
-    uint64_t limit = calltrace->options->backlog;
     struct error *err = NULL;
-    if (!limit)
-        return NULL;
     if (!calltrace->mover)
-        err = ring_mover_create(limit, &calltrace->mover);
+        err = ring_mover_create(calltrace->options->backlog, &calltrace->mover);
     if (!err)
         err = ring_mover_add(calltrace->mover, &thread->ring);
     if (!err || error_is(err, ERROR_NO_MEMORY))

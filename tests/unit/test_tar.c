@@ -1,6 +1,6 @@
 /* replay/tar and replay/pack: what was written is read again, whole; names that do not fit are refused; of
  * what is damaged nothing is made up. */
-#include "replay/pack.h"
+#include "replay/script.h"
 #include "replay/tar.h"
 #include "tests/unit/scratch.h"
 
@@ -31,11 +31,11 @@ static int write_archive(void) {
     struct tar_writer *writer;
     uint8_t *bytes = malloc(LARGE);
     int fd = memfd_create("tar", MFD_CLOEXEC);
-    CHECK_OK(tar_writer_create(fd, "it", &writer));
+    CHECK_OK(tar_writer_create(fd, "it", TAR_ZSTD, &writer));
     for (size_t i = 0; i < FILES; i++) {
         for (size_t at = 0; at < files[i].size; at++)
             bytes[at] = byte_of(i, at);
-        CHECK_OK(tar_writer_begin(writer, files[i].name, files[i].size, 1700000000));
+        CHECK_OK(tar_writer_begin(writer, files[i].name, 0600, files[i].size, 1700000000));
         for (size_t at = 0, part; at < files[i].size; at += part) {
             part = at + 70001 < files[i].size ? 70001 : files[i].size - at;
             CHECK_OK(tar_writer_put(writer, bytes + at, part));
@@ -82,18 +82,18 @@ START_TEST(names) {
     struct tar_writer *writer;
     char name[400];
     int fd = memfd_create("tar", MFD_CLOEXEC);
-    CHECK_OK(tar_writer_create(fd, "it", &writer));
+    CHECK_OK(tar_writer_create(fd, "it", TAR_ZSTD, &writer));
     memset(name, 'x', sizeof(name));
     name[100] = 0;
-    CHECK_OK(tar_writer_begin(writer, name, 0, 0));
+    CHECK_OK(tar_writer_begin(writer, name, 0600, 0, 0));
     name[100] = 'x', name[101] = 0;
-    CHECK_FAILS(tar_writer_begin(writer, name, 0, 0), ERROR_UNSUPPORTED, "too long");
+    CHECK_FAILS(tar_writer_begin(writer, name, 0600, 0, 0), ERROR_UNSUPPORTED, "too long");
     name[101] = 'x', name[150] = '/', name[251] = 0;
-    CHECK_OK(tar_writer_begin(writer, name, 0, 0));
+    CHECK_OK(tar_writer_begin(writer, name, 0600, 0, 0));
     name[150] = 'x', name[156] = '/';
-    CHECK_FAILS(tar_writer_begin(writer, name, 0, 0), ERROR_UNSUPPORTED, "too long");
+    CHECK_FAILS(tar_writer_begin(writer, name, 0600, 0, 0), ERROR_UNSUPPORTED, "too long");
     name[251] = 'x', name[300] = 0;
-    CHECK_FAILS(tar_writer_begin(writer, name, 0, 0), ERROR_UNSUPPORTED, "too long");
+    CHECK_FAILS(tar_writer_begin(writer, name, 0600, 0, 0), ERROR_UNSUPPORTED, "too long");
     tar_writer_destroy(writer);
     close(fd);
 }
@@ -149,6 +149,19 @@ START_TEST(damaged) {
 }
 END_TEST
 
+/* What `printf 123456789 | cksum` prints, and of nothing, and of 300 zeros. */
+START_TEST(sums) {
+    static const uint8_t zeros[300];
+    struct script_sum digits = {0}, none = {0}, many = {0};
+    script_sum_add(&digits, "1234", 4);
+    script_sum_add(&digits, "56789", 5);
+    script_sum_add(&many, zeros, sizeof(zeros));
+    ck_assert_uint_eq(script_sum_end(&digits), 930766865);
+    ck_assert_uint_eq(script_sum_end(&none), 4294967295);
+    ck_assert_uint_eq(script_sum_end(&many), 351385237);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("tar");
     TCase *cases = tcase_create("tar");
@@ -156,6 +169,7 @@ int main(void) {
     tcase_add_test(cases, round_trip);
     tcase_add_test(cases, names);
     tcase_add_test(cases, damaged);
+    tcase_add_test(cases, sums);
     suite_add_tcase(suite, cases);
     return scratch_run(suite);
 }
