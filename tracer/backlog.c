@@ -42,7 +42,7 @@ static void chunk_destroy(struct backlog_chunk *chunk) {
     free(chunk);
 }
 
-static void put_back(struct backlog_spares *spares, struct backlog_chunk *chunk) {
+void backlog_spares_add(struct backlog_spares *spares, struct backlog_chunk *chunk) {
     if (spares->count >= SPARES_MOST) {
         chunk_destroy(chunk);
         return;
@@ -63,15 +63,11 @@ static struct backlog_chunk *get(struct backlog_spares *spares) {
     return chunk;
 }
 
-void backlog_spares_fill(struct backlog_spares *spares, unsigned least) {
-    while (spares->count < least) {
-        struct backlog_chunk *chunk = chunk_create();
-        if (!chunk)
-            return;
-        for (uint64_t at = 0; at < BACKLOG_CHUNK; at += PAGE)
-            ((volatile uint8_t *)chunk->bytes)[at] = 0;
-        put_back(spares, chunk);
-    }
+struct backlog_chunk *backlog_chunk_create(void) {
+    struct backlog_chunk *chunk = chunk_create();
+    for (uint64_t at = 0; chunk && at < BACKLOG_CHUNK; at += PAGE)
+        ((volatile uint8_t *)chunk->bytes)[at] = 0;
+    return chunk;
 }
 
 void backlog_spares_deinit(struct backlog_spares *spares) {
@@ -120,7 +116,7 @@ void backlog_tidy(struct backlog *backlog, struct backlog_spares *spares) {
         struct backlog_chunk *chunk = backlog->first;
         backlog->first = chunk->next;
         backlog->at = 0;
-        put_back(spares, chunk);
+        backlog_spares_add(spares, chunk);
     }
     if (backlog->first && backlog->at == backlog->first->used) /* the same pages again */
         backlog->at = backlog->first->used = 0;
@@ -129,7 +125,7 @@ void backlog_tidy(struct backlog *backlog, struct backlog_spares *spares) {
 void backlog_clear(struct backlog *backlog, struct backlog_spares *spares) {
     for (struct backlog_chunk *chunk = backlog->first, *next; chunk; chunk = next) {
         next = chunk->next;
-        put_back(spares, chunk);
+        backlog_spares_add(spares, chunk);
     }
     *backlog = (struct backlog){0};
 }

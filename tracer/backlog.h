@@ -20,8 +20,10 @@ struct backlog_spares {
     unsigned count;
 };
 
-/* Make some ready, whose pages are there; so many at least. Under the lock. */
-void backlog_spares_fill(struct backlog_spares *spares, unsigned least);
+/* One whose pages are there, which takes a while; NULL: no memory. Without the lock. */
+struct backlog_chunk *backlog_chunk_create(void);
+/* It is one of them. Under the lock. */
+void backlog_spares_add(struct backlog_spares *spares, struct backlog_chunk *chunk);
 void backlog_spares_deinit(struct backlog_spares *spares);
 
 struct backlog {

@@ -26,7 +26,8 @@
 #define FIRST_RUN_NS  20000ull /* for it to run on; doubled from time to time */
 #define SIGNAL_MS     100      /* for a signal to arrive that was sent; it may have become blocked */
 #define HEARING_TRIES 24
-#define TRIES         2000
+#define RUNNING_TRIES 120
+#define TRIES         20000 /* instructions, then */
 
 /* ---- where ---- */
 
@@ -235,6 +236,39 @@ static struct error *run_deaf(struct stop *stop, unsigned attempt) {
     return err;
 }
 
+/* One instruction, when it is found in there each time: it does little else, or waits for room. (Only then,
+ * since a tracer that died now would leave it with a trap.) The stop stays what it was: nothing is to be
+ * delivered. */
+static struct error *step_a_little(struct stop *stop) {
+    const struct stop before = *stop;
+    uint64_t mask;
+    siginfo_t info;
+    int status;
+    pid_t tid = stop->task->tid;
+    TRY(trace_get_sigmask(tid, &mask));
+    TRY(trace_set_sigmask(tid, ~FAULTS | mask));
+    TRY(task_resume(stop->task, RESUME_STEP, 0));
+    TRY(await_stop(stop->task, -1, &status));
+    *stop = stop_classify(stop->task, status);
+    if (!stop->task->stopped)
+        return NULL;
+    TRY(trace_set_sigmask(tid, mask));
+    if (stop->kind != STOP_SIGNAL || stop->signo != SIGTRAP)
+        return NULL;
+    TRY(trace_get_siginfo(tid, &info));
+    if (info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT || info.si_code == SI_KERNEL)
+        *stop = before;
+    return NULL;
+}
+
+static struct error *go_on_a_little(struct stop *stop, unsigned attempt) {
+    if (attempt < HEARING_TRIES)
+        return run_a_little(stop, attempt);
+    return attempt < RUNNING_TRIES || stop->kind != STOP_BORN
+               ? run_deaf(stop, attempt < RUNNING_TRIES ? attempt : RUNNING_TRIES)
+               : step_a_little(stop);
+}
+
 /* Send what was held back again; a kind that does not queue once. It cannot be lost: what is pending already
  * will come. A full queue loses it, as the kernel would. */
 static bool send_again(const struct patch_set *set, pid_t tid) {
@@ -308,7 +342,7 @@ static struct error *let_out(struct patch_set *set, struct stop *stop) {
             return NULL;
         TRY(look(set, stop, &is_out));
         if (!is_out) {
-            TRY(attempt < HEARING_TRIES ? run_a_little(stop, attempt) : run_deaf(stop, attempt));
+            TRY(go_on_a_little(stop, attempt));
             continue;
         }
         bool is_sent = send_again(set, stop->task->tid);

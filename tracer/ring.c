@@ -112,9 +112,9 @@ struct error *ring_open(struct ring_pool *pool, struct ring *ret) {
 void ring_close(struct ring *ring) {
     if (!ring->block)
         return;
-    ring_reset(ring);
     if (ring->mover)
         ring_mover_remove(ring->mover, ring);
+    ring_reset(ring);
     free(ring->backlog);
     munmap(ring->bytes, 2ull * AGENT_RING_SIZE);
     ring->block->check = 0;

@@ -47,10 +47,20 @@ static uint64_t move_all(struct ring_mover *mover) {
     pthread_mutex_lock(&mover->lock);
     for (size_t i = 0; i < mover->count; i++)
         moved += ring_move(mover->rings[i]);
-    if (!moved)
-        backlog_spares_fill(&mover->spares, SPARES_LEAST);
     pthread_mutex_unlock(&mover->lock);
     return moved;
+}
+
+/* While there is nothing else to do, one at a time. */
+static void provide_chunk(struct ring_mover *mover) {
+    if (__atomic_load_n(&mover->spares.count, __ATOMIC_RELAXED) >= SPARES_LEAST)
+        return;
+    struct backlog_chunk *chunk = backlog_chunk_create();
+    if (!chunk)
+        return;
+    pthread_mutex_lock(&mover->lock);
+    backlog_spares_add(&mover->spares, chunk);
+    pthread_mutex_unlock(&mover->lock);
 }
 
 static void *run(void *context) {
@@ -60,6 +70,8 @@ static void *run(void *context) {
     prctl(PR_SET_TIMERSLACK, 1);
     while (!__atomic_load_n(&mover->ends, __ATOMIC_ACQUIRE)) {
         uint64_t moved = move_all(mover);
+        if (!moved)
+            provide_chunk(mover);
         sleep.tv_nsec = moved ? SLEEP_LEAST : sleep.tv_nsec * 2 > SLEEP_MOST ? SLEEP_MOST : sleep.tv_nsec * 2;
         if (moved < AGENT_RING_SIZE / 4)
             nanosleep(&sleep, NULL);
