@@ -1,7 +1,8 @@
 #include "base/worker.h"
 
+#include "base/thread.h"
+
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -60,13 +61,8 @@ static void *run_all(void *context) {
 }
 
 static bool start(struct worker *worker) {
-    sigset_t all, before;
-    if (worker->started)
-        return true;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread inherits this */
-    worker->started = pthread_create(&worker->thread, NULL, run_all, worker) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!worker->started)
+        worker->started = thread_start(&worker->thread, run_all, worker) == 0;
     return worker->started;
 }
 

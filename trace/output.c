@@ -1,5 +1,6 @@
 #include "trace/output.h"
 
+#include "base/thread.h"
 #include "trace/guard.h"
 
 #include <errno.h>
@@ -8,12 +9,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BLOCKS = 4, NICER = 10 };
+enum { BLOCKS = 4 };
 
 struct trace_output {
     char *path;
@@ -151,10 +151,9 @@ static void write_first(struct trace_output *output) {
     output->queued--;
 }
 
-/* What is traced comes first: of this thread alone, in Linux. */
 static void *write_queue(void *context) {
     struct trace_output *output = context;
-    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICER);
+    thread_step_back();
     lock(output);
     for (;;) {
         while (!output->queued && !output->ending)
@@ -237,14 +236,10 @@ static struct error *open_path(struct trace_output *output, const char *path) {
 }
 
 static struct error *start_thread(struct trace_output *output) {
-    sigset_t all, before;
     pthread_mutex_init(&output->mutex, NULL);
     pthread_cond_init(&output->changed, NULL);
     output->async = true;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int errnum = pthread_create(&output->thread, NULL, write_queue, output);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int errnum = thread_start(&output->thread, write_queue, output);
     if (!errnum)
         return NULL;
     output->async = false;

@@ -1,13 +1,12 @@
 #include "tracer/drainer.h"
 
+#include "base/thread.h"
+
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #define BATCH 500 /* records at a time: less than a millisecond, for which a stop has to wait */
-#define NICER 10
 /* Nanoseconds of sleep when there was nothing: longer each time. */
 #define SLEEP_LEAST 20000
 #define SLEEP_MOST  1000000
@@ -33,15 +32,10 @@ static void keep(struct drainer *drainer, struct error *err) {
         drainer->err = err;
 }
 
-/* The program, and what moves its records out of the way (ring_mover.h), come first. */
-static void step_back(void) {
-    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICER);
-}
-
 static void *run(void *context) {
     struct drainer *drainer = context;
     long sleep = SLEEP_LEAST;
-    step_back();
+    thread_step_back(); /* also behind what moves records out of the way (ring_mover.h) */
     while (!__atomic_load_n(&drainer->ends, __ATOMIC_ACQUIRE)) {
         bool more = false;
         pthread_mutex_lock(&drainer->lock);
@@ -56,15 +50,11 @@ static void *run(void *context) {
 
 struct error *drainer_create(struct calltrace *calltrace, struct drainer **ret) {
     struct drainer *drainer = calloc(1, sizeof(*drainer));
-    sigset_t all, before;
     if (!drainer)
         return &error_no_memory;
     drainer->calltrace = calltrace;
     pthread_mutex_init(&drainer->lock, NULL);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int errnum = pthread_create(&drainer->thread, NULL, run, drainer);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int errnum = thread_start(&drainer->thread, run, drainer);
     if (errnum) {
         free(drainer);
         return error_system(errnum, "a thread for the trace");

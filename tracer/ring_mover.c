@@ -1,22 +1,16 @@
 #include "tracer/ring_mover.h"
 
+#include "base/thread.h"
 #include "tracer/backlog.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Nanoseconds of sleep: longer each time when there was nothing. At its fastest a program fills a ring in
  * some 300 microseconds. */
 #define SLEEP_LEAST  20000
 #define SLEEP_MOST   300000
-#define SPARES_LEAST 4      /* chunks */
-#define SLICE        100000 /* the least that there is */
+#define SPARES_LEAST 4 /* chunks */
 
 struct ring_mover {
     pthread_t thread;
@@ -27,20 +21,6 @@ struct ring_mover {
     size_t count, room;
     bool has_thread, ends;
 };
-
-/* It works for some microseconds at a time, and must not wait until others have used up what they may: in
- * Linux 6.12 and later who asks for a short slice (sched_attr.sched_runtime, nanoseconds) comes on at once;
- * earlier ones see to it by themselves. Where it is refused, more is lost. */
-static void hurry(void) {
-    struct {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime, deadline, period;
-    } attributes = {.size = sizeof(attributes), .policy = SCHED_OTHER, .runtime = SLICE};
-    syscall(SYS_sched_setattr, 0, &attributes, 0);
-}
 
 static uint64_t move_all(struct ring_mover *mover) {
     uint64_t moved = 0;
@@ -66,8 +46,7 @@ static void provide_chunk(struct ring_mover *mover) {
 static void *run(void *context) {
     struct ring_mover *mover = context;
     struct timespec sleep = {.tv_nsec = SLEEP_LEAST};
-    hurry();
-    prctl(PR_SET_TIMERSLACK, 1);
+    thread_hurry();
     while (!__atomic_load_n(&mover->ends, __ATOMIC_ACQUIRE)) {
         uint64_t moved = move_all(mover);
         if (!moved)
@@ -81,15 +60,11 @@ static void *run(void *context) {
 
 struct error *ring_mover_create(uint64_t limit, struct ring_mover **ret) {
     struct ring_mover *mover = calloc(1, sizeof(*mover));
-    sigset_t all, before;
     if (!mover)
         return &error_no_memory;
     mover->limit = limit;
     pthread_mutex_init(&mover->lock, NULL);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int errnum = pthread_create(&mover->thread, NULL, run, mover);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int errnum = thread_start(&mover->thread, run, mover);
     mover->has_thread = !errnum;
     if (errnum) {
         ring_mover_destroy(mover);
