@@ -236,9 +236,10 @@ static void remove_unpacked(void) {
         nftw(unpacked, remove_one, DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
 }
 
-struct error *verb_unpack(char **path) {
+/* *path is freed, and replaced. */
+static struct error *unpack(char **path) {
     const char *where = getenv("TMPDIR");
-    if (unpacked || !pack_is_file(*path))
+    if (!pack_is_file(*path))
         return NULL;
     if (asprintf(&unpacked, "%s/reel-XXXXXX", where && *where ? where : "/tmp") < 0)
         return &error_no_memory;
@@ -255,7 +256,7 @@ struct error *verb_unpack(char **path) {
 struct error *verb_recording(int argc, char **argv, int first, char **ret) {
     char *path;
     TRY(verb_recording_folder(argc, argv, first, &path));
-    struct error *err = verb_unpack(&path);
+    struct error *err = unpack(&path);
     if (err)
         free(path);
     else

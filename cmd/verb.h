@@ -71,7 +71,5 @@ struct error *verb_number(const char *text, const char *what, uint64_t most, uin
 struct error *verb_recording(int argc, char **argv, int first, char **ret);
 /* The same as it was named. */
 struct error *verb_recording_folder(int argc, char **argv, int first, char **ret);
-/* The same of a path that was given in another way; *path is freed, and replaced. */
-struct error *verb_unpack(char **path);
 
 #endif

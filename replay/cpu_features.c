@@ -89,21 +89,26 @@ static bool has(const char *name) {
     return false;
 }
 
+/* As many names as there is room for. */
+static void add_name(char *list, size_t room, const char *name) {
+    size_t used = strlen(list);
+    if (used + strlen(name) + 3 <= room)
+        strcat(strcat(list, used ? ", " : ""), name);
+}
+
 struct error *cpu_features_check(char *const *names, const char *what) {
     char missing[256] = "";
     const char *any = getenv("REEL_ANY_CPU");
-    if (any && !strcmp(any, "1"))
-        return NULL;
-    for (; names && *names; names++) {
-        size_t used = strlen(missing);
-        if (has(*names) || used + strlen(*names) + 5 > sizeof(missing))
-            continue;
-        strcat(strcat(missing, used ? ", " : ""), *names);
-    }
-    if (!*missing)
+    size_t count = 0;
+    for (; names && *names; names++)
+        if (!has(*names)) {
+            add_name(missing, sizeof(missing), *names);
+            count++;
+        }
+    if (!count || (any && !strcmp(any, "1")))
         return NULL;
     return error_hint(
         error_new(ERROR_UNSUPPORTED, "%s: it was recorded on a processor with %s, which this one lacks", what,
-                  missing),
+                  *missing ? missing : "features of unknown names"),
         "replay it on a machine that has that; with REEL_ANY_CPU=1 in the environment it is tried");
 }

@@ -15,10 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEBUG_FOLDER        "debug"
-#define SYSTEM_DEBUG_FOLDER "/usr/lib/debug/"
-#define BLOCK               (1u << 16)
-#define NAME_MOST           TAR_NAME_MOST
+#define DEBUG_FOLDER "debug"
+#define BLOCK        (1u << 16)
+#define NAME_MOST    TAR_NAME_MOST
 
 bool pack_is_file(const char *path) {
     struct stat info;
@@ -26,11 +25,10 @@ bool pack_is_file(const char *path) {
 }
 
 bool pack_has_magic(const char *path) {
-    static const uint8_t magic[] = {0x28, 0xb5, 0x2f, 0xfd}; /* RFC 8878, 3.1.1 */
-    uint8_t bytes[sizeof(magic)];
+    uint8_t bytes[4];
     int fd = pack_is_file(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     bool has = fd >= 0 && pread(fd, bytes, sizeof(bytes), 0) == sizeof(bytes) &&
-               !memcmp(bytes, magic, sizeof(magic));
+               tar_is_compressed(bytes, sizeof(bytes));
     if (fd >= 0)
         close(fd);
     return has;
@@ -77,34 +75,13 @@ static struct error *note_name(struct packer *packer, const char *name) {
     return packer->names[packer->count] ? (packer->count++, NULL) : &error_no_memory;
 }
 
-static struct error *put_bytes(struct packer *packer, int fd, const char *name, uint64_t size) {
-    uint8_t block[BLOCK];
-    for (uint64_t at = 0; at < size;) {
-        size_t want = size - at < sizeof(block) ? (size_t)(size - at) : sizeof(block);
-        ssize_t got = pread(fd, block, want, (off_t)at);
-        if (got <= 0)
-            return got < 0 ? error_system(errno, "%s", name)
-                           : error_new(ERROR_BAD_DATA, "%s: it has become shorter", name);
-        TRY(tar_writer_put(packer->tar, block, (size_t)got));
-        at += (uint64_t)got;
-    }
-    return NULL;
-}
-
 /* The file open at fd, under this name, once. */
 static struct error *put_file(struct packer *packer, int fd, const char *name, uint64_t *ret_size) {
-    struct stat info;
     *ret_size = 0;
     if (is_in(packer, name))
         return NULL;
-    if (fstat(fd, &info))
-        return error_system(errno, "%s", name);
-    if (!S_ISREG(info.st_mode))
-        return error_new(ERROR_BAD_DATA, "%s: it is no file", name);
     TRY(note_name(packer, name));
-    TRY(tar_writer_begin(packer->tar, name, 0600, (uint64_t)info.st_size, info.st_mtim.tv_sec));
-    *ret_size = (uint64_t)info.st_size;
-    return put_bytes(packer, fd, name, (uint64_t)info.st_size);
+    return tar_writer_file(packer->tar, fd, name, 0600, ret_size);
 }
 
 static struct error *put_named(struct packer *packer, int folder, const char *file, const char *name) {
@@ -198,26 +175,32 @@ static struct error *put_debug_of(struct packer *packer, struct module *module) 
     return put_debug_file(packer, path, name);
 }
 
-static struct error *put_debug(struct packer *packer, const struct tape *tape) {
+/* Of a file of the recording; nothing if it is no program, or a part of one. */
+static struct error *put_debug_for(struct packer *packer, int filesfd, const struct tape_file *file) {
     const struct module_search search = {.debuginfod = getenv("DEBUGINFOD_URLS") != NULL};
-    struct error *err = NULL;
-    for (size_t i = 0; !err && i < tape->file_count; i++) {
-        char number[16];
-        struct module *module;
-        snprintf(number, sizeof(number), "%u", tape->files[i].id);
-        int fd = openat(tape->recording.filesfd, number, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        struct error *none =
-            fd < 0 ? &error_no_memory : module_open(fd, tape->files[i].path, &search, &module);
-        if (fd >= 0)
-            close(fd);
-        if (none) { /* no program, or a part of one */
-            error_free(none);
-            continue;
-        }
-        err = put_debug_of(packer, module);
-        module_close(module);
+    char number[16];
+    struct module *module;
+    snprintf(number, sizeof(number), "%u", file->id);
+    int fd = openat(filesfd, number, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return error_system(errno, "files/%s", number);
+    struct error *err = module_open(fd, file->path, &search, &module);
+    close(fd);
+    if (error_is(err, ERROR_NO_MEMORY))
+        return err;
+    if (err) {
+        error_free(err);
+        return NULL;
     }
+    err = put_debug_of(packer, module);
+    module_close(module);
     return err;
+}
+
+static struct error *put_debug(struct packer *packer, const struct tape *tape) {
+    for (size_t i = 0; i < tape->file_count; i++)
+        TRY(put_debug_for(packer, tape->recording.filesfd, &tape->files[i]));
+    return NULL;
 }
 
 /* ---- all of it ---- */

@@ -52,25 +52,10 @@ uint32_t script_sum_end(const struct script_sum *sum) {
 /* ---- the archive ---- */
 
 static struct error *put(struct tar_writer *tar, const char *path, const char *name, unsigned mode) {
-    uint8_t block[BLOCK];
-    struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &info)) {
-        struct error *err = error_system(errno, "%s", path);
-        if (fd >= 0)
-            close(fd);
-        return err;
-    }
-    struct error *err = tar_writer_begin(tar, name, mode, (uint64_t)info.st_size, info.st_mtim.tv_sec);
-    for (int64_t at = 0; !err && at < info.st_size;) {
-        ssize_t got = pread(fd, block, sizeof(block), at);
-        if (got <= 0)
-            err = got < 0 ? error_system(errno, "%s", path)
-                          : error_new(ERROR_BAD_DATA, "%s: it is cut short", path);
-        else
-            err = tar_writer_put(tar, block, (size_t)got);
-        at += got;
-    }
+    if (fd < 0)
+        return error_system(errno, "%s", path);
+    struct error *err = tar_writer_file(tar, fd, name, mode, NULL);
     close(fd);
     return err;
 }

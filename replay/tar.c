@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -177,6 +178,31 @@ struct error *tar_writer_put(struct tar_writer *writer, const void *bytes, size_
     return writer->left ? NULL : compress_bytes(writer, zeros, (size_t)writer->pad, false);
 }
 
+struct error *tar_writer_file(struct tar_writer *writer, int fd, const char *name, unsigned mode,
+                              uint64_t *ret_size) {
+    enum { PIECE = 1 << 16 };
+    uint8_t bytes[PIECE];
+    struct stat info;
+    if (fstat(fd, &info))
+        return error_system(errno, "%s", name);
+    if (!S_ISREG(info.st_mode))
+        return error_new(ERROR_BAD_DATA, "%s: it is no file", name);
+    TRY(tar_writer_begin(writer, name, mode, (uint64_t)info.st_size, info.st_mtim.tv_sec));
+    for (off_t at = 0; at < info.st_size;) {
+        size_t want = info.st_size - at < PIECE ? (size_t)(info.st_size - at) : PIECE;
+        ssize_t got = pread(fd, bytes, want, at);
+        if (got < 0)
+            return error_system(errno, "%s", name);
+        if (got == 0)
+            return error_new(ERROR_BAD_DATA, "%s: it has become shorter", name);
+        TRY(tar_writer_put(writer, bytes, (size_t)got));
+        at += got;
+    }
+    if (ret_size)
+        *ret_size = (uint64_t)info.st_size;
+    return NULL;
+}
+
 struct error *tar_writer_finish(struct tar_writer *writer) {
     TRY(compress_bytes(writer, zeros, BLOCK, false));
     return compress_bytes(writer, zeros, BLOCK, true);
@@ -200,6 +226,14 @@ static struct error *damaged(const struct tar_reader *reader, const char *why) {
     return error_new(ERROR_BAD_DATA, "%s: it is damaged: %s", reader->what, why);
 }
 
+bool tar_is_compressed(const uint8_t *bytes, size_t size) {
+    uint32_t magic;
+    if (size < sizeof(magic))
+        return false;
+    memcpy(&magic, bytes, sizeof(magic));
+    return magic == ZSTD_MAGICNUMBER;
+}
+
 /* More of the file, behind all that was used. */
 static struct error *fill(struct tar_reader *reader) {
     ssize_t got;
@@ -214,15 +248,13 @@ static struct error *fill(struct tar_reader *reader) {
 }
 
 struct error *tar_reader_create(int fd, const char *what, struct tar_reader **ret) {
-    static const uint8_t magic[] = {0x28, 0xb5, 0x2f, 0xfd};
     size_t room = ZSTD_DStreamInSize();
     struct tar_reader *reader = calloc(1, sizeof(*reader) + room);
     if (!reader)
         return &error_no_memory;
     *reader = (struct tar_reader){.fd = fd, .what = what, .room = room};
     struct error *err = fill(reader);
-    bool is_compressed =
-        !err && reader->in.size >= sizeof(magic) && !memcmp(reader->bytes, magic, sizeof(magic));
+    bool is_compressed = !err && tar_is_compressed(reader->bytes, reader->in.size);
     if (is_compressed && !(reader->zstd = ZSTD_createDCtx()))
         err = &error_no_memory;
     if (err)

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -27,11 +28,18 @@ struct error *tar_writer_create(int fd, const char *what, enum tar_compression h
 struct error *tar_writer_begin(struct tar_writer *writer, const char *name, unsigned mode, uint64_t size,
                                time_t mtime);
 struct error *tar_writer_put(struct tar_writer *writer, const void *bytes, size_t size);
+/* A whole file, of the bytes that the one open at fd has. `name` is for errors as well. ERROR_BAD_DATA: it is
+ * no plain file, or becomes shorter meanwhile. *ret_size (may be NULL): its bytes. */
+struct error *tar_writer_file(struct tar_writer *writer, int fd, const char *name, unsigned mode,
+                              uint64_t *ret_size);
 /* All files are whole: the archive ends here. */
 struct error *tar_writer_finish(struct tar_writer *writer);
 void tar_writer_destroy(struct tar_writer *writer); /* NULL is fine */
 
 /* ---- reading ---- */
+
+/* Do these first bytes of a file say that it is compressed with zstd? */
+bool tar_is_compressed(const uint8_t *bytes, size_t size);
 
 struct tar_reader;
 

@@ -265,6 +265,8 @@ START_TEST(test_cpu_features) {
     CHECK_OK(cpu_features_check(NULL, "it"));
     CHECK_FAILS(cpu_features_check(future, "it"), ERROR_UNSUPPORTED,
                 "it: it was recorded on a processor with warp_9, flux, which this one lacks");
+    char name[600] = "", *strange[] = {memset(name, 'x', sizeof(name) - 1), NULL};
+    CHECK_FAILS(cpu_features_check(strange, "it"), ERROR_UNSUPPORTED, "unknown names");
     setenv("REEL_ANY_CPU", "1", 1);
     CHECK_OK(cpu_features_check(future, "it"));
     unsetenv("REEL_ANY_CPU");
