@@ -59,22 +59,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 /* Larger seeds are cut: it is the headers and tables that matter, and each round copies the file. */
 #define SEED_MAX (1 << 20)
 
-static void run_mutation(const uint8_t *seed, size_t size) {
-    if (next_random() % 4 == 0)
-        size = next_random() % (size + 1);
-    uint8_t *data = smoke_copy(seed, size);
-    for (uint64_t count = next_random() % 8; size && count; count--) {
-        /* half of all changes hit the first KiB, where the headers are */
-        struct area area = {0, next_random() & 1 && size > 1024 ? 1024 : size};
-        smoke_poke(data, size, area, next_random() & 1 ? nasty_number() : next_random());
-    }
-    LLVMFuzzerTestOneInput(data, size);
-    free(data);
+/* Half of all changes hit the first KiB, where the headers are. */
+static void mutate_once(uint8_t *data, size_t size) {
+    struct area area = {0, next_random() & 1 && size > 1024 ? 1024 : size};
+    smoke_poke(data, size, area, next_random() & 1 ? nasty_number() : next_random());
 }
 
 static void run(const uint8_t *seed, size_t size, unsigned long rounds) {
-    for (unsigned long i = 0; i < rounds; i++)
-        run_mutation(seed, size);
+    smoke_mutations(seed, size, rounds, mutate_once);
 }
 
 int main(int argc, char **argv) {

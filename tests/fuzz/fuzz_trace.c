@@ -71,19 +71,8 @@ static void mutate_once(uint8_t *data, size_t size) {
     memmove(data + at, data + from, width);
 }
 
-static void run_mutation(const uint8_t *seed, size_t size) {
-    if (next_random() % 4 == 0)
-        size = next_random() % (size + 1);
-    uint8_t *data = smoke_copy(seed, size);
-    for (uint64_t count = next_random() % 8; size && count; count--)
-        mutate_once(data, size);
-    LLVMFuzzerTestOneInput(data, size);
-    free(data);
-}
-
 static void run(const uint8_t *seed, size_t size, unsigned long rounds) {
-    for (unsigned long i = 0; i < rounds; i++)
-        run_mutation(seed, size);
+    smoke_mutations(seed, size, rounds, mutate_once);
 }
 
 int main(int argc, char **argv) {

@@ -57,6 +57,19 @@ static inline uint8_t *smoke_copy(const uint8_t *data, size_t size) {
     return copy;
 }
 
+/* Cut now and then, and changed in up to 7 places. */
+static inline void smoke_mutations(const uint8_t *seed, size_t most, unsigned long rounds,
+                                   void (*mutate_once)(uint8_t *data, size_t size)) {
+    for (unsigned long i = 0; i < rounds; i++) {
+        size_t size = next_random() % 4 ? most : next_random() % (most + 1);
+        uint8_t *data = smoke_copy(seed, size);
+        for (uint64_t count = next_random() % 8; size && count; count--)
+            mutate_once(data, size);
+        LLVMFuzzerTestOneInput(data, size);
+        free(data);
+    }
+}
+
 /* The file as it is, then `run` for its mutations. At most `most` bytes of it are read: each round copies it.
  */
 static inline int smoke_file(const char *name, size_t most, unsigned long rounds,
