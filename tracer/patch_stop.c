@@ -256,7 +256,7 @@ static struct error *step_a_little(struct stop *stop) {
     if (stop->kind != STOP_SIGNAL || stop->signo != SIGTRAP)
         return NULL;
     TRY(trace_get_siginfo(tid, &info));
-    if (info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT || info.si_code == SI_KERNEL)
+    if (info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT) /* the latter behind a system call */
         *stop = before;
     return NULL;
 }
